@@ -1,0 +1,1 @@
+//! Measures ratios against a null coordinator in one run.

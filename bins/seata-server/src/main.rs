@@ -1,0 +1,2 @@
+//! The Seata Server binary.
+fn main() {}

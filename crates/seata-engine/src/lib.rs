@@ -1,0 +1,1 @@
+//! Runs global transactions: turns, group appends, wake-ups, leases, limits.

@@ -1,0 +1,1 @@
+//! Makes one attempt at one branch over HTTP and answers an outcome.

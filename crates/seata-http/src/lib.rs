@@ -1,0 +1,1 @@
+//! Translates HTTP requests to engine calls and back.

@@ -1,0 +1,1 @@
+//! Seeded simulation of coordinators, stores, participants, clocks and faults.

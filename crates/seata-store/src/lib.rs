@@ -1,0 +1,1 @@
+//! The storage contract: TxnStore, conditional appends, and the stored record.

@@ -1,0 +1,2 @@
+//! The one entry to checks, tests, simulation and benchmarks.
+fn main() {}
