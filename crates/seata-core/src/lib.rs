@@ -1,1 +1,45 @@
-//! Decides what a global transaction does next: ids, the saga state machine, the retry schedule. No I/O.
+//! Decides what a global transaction does next.
+//!
+//! The core is a pure machine: [`Transaction::step`] takes an input and the time and answers which events to record
+//! and which branches to call; [`Transaction::apply`] changes the state by one event. Loading a transaction is
+//! folding `apply` over its stored events, so that a live run and a recovery share one transition table.
+//!
+//! It knows no clock, no randomness, no store, no network and no thread. Whoever drives it appends the events first
+//! and carries out the effects after.
+#![warn(missing_docs)]
+
+mod agenda;
+mod branch;
+mod dag;
+mod definition;
+mod endpoint;
+mod event;
+mod history;
+mod id;
+mod operation;
+pub mod planted;
+mod rejection;
+mod retry;
+mod saga;
+mod step;
+mod text;
+mod time;
+mod transaction;
+mod view;
+
+pub use definition::{
+    BranchDefinition, BranchOptions, ContentType, Definition, Fingerprint, Header, Options, Order,
+    Payload,
+};
+pub use endpoint::{Endpoint, EndpointError, Scheme};
+pub use event::{AbortCause, Answered, BranchIndex, End, Event, Fact};
+pub use history::{ATTEMPTS_KEPT_MAX, compact};
+pub use id::{BranchId, Gid, IdError};
+pub use operation::{AttemptId, FencingToken, Mode, Operation, Outcome, Status};
+pub use rejection::Rejection;
+pub use retry::{RetryPolicy, backoff};
+pub use step::{AppendMode, Call, Effect, Input, Next, Step};
+pub use text::Reason;
+pub use time::UnixMillis;
+pub use transaction::{IllegalEvent, Transaction};
+pub use view::{BranchStatus, BranchView, OperationStatus, OperationView, WaitingFor};

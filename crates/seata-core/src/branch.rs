@@ -1,0 +1,188 @@
+//! What is known of each branch: the table under every mode.
+
+use std::sync::Arc;
+
+use crate::definition::BranchDefinition;
+use crate::event::{Answered, BranchIndex};
+use crate::id::BranchId;
+use crate::operation::{AttemptId, Operation, Outcome};
+use crate::time::UnixMillis;
+
+/// How far one operation of one branch has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OperationState {
+    /// Not settled: not called yet, in flight, or to be called again.
+    Open,
+    /// The participant did it.
+    Succeeded,
+    /// The participant refused it.
+    Refused,
+    /// An operator counts it as done.
+    Skipped,
+}
+
+/// Whether a call may have taken effect although no success is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trace {
+    /// No call ended without a settling answer.
+    Clean,
+    /// An attempt was unknown or ongoing, or another driver may have made one.
+    Doubtful,
+}
+
+/// The last answer to an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LastAnswer {
+    pub(crate) attempt: AttemptId,
+    pub(crate) outcome: Outcome,
+    pub(crate) at: UnixMillis,
+}
+
+/// The progress of one operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Progress {
+    pub(crate) state: OperationState,
+    pub(crate) trace: Trace,
+    /// The call in flight. Known to the driver alone, never stored.
+    pub(crate) flight: Option<AttemptId>,
+    /// Calls that were answered or broke off.
+    pub(crate) calls: u32,
+    /// Those of them that count as attempts: all but `Ongoing`.
+    pub(crate) attempts: u32,
+    /// Answers that stand in the history one by one.
+    pub(crate) recorded: u32,
+    pub(crate) last: Option<LastAnswer>,
+}
+
+impl Progress {
+    const NEW: Self = Self {
+        state: OperationState::Open,
+        trace: Trace::Clean,
+        flight: None,
+        calls: 0,
+        attempts: 0,
+        recorded: 0,
+        last: None,
+    };
+
+    /// Notes an answer, whatever follows from it.
+    pub(crate) fn note(&mut self, answered: &Answered, at: UnixMillis) {
+        self.calls = self.calls.saturating_add(1);
+        self.recorded = self.recorded.saturating_add(1);
+        match answered.outcome {
+            Outcome::Success | Outcome::Failure { .. } => {
+                self.attempts = self.attempts.saturating_add(1)
+            }
+            Outcome::Unknown { .. } => {
+                self.attempts = self.attempts.saturating_add(1);
+                self.trace = Trace::Doubtful;
+            }
+            Outcome::Ongoing => self.trace = Trace::Doubtful,
+        }
+        self.last = Some(LastAnswer {
+            attempt: answered.attempt,
+            outcome: answered.outcome.clone(),
+            at,
+        });
+    }
+
+    /// Answers whether this attempt's answer is recorded already.
+    pub(crate) fn knows(&self, attempt: AttemptId) -> bool {
+        self.last
+            .as_ref()
+            .is_some_and(|last| last.attempt == attempt)
+    }
+
+    pub(crate) fn next_number(&self) -> u32 {
+        self.calls.saturating_add(1)
+    }
+}
+
+/// One branch: what was asked for and how far it has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Branch {
+    pub(crate) definition: Arc<BranchDefinition>,
+    pub(crate) action: Progress,
+    pub(crate) compensation: Progress,
+}
+
+impl Branch {
+    pub(crate) fn new(definition: Arc<BranchDefinition>) -> Self {
+        Self {
+            definition,
+            action: Progress::NEW,
+            compensation: Progress::NEW,
+        }
+    }
+
+    pub(crate) fn progress(&self, operation: Operation) -> &Progress {
+        match operation {
+            Operation::Action => &self.action,
+            Operation::Compensation => &self.compensation,
+        }
+    }
+
+    pub(crate) fn progress_mut(&mut self, operation: Operation) -> &mut Progress {
+        match operation {
+            Operation::Action => &mut self.action,
+            Operation::Compensation => &mut self.compensation,
+        }
+    }
+}
+
+/// All branches, in the order as added.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Table {
+    branches: Vec<Branch>,
+}
+
+impl Table {
+    pub(crate) fn new(definitions: &[Arc<BranchDefinition>]) -> Self {
+        Self {
+            branches: definitions
+                .iter()
+                .map(|definition| Branch::new(Arc::clone(definition)))
+                .collect(),
+        }
+    }
+
+    pub(crate) fn add(&mut self, definition: Arc<BranchDefinition>) {
+        self.branches.push(Branch::new(definition));
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.branches.len()
+    }
+
+    pub(crate) fn get(&self, index: BranchIndex) -> Option<&Branch> {
+        self.branches.get(index.at())
+    }
+
+    pub(crate) fn get_mut(&mut self, index: BranchIndex) -> Option<&mut Branch> {
+        self.branches.get_mut(index.at())
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (BranchIndex, &Branch)> {
+        self.branches
+            .iter()
+            .enumerate()
+            .map(|(at, branch)| (crate::dag::index(at), branch))
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Branch> {
+        self.branches.iter_mut()
+    }
+
+    pub(crate) fn find(&self, branch_id: &BranchId) -> Option<BranchIndex> {
+        self.iter()
+            .find(|(_, branch)| branch.definition.branch_id == *branch_id)
+            .map(|(index, _)| index)
+    }
+
+    pub(crate) fn definitions(&self) -> Vec<Arc<BranchDefinition>> {
+        self.branches
+            .iter()
+            .map(|branch| Arc::clone(&branch.definition))
+            .collect()
+    }
+}

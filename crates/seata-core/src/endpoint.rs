@@ -1,0 +1,208 @@
+//! Where a branch is called: a URL that was parsed at the edge.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// How an endpoint is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scheme {
+    /// `http://host[:port]/path`
+    Http,
+    /// `https://host[:port]/path`
+    Https,
+    /// `local://name`: a handler that an embedding program registered.
+    Local,
+}
+
+impl Scheme {
+    const ALL: [(Self, &'static str); 3] = [
+        (Self::Http, "http://"),
+        (Self::Https, "https://"),
+        (Self::Local, "local://"),
+    ];
+}
+
+/// Says why a text is no endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointError {
+    /// The scheme is missing or unknown.
+    #[error("endpoint {0:?} has no known scheme: begin it with http://, https:// or local://")]
+    Scheme(String),
+    /// Nothing stands where the host or the handler's name belongs.
+    #[error("endpoint {0:?} names no host: write http://host:port/path")]
+    Host(String),
+    /// The port is not a number from 1 to 65535.
+    #[error("endpoint {0:?} has a port that is not a number from 1 to 65535")]
+    Port(String),
+    /// A character is not allowed in a URL.
+    #[error("endpoint {text:?} holds {found:?}, which must be percent-encoded in a URL")]
+    Character {
+        /// The text given.
+        text: String,
+        /// The character.
+        found: char,
+    },
+    /// The URL carries a user name or password.
+    #[error("an endpoint must not carry a user name or password: send credentials in `headers`")]
+    Credentials,
+    /// The URL carries a fragment, which is never sent.
+    #[error("endpoint {0:?} carries a fragment (#…), which is never sent: remove it")]
+    Fragment(String),
+    /// The text is longer than allowed.
+    #[error("endpoint has {0} bytes: give at most 2048")]
+    TooLong(usize),
+}
+
+/// Names where a branch is called. At most [`Endpoint::BYTES_MAX`] bytes; the scheme in lower case.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    scheme: Scheme,
+    text: Arc<str>,
+}
+
+impl Endpoint {
+    /// The longest endpoint, in bytes.
+    pub const BYTES_MAX: usize = 2048;
+
+    /// Parses an endpoint.
+    ///
+    /// # Errors
+    /// The text is not a URL of a known scheme with a host, or carries what must not be in it.
+    pub fn parse(text: &str) -> Result<Self, EndpointError> {
+        if text.len() > Self::BYTES_MAX {
+            return Err(EndpointError::TooLong(text.len()));
+        }
+        if let Some(found) = text.chars().find(|c| !is_url_char(*c)) {
+            return Err(EndpointError::Character {
+                text: text.to_owned(),
+                found,
+            });
+        }
+        let Some((scheme, rest)) = split_scheme(text) else {
+            return Err(EndpointError::Scheme(text.to_owned()));
+        };
+        if rest.contains('#') {
+            return Err(EndpointError::Fragment(text.to_owned()));
+        }
+        let authority = &rest[..rest.find(['/', '?']).unwrap_or(rest.len())];
+        check_authority(scheme, authority, text)?;
+        Ok(Self {
+            scheme,
+            text: Arc::from(text),
+        })
+    }
+
+    /// Answers how the endpoint is reached.
+    #[must_use]
+    pub const fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// Answers the whole URL.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Answers `host[:port]`, or the name of a local handler.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        let rest = split_scheme(&self.text).map_or("", |(_, rest)| rest);
+        &rest[..rest.find(['/', '?']).unwrap_or(rest.len())]
+    }
+}
+
+fn split_scheme(text: &str) -> Option<(Scheme, &str)> {
+    Scheme::ALL
+        .into_iter()
+        .find_map(|(scheme, prefix)| text.strip_prefix(prefix).map(|rest| (scheme, rest)))
+}
+
+fn is_url_char(c: char) -> bool {
+    c.is_ascii_graphic() && !matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
+}
+
+fn check_authority(scheme: Scheme, authority: &str, text: &str) -> Result<(), EndpointError> {
+    if authority.contains('@') {
+        return Err(EndpointError::Credentials);
+    }
+    let (host, port) = split_port(authority);
+    if host.is_empty() || host == "[]" {
+        return Err(EndpointError::Host(text.to_owned()));
+    }
+    match (scheme, port) {
+        (Scheme::Local, None) => Ok(()),
+        (Scheme::Local, Some(_)) => Err(EndpointError::Port(text.to_owned())),
+        (Scheme::Http | Scheme::Https, None) => Ok(()),
+        (Scheme::Http | Scheme::Https, Some(port)) => match port.parse::<u16>() {
+            Ok(1..) if port.bytes().all(|b| b.is_ascii_digit()) => Ok(()),
+            Ok(_) | Err(_) => Err(EndpointError::Port(text.to_owned())),
+        },
+    }
+}
+
+/// Splits `host:port`; the colons within `[::1]` belong to the host.
+fn split_port(authority: &str) -> (&str, Option<&str>) {
+    let after_bracket = authority.rfind(']').map_or(0, |at| at + 1);
+    match authority[after_bracket..].find(':') {
+        Some(at) => (
+            &authority[..after_bracket + at],
+            Some(&authority[after_bracket + at + 1..]),
+        ),
+        None => (authority, None),
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &*self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_parsed_and_refused_by_reason() {
+        for good in [
+            "http://a/",
+            "http://a:80",
+            "https://a.b:443/x?y=1",
+            "http://[::1]:8080/p",
+            "local://credit",
+        ] {
+            assert!(Endpoint::parse(good).is_ok(), "{good}");
+        }
+        assert_eq!(
+            Endpoint::parse("http://[::1]:8080/p").map(|e| e.authority().to_owned()),
+            Ok("[::1]:8080".into())
+        );
+        for (bad, why) in [
+            ("", "no known scheme"),
+            ("ftp://a", "no known scheme"),
+            ("HTTP://a", "no known scheme"),
+            ("http://", "names no host"),
+            ("http:///x", "names no host"),
+            ("http://:80/", "names no host"),
+            ("http://a:0/", "port"),
+            ("http://a:70000/", "port"),
+            ("http://a:/", "port"),
+            ("http://a:+1/", "port"),
+            ("http://u:p@a/", "user name or password"),
+            ("http://a/#x", "fragment"),
+            ("http://a/ b", "percent-encoded"),
+            ("http://a/\u{e9}", "percent-encoded"),
+            ("local://a:1", "port"),
+        ] {
+            let error = Endpoint::parse(bad).expect_err(bad).to_string();
+            assert!(error.contains(why), "{bad}: {error}");
+        }
+    }
+}

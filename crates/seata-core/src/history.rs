@@ -1,0 +1,115 @@
+//! Keeps histories bounded: of a long run of attempts the first and the last stay, the rest is a count.
+
+use std::collections::BTreeMap;
+
+use crate::event::{Answered, BranchIndex, Event, Fact};
+use crate::operation::{Operation, Outcome};
+
+/// How many attempts of one operation a compacted history keeps: the first and the last ones.
+pub const ATTEMPTS_KEPT_MAX: u32 = 50;
+
+/// Answers a shorter history that folds to the same state. Only attempts without a settling answer are left out.
+#[must_use]
+pub fn compact(events: &[Event]) -> Vec<Event> {
+    let mut attempts: BTreeMap<(BranchIndex, Operation), Vec<usize>> = BTreeMap::new();
+    for (at, event) in events.iter().enumerate() {
+        if let Some(key) = elidable(event) {
+            attempts.entry(key).or_default().push(at);
+        }
+    }
+    let mut replaced: BTreeMap<usize, Option<Event>> = BTreeMap::new();
+    for (key, run) in attempts {
+        let kept_last = ATTEMPTS_KEPT_MAX as usize - 1;
+        if run.len() <= kept_last + 2 {
+            continue;
+        }
+        let dropped = &run[1..run.len() - kept_last];
+        replaced.extend(dropped.iter().map(|at| (*at, None)));
+        replaced.insert(
+            dropped[0],
+            Some(elided(key, dropped.iter().map(|at| &events[*at]))),
+        );
+    }
+    events
+        .iter()
+        .enumerate()
+        .filter_map(|(at, event)| replaced.remove(&at).unwrap_or_else(|| Some(event.clone())))
+        .collect()
+}
+
+fn elidable(event: &Event) -> Option<(BranchIndex, Operation)> {
+    match &event.fact {
+        Fact::Answered(Answered {
+            branch,
+            operation,
+            outcome: Outcome::Unknown { .. } | Outcome::Ongoing,
+            next_attempt_at: Some(_),
+            ..
+        }) => Some((*branch, *operation)),
+        Fact::Elided {
+            branch, operation, ..
+        } => Some((*branch, *operation)),
+        Fact::Created(_)
+        | Fact::BranchAdded(_)
+        | Fact::Submitted
+        | Fact::AbortRequested { .. }
+        | Fact::Answered(_)
+        | Fact::Recovered { .. }
+        | Fact::TurnedRound { .. }
+        | Fact::Committed
+        | Fact::Aborted
+        | Fact::Stuck { .. }
+        | Fact::Retried { .. }
+        | Fact::Skipped { .. }
+        | Fact::Forced { .. } => None,
+    }
+}
+
+fn elided<'a>(
+    (branch, operation): (BranchIndex, Operation),
+    dropped: impl Iterator<Item = &'a Event>,
+) -> Event {
+    let (mut calls, mut attempts, mut first) = (0, 0, None);
+    for event in dropped {
+        first = first.or(Some((event.number, event.at)));
+        let (c, a) = counts(&event.fact);
+        calls += c;
+        attempts += a;
+    }
+    let (number, at) = first.unwrap_or_default();
+    Event {
+        number,
+        at,
+        fact: Fact::Elided {
+            branch,
+            operation,
+            calls,
+            attempts,
+        },
+    }
+}
+
+/// Answers how many calls and attempts an elidable fact stands for.
+fn counts(fact: &Fact) -> (u32, u32) {
+    match fact {
+        Fact::Answered(answered) => match answered.outcome {
+            Outcome::Ongoing => (1, 0),
+            Outcome::Success | Outcome::Failure { .. } | Outcome::Unknown { .. } => (1, 1),
+        },
+        Fact::Elided {
+            calls, attempts, ..
+        } => (*calls, *attempts),
+        Fact::Created(_)
+        | Fact::BranchAdded(_)
+        | Fact::Submitted
+        | Fact::AbortRequested { .. }
+        | Fact::Recovered { .. }
+        | Fact::TurnedRound { .. }
+        | Fact::Committed
+        | Fact::Aborted
+        | Fact::Stuck { .. }
+        | Fact::Retried { .. }
+        | Fact::Skipped { .. }
+        | Fact::Forced { .. } => (0, 0),
+    }
+}

@@ -1,0 +1,77 @@
+//! Wrong input: an expected answer, with what a caller must know to mend it.
+
+use crate::definition::Fingerprint;
+use crate::id::BranchId;
+use crate::operation::{Operation, Status};
+
+/// Why an input changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// The branch is known with other content.
+    #[error("branch {branch_id} was added before with other content")]
+    BranchConflict {
+        /// Which.
+        branch_id: BranchId,
+    },
+    /// Two branches of one request have the same name.
+    #[error("branch {branch_id} is given twice: give each branch a name of its own")]
+    BranchTwice {
+        /// Which.
+        branch_id: BranchId,
+    },
+    /// `after` names a branch that doesn't exist.
+    #[error("branch {branch_id} comes after {unknown}, which is no branch of this transaction")]
+    AfterUnknown {
+        /// Whose `after`.
+        branch_id: BranchId,
+        /// The name in it.
+        unknown: BranchId,
+    },
+    /// `after` goes round in a circle.
+    #[error("the branches {} wait for each other: remove one `after`", join(.names))]
+    AfterCycle {
+        /// The circle, first name first.
+        names: Vec<BranchId>,
+    },
+    /// There is nothing to run.
+    #[error("the transaction has no branches: add one before submitting")]
+    NoBranches,
+    /// No branch has this name.
+    #[error("no branch {branch_id} in this transaction")]
+    UnknownBranch {
+        /// The name.
+        branch_id: BranchId,
+    },
+    /// The state of the transaction does not allow it.
+    #[error("the transaction is {status}: it can't be {asked} any more")]
+    WrongStatus {
+        /// What was asked, as a participle.
+        asked: &'static str,
+        /// The state as it is.
+        status: Status,
+    },
+    /// The operation is not waiting to be done.
+    #[error("the {operation} of branch {branch_id} is not open: nothing to skip")]
+    OperationNotOpen {
+        /// Whose.
+        branch_id: BranchId,
+        /// Which.
+        operation: Operation,
+    },
+    /// Nothing waits or was refused.
+    #[error("nothing waits for another attempt")]
+    NothingToRetry,
+}
+
+fn join(names: &[BranchId]) -> String {
+    names
+        .iter()
+        .map(BranchId::as_str)
+        .collect::<Vec<_>>()
+        .join(" → ")
+}
+
+/// Says whether two requests for the same name ask for the same.
+pub(crate) fn same_content(one: Fingerprint, other: Fingerprint) -> bool {
+    one == other
+}

@@ -1,0 +1,354 @@
+//! The transition table: how each fact changes each state. Whatever is not written here is illegal.
+
+use std::sync::Arc;
+
+use crate::agenda::{Agenda, Place};
+use crate::branch::{OperationState, Table, Trace};
+use crate::dag::Dag;
+use crate::definition::Definition;
+use crate::event::{AbortCause, Answered, BranchIndex, End, Event, Fact};
+use crate::operation::{Operation, Outcome};
+use crate::saga::phase::Forced;
+use crate::saga::{Phase, Saga, Side};
+use crate::time::UnixMillis;
+
+/// Says that a fact cannot follow the state.
+pub(crate) struct Illegal;
+
+type Applied = Result<(), Illegal>;
+
+fn legal(condition: bool) -> Applied {
+    if condition { Ok(()) } else { Err(Illegal) }
+}
+
+impl Saga {
+    pub(crate) fn apply(
+        &mut self,
+        table: &mut Table,
+        definition: &Definition,
+        event: &Event,
+    ) -> Applied {
+        let at = event.at;
+        match &event.fact {
+            Fact::Created(_) => Err(Illegal),
+            Fact::BranchAdded(branch) => {
+                legal(
+                    matches!(self.phase, Phase::Open(Side::Prepared))
+                        && table.find(&branch.branch_id).is_none(),
+                )?;
+                table.add(Arc::clone(branch));
+                Ok(())
+            }
+            Fact::Submitted => self.apply_submitted(table, definition, at),
+            Fact::AbortRequested { reason } => {
+                legal(self.is_undecided())?;
+                self.cause.get_or_insert(AbortCause::Requested {
+                    reason: reason.clone(),
+                });
+                Ok(())
+            }
+            Fact::Answered(answered) => self.apply_answered(table, answered, at),
+            Fact::Recovered { .. } => self.apply_recovered(table),
+            Fact::TurnedRound { cause, compensate } => {
+                self.apply_turned(table, definition, cause, compensate)
+            }
+            Fact::Committed => self.apply_committed(),
+            Fact::Aborted => self.apply_aborted(),
+            Fact::Stuck { reason } => self.apply_stuck(reason),
+            Fact::Retried { branch, .. } => self.apply_retried(table, *branch, at),
+            Fact::Skipped {
+                branch,
+                operation,
+                reason,
+            } => {
+                self.overridden = Some(reason.clone());
+                self.apply_skipped(table, *branch, *operation)
+            }
+            Fact::Forced { to, reason } => {
+                legal(self.is_undecided() || (self.side().is_some() && *to == End::Aborted))?;
+                self.forced = Some(Forced { to: *to });
+                self.overridden = Some(reason.clone());
+                Ok(())
+            }
+            Fact::Elided {
+                branch,
+                operation,
+                calls,
+                attempts,
+            } => {
+                let progress = table
+                    .get_mut(*branch)
+                    .ok_or(Illegal)?
+                    .progress_mut(*operation);
+                progress.calls = progress.calls.saturating_add(*calls);
+                progress.attempts = progress.attempts.saturating_add(*attempts);
+                progress.trace = Trace::Doubtful;
+                Ok(())
+            }
+        }
+    }
+
+    fn is_undecided(&self) -> bool {
+        match self.side() {
+            Some(Side::Prepared | Side::Running { .. }) => true,
+            Some(Side::Aborting { .. }) | None => false,
+        }
+    }
+
+    fn apply_submitted(
+        &mut self,
+        table: &Table,
+        definition: &Definition,
+        at: UnixMillis,
+    ) -> Applied {
+        if crate::planted::is(crate::planted::Planted::DuplicateSubmitRedecides) {
+            return self.run(table, definition, at);
+        }
+        legal(matches!(self.phase, Phase::Open(Side::Prepared)) && table.len() > 0)?;
+        self.run(table, definition, at)
+    }
+
+    fn run(&mut self, table: &Table, definition: &Definition, at: UnixMillis) -> Applied {
+        let dag =
+            Dag::build(&table.definitions(), definition.options.order).map_err(|_| Illegal)?;
+        self.phase = Phase::Open(Side::Running {
+            submitted_at: at,
+            agenda: Agenda::forward(dag),
+        });
+        Ok(())
+    }
+
+    fn apply_answered(
+        &mut self,
+        table: &mut Table,
+        answered: &Answered,
+        at: UnixMillis,
+    ) -> Applied {
+        let branch = table.get_mut(answered.branch).ok_or(Illegal)?;
+        let progress = branch.progress_mut(answered.operation);
+        legal(matches!(
+            self.phase,
+            Phase::Open(Side::Running { .. } | Side::Aborting { .. })
+        ))?;
+        let before = progress.state;
+        progress.note(answered, at);
+        match before {
+            OperationState::Skipped => return Ok(()),
+            OperationState::Succeeded | OperationState::Refused => return Err(Illegal),
+            OperationState::Open => {}
+        }
+        match &answered.outcome {
+            Outcome::Success => progress.state = OperationState::Succeeded,
+            Outcome::Failure { .. } => progress.state = OperationState::Refused,
+            Outcome::Ongoing | Outcome::Unknown { .. } => {}
+        }
+        let trace = progress.trace;
+        self.replan(answered, trace)
+    }
+
+    /// Puts a branch where its answer sends it.
+    fn replan(&mut self, answered: &Answered, trace: Trace) -> Applied {
+        let branch = answered.branch;
+        let halted = match answered.outcome {
+            Outcome::Failure { .. } => AbortCause::Refused { branch },
+            Outcome::Success | Outcome::Ongoing | Outcome::Unknown { .. } => {
+                AbortCause::AttemptLimit { branch }
+            }
+        };
+        match (&mut self.phase, answered.operation) {
+            (Phase::Open(Side::Running { agenda, .. }), Operation::Action) => {
+                legal(agenda.place(branch) != Place::Blocked)?;
+                match (&answered.outcome, answered.next_attempt_at) {
+                    (Outcome::Success, _) => agenda.settle(branch),
+                    (Outcome::Ongoing | Outcome::Unknown { .. }, Some(next)) => {
+                        agenda.wait(branch, next)
+                    }
+                    (Outcome::Failure { .. }, _)
+                    | (Outcome::Ongoing | Outcome::Unknown { .. }, None) => {
+                        agenda.halt(branch);
+                        self.cause.get_or_insert(halted);
+                    }
+                }
+                Ok(())
+            }
+            // An action that was in flight when the saga turned. Refused on its only attempt: nothing to undo.
+            (Phase::Open(Side::Aborting { agenda }), Operation::Action) => {
+                match (&answered.outcome, trace) {
+                    (Outcome::Failure { .. }, Trace::Clean) => agenda.settle(branch),
+                    (Outcome::Failure { .. }, Trace::Doubtful)
+                    | (Outcome::Success | Outcome::Ongoing | Outcome::Unknown { .. }, _) => {}
+                }
+                Ok(())
+            }
+            (Phase::Open(Side::Aborting { agenda }), Operation::Compensation) => {
+                legal(!matches!(
+                    agenda.place(branch),
+                    Place::Blocked | Place::Settled
+                ))?;
+                match (&answered.outcome, answered.next_attempt_at) {
+                    (Outcome::Success, _) => agenda.settle(branch),
+                    (Outcome::Failure { .. }, _) => agenda.halt(branch),
+                    (Outcome::Ongoing | Outcome::Unknown { .. }, Some(next)) => {
+                        agenda.wait(branch, next)
+                    }
+                    (Outcome::Ongoing | Outcome::Unknown { .. }, None) => return Err(Illegal),
+                }
+                Ok(())
+            }
+            (
+                Phase::Open(Side::Prepared | Side::Running { .. })
+                | Phase::Stuck { .. }
+                | Phase::Ended(_),
+                _,
+            ) => Err(Illegal),
+        }
+    }
+
+    /// Whatever has no recorded answer is in doubt, whatever `after` says: another driver may have called it.
+    fn apply_recovered(&self, table: &mut Table) -> Applied {
+        legal(matches!(
+            self.side(),
+            Some(Side::Running { .. } | Side::Aborting { .. })
+        ))?;
+        for branch in table.iter_mut() {
+            match branch.action.state {
+                OperationState::Open | OperationState::Skipped => {
+                    branch.action.trace = Trace::Doubtful
+                }
+                OperationState::Succeeded | OperationState::Refused => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_turned(
+        &mut self,
+        table: &Table,
+        definition: &Definition,
+        cause: &AbortCause,
+        compensate: &[BranchIndex],
+    ) -> Applied {
+        legal(self.is_undecided() && compensate.iter().all(|branch| table.get(*branch).is_some()))?;
+        let phase = std::mem::replace(&mut self.phase, Phase::Ended(End::Aborted));
+        let dag = match phase {
+            Phase::Open(Side::Running { agenda, .. })
+            | Phase::Stuck {
+                side: Side::Running { agenda, .. },
+                ..
+            } => agenda.into_dag(),
+            Phase::Open(Side::Prepared | Side::Aborting { .. })
+            | Phase::Stuck { .. }
+            | Phase::Ended(_) => {
+                Dag::build(&table.definitions(), definition.options.order).map_err(|_| Illegal)?
+            }
+        };
+        self.phase = Phase::Open(Side::Aborting {
+            agenda: Agenda::backward(dag, compensate),
+        });
+        self.cause = Some(cause.clone());
+        Ok(())
+    }
+
+    fn apply_committed(&mut self) -> Applied {
+        let forced = self
+            .forced
+            .as_ref()
+            .is_some_and(|forced| forced.to == End::Committed);
+        let done = match &self.phase {
+            Phase::Open(Side::Running { agenda, .. }) => agenda.open() == 0,
+            Phase::Open(Side::Prepared | Side::Aborting { .. })
+            | Phase::Stuck { .. }
+            | Phase::Ended(_) => false,
+        };
+        legal(done || (forced && self.is_undecided()))?;
+        self.phase = Phase::Ended(End::Committed);
+        Ok(())
+    }
+
+    fn apply_aborted(&mut self) -> Applied {
+        let forced = self
+            .forced
+            .as_ref()
+            .is_some_and(|forced| forced.to == End::Aborted);
+        let done = match &self.phase {
+            Phase::Open(Side::Aborting { agenda }) => agenda.open() == 0,
+            Phase::Open(Side::Prepared | Side::Running { .. })
+            | Phase::Stuck { .. }
+            | Phase::Ended(_) => false,
+        };
+        legal(done || (forced && self.side().is_some()))?;
+        self.phase = Phase::Ended(End::Aborted);
+        Ok(())
+    }
+
+    fn apply_stuck(&mut self, reason: &crate::text::Reason) -> Applied {
+        match std::mem::replace(&mut self.phase, Phase::Ended(End::Aborted)) {
+            Phase::Open(side) => {
+                self.phase = Phase::Stuck {
+                    side,
+                    reason: reason.clone(),
+                };
+                Ok(())
+            }
+            Phase::Stuck { .. } | Phase::Ended(_) => Err(Illegal),
+        }
+    }
+
+    fn apply_retried(
+        &mut self,
+        table: &mut Table,
+        only: Option<BranchIndex>,
+        at: UnixMillis,
+    ) -> Applied {
+        let operation = self.operation().ok_or(Illegal)?;
+        let agenda = self.agenda_mut().ok_or(Illegal)?;
+        let targets: Vec<BranchIndex> = agenda
+            .unsettled()
+            .filter(|branch| only.is_none_or(|only| only == *branch))
+            .collect();
+        for branch in targets {
+            match agenda.place(branch) {
+                Place::Waiting(_) => agenda.wait(branch, at),
+                Place::Halted => {
+                    agenda.wait(branch, at);
+                    table
+                        .get_mut(branch)
+                        .ok_or(Illegal)?
+                        .progress_mut(operation)
+                        .state = OperationState::Open;
+                }
+                Place::Blocked | Place::Ready | Place::Calling | Place::Settled => {}
+            }
+        }
+        self.reopen();
+        Ok(())
+    }
+
+    fn apply_skipped(
+        &mut self,
+        table: &mut Table,
+        branch: BranchIndex,
+        operation: Operation,
+    ) -> Applied {
+        legal(self.operation() == Some(operation))?;
+        let agenda = self.agenda_mut().ok_or(Illegal)?;
+        let progress = table
+            .get_mut(branch)
+            .ok_or(Illegal)?
+            .progress_mut(operation);
+        legal(agenda.place(branch) != Place::Settled)?;
+        progress.state = OperationState::Skipped;
+        agenda.settle(branch);
+        self.reopen();
+        Ok(())
+    }
+
+    /// An operator's order ends the standstill; the side stays.
+    fn reopen(&mut self) {
+        self.phase = match std::mem::replace(&mut self.phase, Phase::Ended(End::Aborted)) {
+            Phase::Stuck { side, .. } => Phase::Open(side),
+            Phase::Open(side) => Phase::Open(side),
+            Phase::Ended(end) => Phase::Ended(end),
+        };
+    }
+}

@@ -1,0 +1,316 @@
+//! Records what comes from outside, or says why not. Decides nothing that follows from it.
+
+use std::sync::Arc;
+
+use crate::agenda::{Agenda, Place};
+use crate::branch::{Branch, OperationState};
+use crate::definition::BranchDefinition;
+use crate::event::{Answered, BranchIndex, End, Fact};
+use crate::operation::{FencingToken, Operation, Outcome, Status};
+use crate::planted::{self, Planted};
+use crate::rejection::{Rejection, same_content};
+use crate::retry::backoff;
+use crate::saga::{Phase, Saga, Side};
+use crate::step::Step;
+use crate::text::Reason;
+use crate::time::UnixMillis;
+use crate::transaction::Transaction;
+
+impl Saga {
+    pub(super) fn add_branch(
+        &self,
+        txn: &Transaction,
+        definition: Arc<BranchDefinition>,
+        now: UnixMillis,
+    ) -> Result<Step, Rejection> {
+        if let Some(known) = txn
+            .table
+            .find(&definition.branch_id)
+            .and_then(|index| txn.table.get(index))
+        {
+            return if same_content(known.definition.fingerprint, definition.fingerprint) {
+                Ok(self.nothing(txn, now))
+            } else {
+                Err(Rejection::BranchConflict {
+                    branch_id: definition.branch_id.clone(),
+                })
+            };
+        }
+        self.require_prepared("given another branch")?;
+        if let Some(unknown) = definition
+            .after
+            .iter()
+            .find(|name| txn.table.find(name).is_none())
+        {
+            let (branch_id, unknown) = (definition.branch_id.clone(), unknown.clone());
+            return Err(Rejection::AfterUnknown { branch_id, unknown });
+        }
+        Ok(self.recorded(txn, Fact::BranchAdded(definition), now))
+    }
+
+    pub(super) fn submit(&self, txn: &Transaction, now: UnixMillis) -> Result<Step, Rejection> {
+        let decided = || Rejection::WrongStatus {
+            asked: "submitted",
+            status: self.status(),
+        };
+        match &self.phase {
+            Phase::Open(Side::Prepared) if self.cause.is_some() || self.forced.is_some() => {
+                Err(decided())
+            }
+            Phase::Open(Side::Prepared) if txn.table.len() == 0 => Err(Rejection::NoBranches),
+            Phase::Open(Side::Prepared) => Ok(self.recorded(txn, Fact::Submitted, now)),
+            Phase::Open(Side::Running { .. }) if planted::is(Planted::DuplicateSubmitRedecides) => {
+                Ok(self.recorded(txn, Fact::Submitted, now))
+            }
+            Phase::Open(Side::Running { .. })
+            | Phase::Stuck {
+                side: Side::Running { .. },
+                ..
+            }
+            | Phase::Ended(End::Committed) => Ok(self.nothing(txn, now)),
+            Phase::Open(Side::Aborting { .. })
+            | Phase::Stuck {
+                side: Side::Prepared | Side::Aborting { .. },
+                ..
+            }
+            | Phase::Ended(End::Aborted) => Err(decided()),
+        }
+    }
+
+    pub(super) fn abort(
+        &self,
+        txn: &Transaction,
+        reason: Reason,
+        now: UnixMillis,
+    ) -> Result<Step, Rejection> {
+        match &self.phase {
+            Phase::Open(Side::Prepared | Side::Running { .. })
+            | Phase::Stuck {
+                side: Side::Prepared | Side::Running { .. },
+                ..
+            } => match self.cause {
+                None => Ok(self.recorded(txn, Fact::AbortRequested { reason }, now)),
+                Some(_) => Ok(self.nothing(txn, now)),
+            },
+            Phase::Open(Side::Aborting { .. })
+            | Phase::Stuck {
+                side: Side::Aborting { .. },
+                ..
+            }
+            | Phase::Ended(End::Aborted) => Ok(self.nothing(txn, now)),
+            Phase::Ended(End::Committed) => Err(Rejection::WrongStatus {
+                asked: "aborted",
+                status: Status::Committed,
+            }),
+        }
+    }
+
+    /// Records an answer with the time of the next attempt. One that is recorded already, or that settles what is
+    /// settled, changes nothing.
+    pub(super) fn answered(
+        &self,
+        txn: &Transaction,
+        mut answered: Answered,
+        now: UnixMillis,
+    ) -> Step {
+        let Some(branch) = txn.table.get(answered.branch) else {
+            return self.nothing(txn, now);
+        };
+        if !self.takes(branch, &answered) {
+            return self.nothing(txn, now);
+        }
+        if planted::is(Planted::UnknownReadAsRefusal)
+            && answered.operation == Operation::Action
+            && let Outcome::Unknown { reason } = &answered.outcome
+        {
+            answered.outcome = Outcome::Failure {
+                reason: reason.clone(),
+            };
+        }
+        let open = branch.progress(answered.operation).state == OperationState::Open;
+        if open && self.operation() == Some(answered.operation) {
+            answered.next_attempt_at = next_attempt_at(txn, branch, &answered, now);
+        }
+        self.recorded(txn, Fact::Answered(answered), now)
+    }
+
+    /// Says whether an answer is news that the transition table has a row for.
+    fn takes(&self, branch: &Branch, answered: &Answered) -> bool {
+        let progress = branch.progress(answered.operation);
+        let news = !progress.knows(answered.attempt);
+        let unblocked = |agenda: &Agenda| match agenda.place(answered.branch) {
+            Place::Blocked => false,
+            Place::Ready | Place::Waiting(_) | Place::Calling | Place::Halted | Place::Settled => {
+                true
+            }
+        };
+        let expected = match (&self.phase, answered.operation) {
+            (Phase::Open(Side::Running { agenda, .. }), Operation::Action)
+            | (Phase::Open(Side::Aborting { agenda }), Operation::Compensation) => {
+                unblocked(agenda)
+            }
+            (Phase::Open(Side::Aborting { .. }), Operation::Action) => true,
+            (Phase::Open(Side::Prepared), _)
+            | (Phase::Open(Side::Running { .. }), Operation::Compensation)
+            | (Phase::Stuck { .. } | Phase::Ended(_), _) => false,
+        };
+        let unsettled = match progress.state {
+            OperationState::Open | OperationState::Skipped => true,
+            OperationState::Succeeded | OperationState::Refused => false,
+        };
+        news && expected && unsettled
+    }
+
+    pub(super) fn recover(&self, txn: &Transaction, token: FencingToken, now: UnixMillis) -> Step {
+        match self.side() {
+            Some(Side::Running { .. } | Side::Aborting { .. })
+                if planted::is(Planted::RecoveryForgetsDoubt) =>
+            {
+                self.nothing(txn, now)
+            }
+            Some(Side::Running { .. } | Side::Aborting { .. }) => {
+                self.recorded(txn, Fact::Recovered { token }, now)
+            }
+            Some(Side::Prepared) | None => self.nothing(txn, now),
+        }
+    }
+
+    pub(super) fn retry(
+        &self,
+        txn: &Transaction,
+        branch: Option<BranchIndex>,
+        reason: Reason,
+        now: UnixMillis,
+    ) -> Result<Step, Rejection> {
+        let Some(side) = self.side() else {
+            return Err(Rejection::WrongStatus {
+                asked: "retried",
+                status: self.status(),
+            });
+        };
+        let waits = |agenda: &Agenda| {
+            agenda
+                .unsettled()
+                .filter(|open| branch.is_none_or(|only| only == *open))
+                .any(|open| match agenda.place(open) {
+                    Place::Waiting(_) | Place::Halted => true,
+                    Place::Blocked | Place::Ready | Place::Calling | Place::Settled => false,
+                })
+        };
+        let any = match side {
+            Side::Prepared => false,
+            Side::Running { agenda, .. } | Side::Aborting { agenda } => waits(agenda),
+        };
+        if any {
+            Ok(self.recorded(txn, Fact::Retried { branch, reason }, now))
+        } else {
+            Err(Rejection::NothingToRetry)
+        }
+    }
+
+    pub(super) fn skip(
+        &self,
+        txn: &Transaction,
+        branch: BranchIndex,
+        operation: Operation,
+        reason: Reason,
+        now: UnixMillis,
+    ) -> Result<Step, Rejection> {
+        let Some(known) = txn.table.get(branch) else {
+            return Err(Rejection::NothingToRetry);
+        };
+        let open = self.operation() == Some(operation)
+            && self
+                .agenda()
+                .is_some_and(|agenda| agenda.place(branch) != Place::Settled);
+        if open {
+            return Ok(self.recorded(
+                txn,
+                Fact::Skipped {
+                    branch,
+                    operation,
+                    reason,
+                },
+                now,
+            ));
+        }
+        Err(Rejection::OperationNotOpen {
+            branch_id: known.definition.branch_id.clone(),
+            operation,
+        })
+    }
+
+    pub(super) fn force(
+        &self,
+        txn: &Transaction,
+        to: End,
+        reason: Reason,
+        now: UnixMillis,
+    ) -> Result<Step, Rejection> {
+        let refused = || {
+            let asked = match to {
+                End::Committed => "forced to COMMITTED",
+                End::Aborted => "forced to ABORTED",
+            };
+            Rejection::WrongStatus {
+                asked,
+                status: self.status(),
+            }
+        };
+        match (self.side(), to) {
+            (Some(Side::Prepared | Side::Running { .. }), End::Committed | End::Aborted)
+            | (Some(Side::Aborting { .. }), End::Aborted) => match self.forced {
+                None => Ok(self.recorded(txn, Fact::Forced { to, reason }, now)),
+                Some(_) => Ok(self.nothing(txn, now)),
+            },
+            (Some(Side::Aborting { .. }), End::Committed) => Err(refused()),
+            (None, End::Committed) if self.phase == Phase::Ended(End::Committed) => {
+                Ok(self.nothing(txn, now))
+            }
+            (None, End::Aborted) if self.phase == Phase::Ended(End::Aborted) => {
+                Ok(self.nothing(txn, now))
+            }
+            (None, End::Committed | End::Aborted) => Err(refused()),
+        }
+    }
+
+    fn require_prepared(&self, asked: &'static str) -> Result<(), Rejection> {
+        match &self.phase {
+            Phase::Open(Side::Prepared) if self.cause.is_none() && self.forced.is_none() => Ok(()),
+            Phase::Open(Side::Prepared | Side::Running { .. } | Side::Aborting { .. })
+            | Phase::Stuck { .. }
+            | Phase::Ended(_) => Err(Rejection::WrongStatus {
+                asked,
+                status: self.status(),
+            }),
+        }
+    }
+}
+
+/// Says when an open operation is called again after this answer. None: not because of this answer.
+fn next_attempt_at(
+    txn: &Transaction,
+    branch: &Branch,
+    answered: &Answered,
+    now: UnixMillis,
+) -> Option<UnixMillis> {
+    let retry = branch.definition.retry(txn.options());
+    let attempts = branch
+        .progress(answered.operation)
+        .attempts
+        .saturating_add(1);
+    match (&answered.outcome, answered.operation) {
+        (Outcome::Success | Outcome::Failure { .. }, _) => None,
+        (Outcome::Ongoing, _) => {
+            Some(now.plus(retry.first.max(std::time::Duration::from_millis(1))))
+        }
+        (Outcome::Unknown { .. }, Operation::Action)
+            if retry.max_attempts > 0 && attempts >= retry.max_attempts =>
+        {
+            None
+        }
+        (Outcome::Unknown { .. }, Operation::Action | Operation::Compensation) => Some(now.plus(
+            backoff(retry, &txn.gid, u64::from(answered.branch.0), attempts),
+        )),
+    }
+}

@@ -1,0 +1,133 @@
+//! The saga: actions forward along the graph of `after`, compensations backward (DESIGN 5.2; the pattern is
+//! Garcia-Molina and Salem, "Sagas", 1987).
+//!
+//! `phase` holds the state, `input` records what comes from outside, `decide` makes the driver's decisions, `apply` is
+//! the transition table.
+
+mod apply;
+mod decide;
+mod input;
+mod phase;
+
+use crate::agenda::Place;
+use crate::branch::Table;
+use crate::event::BranchIndex;
+use crate::operation::{AttemptId, Operation, Status};
+use crate::rejection::Rejection;
+use crate::step::{Input, Step};
+use crate::time::UnixMillis;
+use crate::transaction::Transaction;
+
+pub(crate) use phase::{Phase, Saga, Side};
+
+impl Saga {
+    pub(crate) fn step(
+        &self,
+        txn: &Transaction,
+        input: Input,
+        now: UnixMillis,
+    ) -> Result<Step, Rejection> {
+        match input {
+            Input::Wake => Ok(self.decide(txn, now)),
+            Input::AddBranch(definition) => self.add_branch(txn, definition, now),
+            Input::Submit => self.submit(txn, now),
+            Input::Abort { reason } => self.abort(txn, reason, now),
+            Input::Answered {
+                branch,
+                operation,
+                attempt,
+                outcome,
+                took,
+            } => Ok(self.answered(
+                txn,
+                crate::event::Answered {
+                    branch,
+                    operation,
+                    attempt,
+                    outcome,
+                    took,
+                    next_attempt_at: None,
+                },
+                now,
+            )),
+            Input::Recover { token } => Ok(self.recover(txn, token, now)),
+            Input::Retry { branch, reason } => self.retry(txn, branch, reason, now),
+            Input::Skip {
+                branch,
+                operation,
+                reason,
+            } => self.skip(txn, branch, operation, reason, now),
+            Input::Force { to, reason } => self.force(txn, to, reason, now),
+        }
+    }
+
+    /// Notes a call in flight.
+    pub(crate) fn call_begun(
+        &mut self,
+        table: &mut Table,
+        branch: BranchIndex,
+        operation: Operation,
+        attempt: AttemptId,
+    ) {
+        let Some(known) = table.get_mut(branch) else {
+            return;
+        };
+        if known
+            .progress_mut(operation)
+            .flight
+            .replace(attempt)
+            .is_none()
+        {
+            *self.flights_mut(operation) += 1;
+        }
+        let current = self.operation() == Some(operation);
+        if let Some(agenda) = self.agenda_mut()
+            && current
+            && agenda.place(branch) != Place::Settled
+        {
+            agenda.call(branch);
+        }
+    }
+
+    /// Notes that a call is in flight no more, whatever its answer changes.
+    pub(crate) fn call_ended(
+        &mut self,
+        table: &mut Table,
+        branch: BranchIndex,
+        operation: Operation,
+        attempt: AttemptId,
+    ) {
+        let Some(known) = table.get_mut(branch) else {
+            return;
+        };
+        let flight = &mut known.progress_mut(operation).flight;
+        if *flight == Some(attempt) {
+            *flight = None;
+            *self.flights_mut(operation) -= 1;
+        }
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        match &self.phase {
+            Phase::Open(Side::Prepared) => Status::Prepared,
+            Phase::Open(Side::Running { .. }) => Status::Submitted,
+            Phase::Open(Side::Aborting { .. }) => Status::Aborting,
+            Phase::Stuck { .. } => Status::Stuck,
+            Phase::Ended(crate::event::End::Committed) => Status::Committed,
+            Phase::Ended(crate::event::End::Aborted) => Status::Aborted,
+        }
+    }
+
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.flights.actions + self.flights.compensations
+    }
+
+    /// Answers which operation is called in the present direction.
+    pub(crate) fn operation(&self) -> Option<Operation> {
+        match self.side()? {
+            Side::Prepared => None,
+            Side::Running { .. } => Some(Operation::Action),
+            Side::Aborting { .. } => Some(Operation::Compensation),
+        }
+    }
+}

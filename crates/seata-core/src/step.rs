@@ -1,0 +1,158 @@
+//! What goes into a step and what comes out of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::definition::BranchDefinition;
+use crate::event::{BranchIndex, End, Event, Fact};
+use crate::operation::{AttemptId, FencingToken, Operation, Outcome};
+use crate::text::Reason;
+use crate::time::UnixMillis;
+
+/// What happened outside, or what somebody asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// Somebody looks: decide what can be decided, call what can be called. Only for a driver.
+    Wake,
+    /// Add a branch.
+    AddBranch(Arc<BranchDefinition>),
+    /// Submit.
+    Submit,
+    /// Ask to abort.
+    Abort {
+        /// Why.
+        reason: Reason,
+    },
+    /// A call of this driver ended. Only for a driver.
+    Answered {
+        /// Whose.
+        branch: BranchIndex,
+        /// What was asked.
+        operation: Operation,
+        /// Which call.
+        attempt: AttemptId,
+        /// How it ended.
+        outcome: Outcome,
+        /// How long it took.
+        took: Duration,
+    },
+    /// This reader takes over from a driver whose calls it doesn't know. Only for a driver, and before anything else.
+    Recover {
+        /// The token under which it drives.
+        token: FencingToken,
+    },
+    /// An operator: try again at once.
+    Retry {
+        /// Which branch; none: all.
+        branch: Option<BranchIndex>,
+        /// Why.
+        reason: Reason,
+    },
+    /// An operator: count an operation as done.
+    Skip {
+        /// Whose.
+        branch: BranchIndex,
+        /// Which.
+        operation: Operation,
+        /// Why.
+        reason: Reason,
+    },
+    /// An operator: end it.
+    Force {
+        /// How.
+        to: End,
+        /// Why.
+        reason: Reason,
+    },
+}
+
+/// One call to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Whose.
+    pub branch: BranchIndex,
+    /// What is asked.
+    pub operation: Operation,
+    /// Counts the calls of this operation from 1.
+    pub number: u32,
+}
+
+/// An order to the outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Call a participant.
+    Call(Call),
+}
+
+/// Who looks at the transaction next. An open record can't be forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Whoever drives it, at the latest at this time. A time that has passed means: as soon as nobody holds the lease.
+    WakeAt(UnixMillis),
+    /// An operator.
+    Operator,
+    /// Nobody: it has ended.
+    Nobody,
+}
+
+/// Whether the events must be durable before the effects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AppendMode {
+    /// The events may travel with the next append: a recovery repeats what was lost (DESIGN 5.1).
+    Behind,
+    /// The events must be durable first.
+    BeforeEffects,
+}
+
+/// What the core decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What to record, in this order.
+    pub events: Vec<Event>,
+    /// What to do then.
+    pub effects: Vec<Effect>,
+    /// Who looks next, once events are applied and effects begun.
+    pub next: Next,
+    /// Whether events come before effects.
+    pub append: AppendMode,
+}
+
+impl Step {
+    /// Adds what a later step decided.
+    pub fn then(&mut self, later: Self) {
+        self.events.extend(later.events);
+        self.effects.extend(later.effects);
+        self.next = later.next;
+        self.append = self.append.max(later.append);
+    }
+}
+
+/// Says whether a fact must be durable before what follows from it.
+pub(crate) fn append_mode(fact: &Fact) -> AppendMode {
+    match fact {
+        Fact::Answered(answered) => match answered.outcome {
+            Outcome::Success => AppendMode::Behind,
+            Outcome::Failure { .. } | Outcome::Ongoing | Outcome::Unknown { .. } => {
+                AppendMode::BeforeEffects
+            }
+        },
+        Fact::Recovered { .. } => AppendMode::Behind,
+        Fact::TurnedRound { .. }
+            if crate::planted::is(crate::planted::Planted::DecisionNotDurable) =>
+        {
+            AppendMode::Behind
+        }
+        Fact::Created(_)
+        | Fact::BranchAdded(_)
+        | Fact::Submitted
+        | Fact::AbortRequested { .. }
+        | Fact::TurnedRound { .. }
+        | Fact::Committed
+        | Fact::Aborted
+        | Fact::Stuck { .. }
+        | Fact::Retried { .. }
+        | Fact::Skipped { .. }
+        | Fact::Forced { .. }
+        | Fact::Elided { .. } => AppendMode::BeforeEffects,
+    }
+}

@@ -1,0 +1,62 @@
+//! A bounded text for people: why something happened.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Says why, for a person to read. At most [`Reason::BYTES_MAX`] bytes; a longer text is cut at a character.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Reason(Arc<str>);
+
+impl Reason {
+    /// The longest text that is kept, in bytes.
+    pub const BYTES_MAX: usize = 1024;
+
+    /// Keeps a text, cut at the bound.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let mut end = text.len().min(Self::BYTES_MAX);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        Self(Arc::from(&text[..end]))
+    }
+
+    /// Answers the text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Reason {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &*self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_reason_is_cut_at_a_character() {
+        let cut = Reason::new(&"é".repeat(600));
+        assert_eq!(cut.as_str().len(), 1024);
+        assert_eq!(
+            Reason::new(&format!("a{}", "é".repeat(600))).as_str().len(),
+            1023
+        );
+    }
+}
