@@ -1,1 +1,20 @@
-//! The storage contract: TxnStore, conditional appends, and the stored record.
+//! The storage contract: what the coordinator asks of a store, and what a store may not do.
+//!
+//! An adapter keeps a small [`Header`] and opaque chunks of events per transaction. It never interprets events, never
+//! retries, and never decides: it applies a conditional append or says why not. Whoever writes an adapter implements
+//! [`TxnStore`] and runs the suite `seata-store-conformance` on it.
+#![warn(missing_docs)]
+
+mod append;
+mod error;
+mod header;
+mod list;
+pub mod record;
+mod store;
+
+pub use append::{Append, AppendOutcome, Chunk, Expected, LeaseChange, Refusal};
+pub use error::{StoreError, StoreErrorKind};
+pub use header::{Header, Owner, Revision, Stored};
+pub use list::{Cursor, ListQuery, PAGE_MAX, Page, SCAN_MAX};
+pub use seata_core::{FencingToken, Gid, Mode, Status, UnixMillis};
+pub use store::{ClaimLimit, Held, StoreLimits, TxnStore};
