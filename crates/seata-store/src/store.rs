@@ -7,7 +7,7 @@ use seata_core::{FencingToken, Gid, UnixMillis};
 
 use crate::append::{Append, AppendOutcome};
 use crate::error::StoreError;
-use crate::header::{Header, Owner, Stored};
+use crate::header::{Header, Owner, Revision, Stored};
 use crate::list::{ListQuery, Page};
 
 /// How much one claim may return.
@@ -22,8 +22,9 @@ pub struct ClaimLimit {
 /// Whether a lease is still held after a renewal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Held {
-    /// It holds for the whole span again.
-    Renewed,
+    /// It holds for the whole span again. The record stands at this revision: a higher one than the holder's own means
+    /// that somebody appended an order.
+    Renewed(Revision),
     /// Another token stands in the record, the lease was released, or the record has ended.
     Lost,
 }
@@ -66,7 +67,7 @@ pub trait TxnStore: Send + Sync + 'static {
     async fn load(&self, gid: &Gid) -> Result<Option<Stored>, StoreError>;
 
     /// Leases out open transactions whose wake-up and lease have both passed by the store's clock, earliest wake-up
-    /// first, each to one caller only and with its token raised by one. The revision stays.
+    /// first, each to one caller only and with its token raised by one. Revision, `wake_at` and `updated_at` stay.
     ///
     /// # Errors
     /// The store could not answer.
