@@ -1,1 +1,22 @@
-//! Runs global transactions: turns, group appends, wake-ups, leases, limits.
+//! Runs global transactions: one turn after the other per transaction, many at once.
+//!
+//! A turn is input → `seata-core` decides → the store appends → effects. The engine owns the traits [`Caller`] (one
+//! attempt at one branch) and [`Clock`]; it is the only crate that spawns tasks or reads a clock. It knows no wire, no
+//! status code and no SQL.
+#![warn(missing_docs)]
+
+mod caller;
+mod config;
+mod engine;
+mod error;
+mod host;
+mod snapshot;
+mod watch;
+
+pub use caller::{Call, Caller, Slot};
+pub use config::Config;
+pub use engine::{Engine, Health, StoreRoom};
+pub use error::EngineError;
+pub use host::{Clock, SystemClock, Task};
+pub use snapshot::{Order, Snapshot, Waited};
+pub use watch::{Change, Changes, Lagged};

@@ -1,0 +1,61 @@
+//! Limits and spans of the engine, each with a name.
+
+use std::time::Duration;
+
+use seata_store::Owner;
+
+/// How the engine runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Names this start of this process: 128 random bits.
+    pub owner: Owner,
+    /// How long a lease holds without renewal.
+    pub lease: Duration,
+    /// The most transactions in memory at once. Beyond it due work waits in the store and new work is refused.
+    pub active_max: usize,
+    /// The most bytes of events that wait to be appended. Beyond it new work is refused.
+    pub journal_bytes_max: usize,
+    /// The most clients that wait for an end at once.
+    pub waiters_max: usize,
+    /// The most watchers at once.
+    pub watchers_max: usize,
+    /// How many changes a slow watcher may fall behind.
+    pub changes_kept_max: usize,
+    /// The most branches of one transaction.
+    pub branches_max: usize,
+    /// A transaction that waits longer than this waits in the store.
+    pub linger: Duration,
+    /// How long an answer in the middle of a path may wait for the next append (DESIGN 5.1).
+    pub behind_delay_max: Duration,
+    /// How often the store is asked for due work, at least.
+    pub claim_interval: Duration,
+    /// The most transactions of one claim.
+    pub claim_count_max: usize,
+    /// The most bytes of histories of one claim.
+    pub claim_bytes_max: usize,
+    /// The most ended transactions that are kept in memory.
+    pub ended_kept_max: usize,
+}
+
+impl Config {
+    /// Answers the defaults for one start of a process.
+    #[must_use]
+    pub const fn new(owner: Owner) -> Self {
+        Self {
+            owner,
+            lease: Duration::from_secs(10),
+            active_max: 10_000,
+            journal_bytes_max: 64 << 20,
+            waiters_max: 10_000,
+            watchers_max: 100,
+            changes_kept_max: 1_024,
+            branches_max: 1_000,
+            linger: Duration::from_secs(2),
+            behind_delay_max: Duration::from_millis(250),
+            claim_interval: Duration::from_millis(200),
+            claim_count_max: 256,
+            claim_bytes_max: 16 << 20,
+            ended_kept_max: 1_024,
+        }
+    }
+}
