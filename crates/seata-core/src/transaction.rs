@@ -286,6 +286,20 @@ impl Transaction {
         self.definition.mode
     }
 
+    /// Answers what was asked for when it was created; branches added later are not in it.
+    #[must_use]
+    pub const fn definition(&self) -> &Arc<Definition> {
+        &self.definition
+    }
+
+    /// Answers which operation is called in the present direction; none before submission and after the end.
+    #[must_use]
+    pub fn open_operation(&self) -> Option<Operation> {
+        match &self.state {
+            ModeState::Saga(saga) => saga.operation(),
+        }
+    }
+
     /// Answers its options.
     #[must_use]
     pub fn options(&self) -> &Options {

@@ -7,6 +7,15 @@
 
 mod append;
 mod error;
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated code"
+)]
+#[path = "generated/seata.store.v1.rs"]
+mod generated;
 mod header;
 mod list;
 pub mod record;

@@ -1,0 +1,90 @@
+//! The stored record: events as protobuf messages (`proto/seata/store/v1/record.proto`).
+//!
+//! A chunk is one message `Record`; messages of repeated fields concatenate, so chunks may be joined by a store.
+//! A meaning that older servers would misread raises [`SCHEMA_VERSION`]; a server that meets a newer version or an
+//! unknown fact refuses to drive the record, because it would lose on rewrite what it can't read.
+
+mod decode;
+mod encode;
+
+use bytes::Bytes;
+use prost::Message;
+use seata_core::{Event, IllegalEvent, Transaction};
+
+use crate::generated as proto;
+use crate::header::Stored;
+
+/// The version that this server writes.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Why a record can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// A newer server wrote it.
+    #[error(
+        "the record has schema version {version}, newer than this server's {SCHEMA_VERSION}: update this server"
+    )]
+    Newer {
+        /// The version, or 0 for a fact that this server doesn't know.
+        version: u32,
+    },
+    /// The bytes are no record.
+    #[error("the record is damaged: {why}")]
+    Damaged {
+        /// What is wrong, and where.
+        why: String,
+    },
+    /// The events don't make a transaction.
+    #[error("the record's events don't follow each other: {0}")]
+    Unfoldable(#[from] IllegalEvent),
+}
+
+impl ReadError {
+    fn damaged(why: impl ToString) -> Self {
+        Self::Damaged {
+            why: why.to_string(),
+        }
+    }
+}
+
+/// Writes events as one chunk.
+#[must_use]
+pub fn encode(events: &[Event]) -> Bytes {
+    let record = proto::Record {
+        schema_versions: vec![SCHEMA_VERSION],
+        events: events.iter().map(encode::event).collect(),
+    };
+    Bytes::from(record.encode_to_vec())
+}
+
+/// Reads chunks, joined or not, oldest first.
+///
+/// # Errors
+/// A newer server wrote them, or they are damaged.
+pub fn decode(chunks: &[Bytes]) -> Result<Vec<Event>, ReadError> {
+    let mut events = Vec::new();
+    for chunk in chunks {
+        let record = proto::Record::decode(chunk.clone()).map_err(ReadError::damaged)?;
+        if let Some(version) = record
+            .schema_versions
+            .into_iter()
+            .find(|version| *version > SCHEMA_VERSION)
+        {
+            return Err(ReadError::Newer { version });
+        }
+        for event in record.events {
+            events.push(decode::event(event)?);
+        }
+    }
+    Ok(events)
+}
+
+/// Reads a stored record and folds its events.
+///
+/// # Errors
+/// It can't be read, or its events don't make a transaction.
+pub fn transaction(stored: &Stored) -> Result<(Transaction, Vec<Event>), ReadError> {
+    let events = decode(&stored.chunks)?;
+    let transaction = Transaction::fold(&stored.header.gid, &events)?;
+    Ok((transaction, events))
+}
