@@ -33,6 +33,8 @@ pub struct Config {
     pub claim_count_max: usize,
     /// The most bytes of histories of one claim.
     pub claim_bytes_max: usize,
+    /// How long the store may take for one answer before the engine goes on without.
+    pub store_timeout: Duration,
     /// The most ended transactions that are kept in memory.
     pub ended_kept_max: usize,
 }
@@ -55,6 +57,7 @@ impl Config {
             claim_interval: Duration::from_millis(200),
             claim_count_max: 256,
             claim_bytes_max: 16 << 20,
+            store_timeout: Duration::from_secs(2),
             ended_kept_max: 1_024,
         }
     }

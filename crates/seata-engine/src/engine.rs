@@ -1,17 +1,37 @@
 //! The engine's door: what transports call.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use seata_core::{BranchDefinition, Definition, Event, Gid, Reason, UnixMillis};
-use seata_store::{Header, ListQuery, Page, TxnStore};
+use seata_core::{
+    BranchDefinition, Definition, Event, Gid, Reason, Status, Transaction, UnixMillis,
+};
+use seata_store::{Header, ListQuery, Page, Stored, TxnStore, record};
+use tokio::sync::{broadcast, oneshot, watch};
 
 use crate::caller::Caller;
 use crate::config::Config;
+use crate::ended::Ended;
 use crate::error::EngineError;
 use crate::host::Clock;
+use crate::journal::Journal;
+use crate::mailbox::{Ask, Asked, Message, Submission};
+use crate::meters::Meters;
+use crate::registry::Registry;
+use crate::shared::{RETRY_AFTER, Shared, read, store_failed};
 use crate::snapshot::{Order, Snapshot, Waited};
+use crate::tasks;
+use crate::time::StoreTime;
+use crate::waiters::Waiters;
 use crate::watch::Changes;
+
+/// How often a transaction that is driven elsewhere is looked at: first, and at most.
+const LOOK_FIRST: Duration = Duration::from_millis(50);
+const LOOK_MAX: Duration = Duration::from_millis(500);
+
+/// How often a stop looks whether all drivers have ended.
+const STOP_LOOK: Duration = Duration::from_millis(10);
 
 /// How the engine is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,9 +44,20 @@ pub struct Health {
     pub active: usize,
 }
 
+/// Whether the store has room for new transactions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreRoom {
+    /// It has.
+    Enough,
+    /// Only for what is open.
+    Low,
+}
+
 /// Drives transactions. Cheap to clone: all clones are one engine.
 #[derive(Clone)]
-pub struct Engine {}
+pub struct Engine {
+    shared: Arc<Shared>,
+}
 
 impl Engine {
     /// Starts: asks the store for its time, then goes on with whatever is due, in batches and in parallel.
@@ -39,8 +70,33 @@ impl Engine {
         clock: Arc<dyn Clock>,
         config: Config,
     ) -> Result<Self, EngineError> {
-        unimplemented!("{:?}", (store.limits(), 0, clock.boot(), config))
+        let shared = Arc::new(Shared {
+            store,
+            caller,
+            clock,
+            time: StoreTime::default(),
+            journal: Journal::default(),
+            registry: Registry::new(config.active_max),
+            ended: Ended::new(config.ended_kept_max),
+            waiters: Waiters::new(config.waiters_max),
+            changes: broadcast::Sender::new(config.changes_kept_max),
+            meters: Arc::new(Meters::new()),
+            store_full: AtomicBool::new(false),
+            stopping: watch::Sender::new(false),
+            config,
+        });
+        let time = shared
+            .ask("asking the store's time", shared.store.ping())
+            .await;
+        let time = time.map_err(|error| {
+            tracing::error!(%error, "the store can't be reached");
+            store_failed(&error, None)
+        })?;
+        shared.time.set(time, shared.boot());
+        tasks::start(&shared);
+        Ok(Self { shared })
     }
+
     /// Creates a transaction that is not submitted yet. The same content again answers the state as it is.
     ///
     /// # Errors
@@ -50,26 +106,9 @@ impl Engine {
         gid: Gid,
         definition: Arc<Definition>,
     ) -> Result<Snapshot, EngineError> {
-        unimplemented!("{gid}{definition:?}")
+        self.create(gid, definition, Submission::Later).await
     }
-    /// Adds a branch. The same content again answers the state as it is.
-    ///
-    /// # Errors
-    /// As [`Engine::begin`]; [`EngineError::NotFound`].
-    pub async fn add_branch(
-        &self,
-        gid: Gid,
-        branch: Arc<BranchDefinition>,
-    ) -> Result<Snapshot, EngineError> {
-        unimplemented!("{gid}{branch:?}")
-    }
-    /// Submits. Again: answers the state as it is.
-    ///
-    /// # Errors
-    /// As [`Engine::add_branch`].
-    pub async fn submit(&self, gid: Gid) -> Result<Snapshot, EngineError> {
-        unimplemented!("{gid}")
-    }
+
     /// Creates and submits a whole transaction with one append. The same content again submits what was only prepared,
     /// and else answers the state as it is.
     ///
@@ -80,81 +119,268 @@ impl Engine {
         gid: Gid,
         definition: Arc<Definition>,
     ) -> Result<Snapshot, EngineError> {
-        unimplemented!("{gid}{definition:?}")
+        self.create(gid, definition, Submission::Now).await
     }
-    /// Aborts. Answers once the decision is durable.
+
+    async fn create(
+        &self,
+        gid: Gid,
+        definition: Arc<Definition>,
+        submission: Submission,
+    ) -> Result<Snapshot, EngineError> {
+        if self.shared.is_full() {
+            return Err(EngineError::StoreFull);
+        }
+        if self.shared.journal.bytes() > self.shared.config.journal_bytes_max {
+            return Err(EngineError::Overloaded {
+                what: "the journal",
+                retry_after: RETRY_AFTER,
+            });
+        }
+        self.ask(
+            gid,
+            Asked::Create {
+                definition,
+                submission,
+            },
+        )
+        .await
+    }
+
+    /// Adds a branch. The same content again answers the state as it is.
+    ///
+    /// # Errors
+    /// As [`Engine::begin`]; [`EngineError::NotFound`].
+    pub async fn add_branch(
+        &self,
+        gid: Gid,
+        branch: Arc<BranchDefinition>,
+    ) -> Result<Snapshot, EngineError> {
+        self.ask(gid, Asked::AddBranch(branch)).await
+    }
+
+    /// Submits. Again: answers the state as it is.
+    ///
+    /// # Errors
+    /// As [`Engine::add_branch`].
+    pub async fn submit(&self, gid: Gid) -> Result<Snapshot, EngineError> {
+        self.ask(gid, Asked::Submit).await
+    }
+
+    /// Aborts. Answers once the decision is durable, by whichever server drives the transaction.
     ///
     /// # Errors
     /// As [`Engine::add_branch`].
     pub async fn abort(&self, gid: Gid, reason: Reason) -> Result<Snapshot, EngineError> {
-        unimplemented!("{gid}{reason}")
+        let mut snapshot = self.ask(gid.clone(), Asked::Abort { reason }).await?;
+        let give_up_at = self.shared.boot() + self.shared.config.lease * 2;
+        let mut pause = LOOK_FIRST;
+        while is_undecided(snapshot.status()) {
+            if self.shared.boot() >= give_up_at {
+                return Err(EngineError::StoreUnavailable {
+                    retry_after: RETRY_AFTER,
+                });
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LOOK_MAX);
+            snapshot = self.get(&gid).await?;
+        }
+        Ok(snapshot)
     }
-    /// Takes an operator's order.
+
+    /// Takes an operator's order. It is durable when this answers; whoever drives the transaction carries it out.
     ///
     /// # Errors
     /// As [`Engine::add_branch`].
     pub async fn order(&self, gid: Gid, order: Order) -> Result<Snapshot, EngineError> {
-        unimplemented!("{gid}{order:?}")
+        self.ask(gid, Asked::Order(order)).await
     }
+
+    async fn ask(&self, gid: Gid, asked: Asked) -> Result<Snapshot, EngineError> {
+        if self.shared.is_stopping() {
+            return Err(EngineError::Stopping);
+        }
+        let (reply, answer) = oneshot::channel();
+        if !self.shared.post(&gid, Message::Ask(Ask { asked, reply })) {
+            return Err(EngineError::Overloaded {
+                what: "the memory for active transactions",
+                retry_after: RETRY_AFTER,
+            });
+        }
+        // A driver that broke an invariant answers nothing.
+        answer.await.unwrap_or(Err(EngineError::Unreadable { gid }))
+    }
+
     /// Waits until the transaction has ended or is stuck, at most so long.
     ///
     /// # Errors
     /// [`EngineError::NotFound`], [`EngineError::Overloaded`] beyond `waiters_max`, or the store.
     pub async fn wait(&self, gid: Gid, at_most: Duration) -> Result<Waited, EngineError> {
-        unimplemented!("{gid}{at_most:?}")
+        let Some(place) = self.shared.waiters.enter(&gid) else {
+            return Err(EngineError::Overloaded {
+                what: "the room for waiting clients",
+                retry_after: RETRY_AFTER,
+            });
+        };
+        let until = self.shared.boot() + at_most;
+        let mut stopping = self.shared.stopping.subscribe();
+        let mut pause = LOOK_FIRST;
+        loop {
+            let settled = place.settled().notified();
+            tokio::pin!(settled);
+            settled.as_mut().enable();
+            let snapshot = self.get(&gid).await?;
+            if snapshot.status().is_final() || snapshot.status() == Status::Stuck {
+                return Ok(Waited::Settled(snapshot));
+            }
+            let left = until.saturating_sub(self.shared.boot());
+            if left.is_zero() || *stopping.borrow_and_update() {
+                return Ok(Waited::Pending(snapshot));
+            }
+            // What is driven here tells when it ends; what is driven elsewhere must be looked at.
+            let look = if self.shared.registry.get(&gid).is_some() {
+                left
+            } else {
+                pause.min(left)
+            };
+            pause = (pause * 2).min(LOOK_MAX);
+            tokio::select! {
+                biased;
+                () = settled => {}
+                _ = stopping.changed() => {}
+                () = tokio::time::sleep(look.min(LOOK_MAX * 4)) => {}
+            }
+        }
     }
+
     /// Answers a transaction as of its last append.
     ///
     /// # Errors
     /// [`EngineError::NotFound`], [`EngineError::Unreadable`], or the store.
     pub async fn get(&self, gid: &Gid) -> Result<Snapshot, EngineError> {
-        unimplemented!("{gid}")
+        if let Some(ended) = self.shared.ended.get(gid) {
+            return Ok(ended);
+        }
+        let stored = self.load(gid).await?;
+        let snapshot = read(&stored).map_err(|_| EngineError::Unreadable { gid: gid.clone() })?;
+        Ok(self.with_flights(snapshot))
     }
+
     /// Answers a transaction and its history.
     ///
     /// # Errors
     /// As [`Engine::get`].
     pub async fn history(&self, gid: &Gid) -> Result<(Snapshot, Vec<Event>), EngineError> {
-        unimplemented!("{gid}")
+        let stored = self.load(gid).await?;
+        let (transaction, events) = record::transaction(&stored)
+            .map_err(|_| EngineError::Unreadable { gid: gid.clone() })?;
+        let snapshot = Snapshot {
+            transaction: Arc::new(transaction),
+            header: stored.header,
+        };
+        Ok((self.with_flights(snapshot), events))
     }
+
+    async fn load(&self, gid: &Gid) -> Result<Stored, EngineError> {
+        let stored = self
+            .shared
+            .load(gid)
+            .await
+            .map_err(|error| store_failed(&error, Some(gid)))?;
+        stored.ok_or_else(|| EngineError::NotFound { gid: gid.clone() })
+    }
+
+    fn with_flights(&self, mut snapshot: Snapshot) -> Snapshot {
+        if let Some(handle) = self.shared.registry.get(&snapshot.header.gid) {
+            let transaction: &mut Transaction = Arc::make_mut(&mut snapshot.transaction);
+            for flight in handle.flights() {
+                transaction.call_begun(flight.branch, flight.operation, flight.attempt);
+            }
+        }
+        snapshot
+    }
+
     /// Lists headers.
     ///
     /// # Errors
     /// The store.
     pub async fn list(&self, query: &ListQuery) -> Result<Page<Header>, EngineError> {
-        unimplemented!("{query:?}")
+        let page = self
+            .shared
+            .ask("listing transactions", self.shared.store.list(query))
+            .await;
+        page.map_err(|error| store_failed(&error, None))
     }
+
     /// Follows what this process appends, from now on.
     ///
     /// # Errors
     /// [`EngineError::Overloaded`] beyond `watchers_max`.
     pub fn watch(&self) -> Result<Changes, EngineError> {
-        unimplemented!()
+        if self.shared.changes.receiver_count() >= self.shared.config.watchers_max {
+            return Err(EngineError::Overloaded {
+                what: "the room for watchers",
+                retry_after: RETRY_AFTER,
+            });
+        }
+        Ok(Changes {
+            receiver: self.shared.changes.subscribe(),
+        })
     }
+
     /// Asks the store and answers how the engine is.
     pub async fn health(&self) -> Health {
-        unimplemented!()
+        let store = self
+            .shared
+            .ask("asking the store's time", self.shared.store.ping())
+            .await
+            .is_ok();
+        let accepting = !self.shared.is_stopping() && !self.shared.is_full();
+        Health {
+            store,
+            accepting,
+            active: self.shared.registry.len(),
+        }
     }
+
     /// Answers the time, by the store's clock.
     #[must_use]
     pub fn now(&self) -> UnixMillis {
-        unimplemented!()
+        self.shared.now()
     }
-    /// Refuses new work that would create transactions (the disk is nearly full), or takes it again. Open ones go on.
-    pub fn set_store_full(&self, full: StoreRoom) {
-        unimplemented!("{full:?}")
+
+    /// Refuses new transactions while the store is nearly full, or takes them again. Open ones go on.
+    pub fn set_store_room(&self, room: StoreRoom) {
+        self.shared
+            .store_full
+            .store(room == StoreRoom::Low, Ordering::Relaxed);
     }
-    /// Stops: takes no more requests, lets calls end within `grace`, flushes, and releases all leases.
+
+    /// Stops: takes no more requests, lets calls end within `grace`, flushes, and releases all leases. What can't be
+    /// handed over in time goes on when its lease has ended.
     pub async fn stop(&self, grace: Duration) {
-        unimplemented!("{grace:?}")
+        self.shared.stopping.send_replace(true);
+        let at = self.shared.boot() + grace;
+        for (gid, _) in self.shared.registry.all() {
+            self.shared.post(&gid, Message::Stop { at });
+        }
+        let give_up_at = at + self.shared.config.store_timeout * 2;
+        while self.shared.registry.len() > 0 && self.shared.boot() < give_up_at {
+            tokio::time::sleep(STOP_LOOK).await;
+        }
+        let left = self.shared.registry.len();
+        if left > 0 {
+            tracing::warn!(
+                left,
+                "stopped before all transactions were handed over; they go on when their leases end"
+            );
+        }
     }
 }
 
-/// Whether the store has room for new transactions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StoreRoom {
-    /// It has.
-    Enough,
-    /// Only for what is open.
-    Low,
+fn is_undecided(status: Status) -> bool {
+    match status {
+        Status::Prepared | Status::Submitted => true,
+        Status::Aborting | Status::Committed | Status::Aborted | Status::Stuck => false,
+    }
 }

@@ -7,10 +7,21 @@
 
 mod caller;
 mod config;
+mod driver;
+mod ended;
 mod engine;
 mod error;
 mod host;
+mod journal;
+mod lease;
+mod mailbox;
+mod meters;
+mod registry;
+mod shared;
 mod snapshot;
+mod tasks;
+mod time;
+mod waiters;
 mod watch;
 
 pub use caller::{Call, Caller, Slot};

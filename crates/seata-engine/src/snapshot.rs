@@ -1,5 +1,7 @@
 //! What the engine tells of a transaction: appended events only, and which calls are in flight here.
 
+use std::sync::Arc;
+
 use seata_core::{BranchId, End, Operation, Reason, Status, Transaction};
 use seata_store::Header;
 
@@ -7,7 +9,7 @@ use seata_store::Header;
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     /// The state, folded from appended events; calls in flight in this process are noted in it.
-    pub transaction: Transaction,
+    pub transaction: Arc<Transaction>,
     /// What the store may read of it.
     pub header: Header,
 }

@@ -1,0 +1,154 @@
+//! Sends a plan to the store, and takes note when it is durable.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use seata_core::{AttemptId, Effect, Event, Transaction, compact};
+use seata_store::{Append, Chunk, LeaseChange, record};
+
+use crate::driver::Driver;
+use crate::driver::plan::{Plan, Role};
+use crate::journal::Appended;
+use crate::lease::Held;
+
+/// What became of an append, and the boot time before it was sent.
+pub(super) struct Sent {
+    pub(super) answer: Appended,
+    pub(super) at: Duration,
+    append: Append,
+    /// How many of `unsaved` it makes durable.
+    saves: usize,
+}
+
+impl Driver {
+    /// Makes the append of a plan.
+    pub(super) fn append_of(&self, plan: &Plan) -> Append {
+        let record = self
+            .record
+            .as_ref()
+            .expect("invariant: a plan has a record");
+        Append {
+            gid: self.gid.clone(),
+            mode: record.txn.mode(),
+            expected: plan.expected,
+            status: record.txn.status(),
+            wake_at: plan.wake_at,
+            lease: plan.lease,
+            chunk: Chunk::Add(self.encoded()),
+            at: plan.now,
+        }
+    }
+
+    fn encoded(&self) -> bytes::Bytes {
+        if self.pending.is_empty() {
+            bytes::Bytes::new()
+        } else {
+            record::encode(&self.pending)
+        }
+    }
+
+    /// Appends. Calls that end meanwhile are noted for the next turn.
+    pub(super) async fn send(&mut self, plan: &Plan) -> Sent {
+        let mut append = self.append_of(plan);
+        if self
+            .record
+            .as_ref()
+            .is_some_and(|record| record.txn.compaction_due())
+            && let Some(chunk) = self.compacted(plan).await
+        {
+            append.chunk = chunk;
+        }
+        let saves = self.fed;
+        let at = self.shared.boot();
+        let shared = Arc::clone(&self.shared);
+        let answer = {
+            let journal = shared.journal.append(append.clone());
+            tokio::pin!(journal);
+            loop {
+                tokio::select! {
+                    biased;
+                    answer = &mut journal => break answer,
+                    Some(ended) = self.calls.next(), if !self.calls.is_empty() => self.note(ended),
+                }
+            }
+        };
+        Sent {
+            answer,
+            at,
+            append,
+            saves,
+        }
+    }
+
+    /// Answers the whole history, shortened, if it can be had now. The state follows it.
+    async fn compacted(&mut self, plan: &Plan) -> Option<Chunk> {
+        let stored = self.shared.load(&self.gid).await.ok()??;
+        let record = self.record.as_ref()?;
+        if record.header.as_ref().map(|header| header.revision) != Some(stored.header.revision) {
+            return None;
+        }
+        let mut events: Vec<Event> = record::decode(&stored.chunks).ok()?;
+        events.extend(self.pending.iter().cloned());
+        let events = compact(&events);
+        let mut txn = Transaction::fold(&self.gid, &events).ok()?;
+        for flight in self.handle.flights() {
+            txn.call_begun(flight.branch, flight.operation, flight.attempt);
+        }
+        if let Role::Driver(token) | Role::Taker(token) = plan.role {
+            for effect in &plan.effects {
+                match effect {
+                    Effect::Call(call) => {
+                        let attempt = AttemptId {
+                            token,
+                            number: call.number,
+                        };
+                        txn.call_begun(call.branch, call.operation, attempt);
+                    }
+                }
+            }
+        }
+        self.record.as_mut()?.txn = Arc::new(txn);
+        Some(Chunk::Replace(record::encode(&events)))
+    }
+
+    /// Takes note of a durable append: what was pending is told, what was unsaved is saved, the lease is as ordered.
+    pub(super) fn applied(&mut self, plan: &Plan, sent: &Sent) {
+        let record = self
+            .record
+            .as_mut()
+            .expect("invariant: an append has a record");
+        let before = record.header.as_ref().map(|header| header.status);
+        let header = sent
+            .append
+            .judge(record.header.as_ref(), plan.now)
+            .unwrap_or_else(|refusal| {
+                panic!("invariant: what the store applied follows what it held: {refusal:?}")
+            });
+        match plan.lease {
+            LeaseChange::Take { lasts, .. } => {
+                self.handle.lease.set(Some(Held {
+                    token: header.token,
+                    until: sent.at + lasts,
+                }));
+            }
+            LeaseChange::Release => self.handle.lease.set(None),
+            LeaseChange::Keep => {}
+        }
+        self.handle.saw(header.revision);
+        self.shared.meters.moved(
+            before,
+            header.status,
+            header.updated_at.since(header.created_at),
+        );
+        record.header = Some(header);
+        self.pending.clear();
+        self.pending_since = None;
+        self.creation_sent_at = None;
+        self.unsaved.drain(..sent.saves);
+        self.fed -= sent.saves;
+        if let Some(snapshot) = self.appended_snapshot() {
+            self.shared.publish(&snapshot);
+        }
+    }
+}

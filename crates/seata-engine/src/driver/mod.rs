@@ -1,0 +1,257 @@
+//! Drives one transaction: one turn after the other, calls in between.
+//!
+//! A driver lives as long as it has something to do: it holds the lease, calls are in flight, or somebody asks. What
+//! waits longer waits in the store. Invariant: one driver per gid in this process, and no lock is held across an await.
+
+mod append;
+mod calls;
+mod plan;
+mod record;
+mod stop;
+mod turn;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{FutureExt, StreamExt};
+use seata_core::planted::{self, Planted};
+use seata_core::{Event, Gid, Input};
+
+use crate::driver::calls::{Calls, Ended};
+use crate::driver::record::Record;
+use crate::error::EngineError;
+use crate::lease::Held;
+use crate::mailbox::{Ask, Handle, Message};
+use crate::shared::{Shared, read};
+
+/// Drives a transaction until nothing is left to do here. A broken invariant ends this transaction's driver alone.
+pub(crate) async fn run(shared: Arc<Shared>, gid: Gid, handle: Arc<Handle>) {
+    let driver = Driver::new(Arc::clone(&shared), gid.clone(), Arc::clone(&handle));
+    if AssertUnwindSafe(driver.drive())
+        .catch_unwind()
+        .await
+        .is_err()
+    {
+        handle.break_off();
+        shared.isolate(&gid).await;
+    }
+    shared.forget(&gid, &handle);
+}
+
+struct Driver {
+    shared: Arc<Shared>,
+    gid: Gid,
+    handle: Arc<Handle>,
+    /// The transaction as of the last append, with `pending` applied on top. None: to be loaded.
+    record: Option<Record>,
+    calls: Calls,
+    /// Inputs of this driver whose events are not durable yet: fed to the state again after a reload.
+    unsaved: Vec<Input>,
+    /// How many of `unsaved` were fed to the present state.
+    fed: usize,
+    /// Events of the present state that are not durable yet.
+    pending: Vec<Event>,
+    /// Since when the oldest of them waits.
+    pending_since: Option<Duration>,
+    /// When a creation was sent first whose fate is unknown.
+    creation_sent_at: Option<Duration>,
+    /// When calls must have ended, because the process stops.
+    stop_at: Option<Duration>,
+}
+
+enum Woken {
+    Mail(Vec<Message>),
+    Answered(Ended),
+    Timer,
+}
+
+impl Driver {
+    fn new(shared: Arc<Shared>, gid: Gid, handle: Arc<Handle>) -> Self {
+        Self {
+            shared,
+            gid,
+            handle,
+            record: None,
+            calls: Calls::new(),
+            unsaved: Vec::new(),
+            fed: 0,
+            pending: Vec::new(),
+            pending_since: None,
+            creation_sent_at: None,
+            stop_at: None,
+        }
+    }
+
+    async fn drive(mut self) {
+        loop {
+            match self.woken().await {
+                Woken::Mail(messages) => {
+                    for message in messages {
+                        self.take(message).await;
+                    }
+                }
+                Woken::Answered(ended) => self.answered(ended).await,
+                Woken::Timer => self.timer().await,
+            }
+            while self.fed < self.unsaved.len() && self.stop_at.is_none() && self.held().is_some() {
+                self.turn(None).await;
+            }
+            self.stop_if_due().await;
+            if self.is_done() && self.handle.close() {
+                return;
+            }
+        }
+    }
+
+    /// Waits for what comes next. Messages first, so that an order is seen before more calls are made.
+    async fn woken(&mut self) -> Woken {
+        let timer = self.next_timer();
+        let sleep = tokio::time::sleep(timer.unwrap_or_default());
+        tokio::select! {
+            biased;
+            messages = self.handle.receive() => Woken::Mail(messages),
+            Some(ended) = self.calls.next(), if !self.calls.is_empty() => Woken::Answered(ended),
+            () = sleep, if timer.is_some() => Woken::Timer,
+        }
+    }
+
+    /// Answers how long until something must be done although nothing happens.
+    fn next_timer(&self) -> Option<Duration> {
+        let boot = self.shared.boot();
+        let held = self.held();
+        let now = self.shared.now();
+        let alarm = match (&self.record, held, self.stop_at) {
+            (Some(record), Some(_), None) => record.txn.alarm(now).map(|at| boot + at.since(now)),
+            (Some(_), None, _) | (Some(_), Some(_), Some(_)) | (None, _, _) => None,
+        };
+        let flush = self
+            .pending_since
+            .map(|since| since + self.shared.config.behind_delay_max);
+        let lease_end = held
+            .map(|held| held.until)
+            .filter(|_| !planted::is(Planted::CallAfterLostLease));
+        [alarm, flush, lease_end, self.stop_at]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|at| at.saturating_sub(boot))
+    }
+
+    async fn take(&mut self, message: Message) {
+        match message {
+            Message::Ask(ask) if self.stop_at.is_some() || self.shared.is_stopping() => {
+                reply(ask, Err(EngineError::Stopping));
+            }
+            Message::Ask(ask) => self.turn(Some(ask)).await,
+            Message::Claimed { stored, sent_at } => self.claimed(*stored, sent_at).await,
+            Message::Look => self.look().await,
+            Message::Stop { at } => self.stop_at = Some(at),
+        }
+    }
+
+    /// Takes over what the store leased out to this process: a new driver, or this one under a new token.
+    async fn claimed(&mut self, stored: seata_store::Stored, sent_at: Duration) {
+        let token = stored.header.token;
+        let known = self
+            .record
+            .as_ref()
+            .and_then(|record| record.header.as_ref())
+            .map(|header| header.token);
+        if self
+            .handle
+            .lease
+            .held()
+            .is_some_and(|held| held.token >= token)
+            || known > Some(token)
+        {
+            return;
+        }
+        self.shared
+            .meters
+            .woken(stored.header.wake_at, self.shared.now());
+        self.forget_state();
+        match read(&stored) {
+            Ok(snapshot) => {
+                self.handle.lease.set(Some(Held {
+                    token,
+                    until: sent_at + self.shared.config.lease,
+                }));
+                self.adopt(snapshot);
+                self.recover_if_needed(token);
+                if self.stop_at.is_none() {
+                    self.turn(None).await;
+                }
+            }
+            Err(error) => {
+                self.let_go();
+                self.shared.set_aside(&stored, &error).await;
+            }
+        }
+    }
+
+    /// Somebody else wrote, or the lease was lost.
+    async fn look(&mut self) {
+        if self.held().is_none() {
+            self.let_go();
+        } else if self.stop_at.is_none() {
+            self.forget_state();
+            self.turn(None).await;
+        }
+    }
+
+    async fn answered(&mut self, ended: Ended) {
+        self.note(ended);
+        while let Some(Some(another)) = self.calls.next().now_or_never() {
+            self.note(another);
+        }
+        if self.stop_at.is_none() && self.held().is_some() {
+            self.turn(None).await;
+        }
+    }
+
+    async fn timer(&mut self) {
+        let ended = self
+            .handle
+            .lease
+            .held()
+            .is_some_and(|held| held.until <= self.shared.boot());
+        if ended && !planted::is(Planted::CallAfterLostLease) {
+            tracing::warn!(gid = %self.gid, "the lease ended without renewal: calls are given up, another turn will come");
+            self.let_go();
+        } else if self.stop_at.is_none() {
+            self.turn(None).await;
+        }
+    }
+
+    /// Answers the lease, if this driver holds it.
+    fn held(&self) -> Option<Held> {
+        self.handle.lease.held()
+    }
+
+    /// Nothing is left to do here: no lease is held and no call is in flight.
+    fn is_done(&self) -> bool {
+        self.held().is_none() && self.calls.is_empty()
+    }
+
+    /// Gives up driving: drops calls and whatever is not durable. A recovery finds out what it must.
+    fn let_go(&mut self) {
+        self.handle.lease.set(None);
+        self.drop_calls();
+        self.unsaved.clear();
+        self.forget_state();
+    }
+
+    /// Forgets the state in memory, so that the next turn loads it and feeds it what is unsaved.
+    fn forget_state(&mut self) {
+        self.record = None;
+        self.pending.clear();
+        self.pending_since = None;
+        self.fed = 0;
+    }
+}
+
+fn reply(ask: Ask, answer: Result<crate::snapshot::Snapshot, EngineError>) {
+    // Whoever asked may have gone.
+    drop(ask.reply.send(answer));
+}

@@ -1,0 +1,341 @@
+//! Plans a turn: in which role it is taken, what the core decides, and how that is to be appended.
+
+use std::sync::Arc;
+
+use seata_core::planted::{self, Planted};
+use seata_core::{
+    AppendMode, Effect, FencingToken, Input, Next, Rejection, Step, Transaction, UnixMillis,
+};
+use seata_store::{Expected, LeaseChange};
+
+use crate::driver::Driver;
+use crate::driver::record::{Record, skips_recovery};
+use crate::error::EngineError;
+use crate::mailbox::{Ask, Asked, Submission};
+use crate::snapshot::{Order, Snapshot};
+
+/// In which role a turn is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// This driver holds the lease under this token.
+    Driver(FencingToken),
+    /// The append takes the lease; the token will be this.
+    Taker(FencingToken),
+    /// Another server drives, or nobody needs to: only the order is recorded.
+    Clerk,
+}
+
+/// What a turn will do.
+pub(super) struct Plan {
+    pub(super) role: Role,
+    pub(super) expected: Expected,
+    pub(super) lease: LeaseChange,
+    pub(super) wake_at: Option<UnixMillis>,
+    pub(super) effects: Vec<Effect>,
+    pub(super) now: UnixMillis,
+    pub(super) needed: Needed,
+}
+
+/// Whether and when a turn appends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Needed {
+    /// Nothing changed.
+    Nothing,
+    /// The events may travel with a later append.
+    Behind,
+    /// Before anything else.
+    Append,
+}
+
+/// What a question amounts to for the state as it is.
+enum Wanted {
+    Input(Input),
+    Read,
+}
+
+impl Driver {
+    /// Steps the state as far as it goes. A question that is refused is answered here, and the turn goes on without it.
+    pub(super) fn plan(&mut self, ask: &mut Option<Ask>) -> Plan {
+        let record = self
+            .record
+            .as_ref()
+            .expect("invariant: a turn has a record");
+        let now = self.shared.now().max(record.txn.updated_at());
+        let role = self.role(record, ask.as_ref().map(|ask| &ask.asked), now);
+        if let (Role::Taker(token), Some(ask)) = (role, ask.as_ref())
+            && !skips_recovery(&ask.asked)
+        {
+            self.recover_if_needed(token);
+        }
+        let mut step = self.feed(role, now);
+        match self.wanted(ask.as_ref()) {
+            Ok(Wanted::Read) => {}
+            Ok(Wanted::Input(input)) => match self.txn_mut().record(input, now) {
+                Ok(more) => step.then(more),
+                Err(rejection) => {
+                    let present = self.appended_snapshot().map(Box::new);
+                    self.answer(ask, Err(EngineError::Rejected { rejection, present }));
+                }
+            },
+            Err(error) => self.answer(ask, Err(error)),
+        }
+        if let Role::Driver(token) | Role::Taker(token) = role {
+            step.then(certain(self.txn_mut().advance(Input::Wake, token, now)));
+        }
+        self.pending.append(&mut step.events);
+        self.finish_plan(role, step, ask.is_some(), now)
+    }
+
+    fn role(&self, record: &Record, asked: Option<&Asked>, now: UnixMillis) -> Role {
+        let Some(header) = &record.header else {
+            return match asked {
+                Some(Asked::Create {
+                    submission: Submission::Now,
+                    ..
+                }) => Role::Taker(FencingToken(1)),
+                Some(_) | None => Role::Clerk,
+            };
+        };
+        if self.held().is_some_and(|held| held.token == header.token) {
+            return Role::Driver(header.token);
+        }
+        let foreign = header.owner != Some(self.shared.config.owner) && header.is_leased(now);
+        match asked {
+            None
+            | Some(
+                Asked::AddBranch(_)
+                | Asked::Create {
+                    submission: Submission::Later,
+                    ..
+                },
+            ) => Role::Clerk,
+            Some(
+                Asked::Create {
+                    submission: Submission::Now,
+                    ..
+                }
+                | Asked::Submit
+                | Asked::Abort { .. }
+                | Asked::Order(_),
+            ) => {
+                if foreign {
+                    Role::Clerk
+                } else {
+                    Role::Taker(FencingToken(header.token.0 + 1))
+                }
+            }
+        }
+    }
+
+    /// Feeds the state what it has not been fed. Nothing is decided before all of it is known, orders included.
+    fn feed(&mut self, role: Role, now: UnixMillis) -> Step {
+        let inputs = self.unsaved[self.fed..].to_vec();
+        self.fed = self.unsaved.len();
+        let txn = self.txn_mut();
+        let next = match role {
+            Role::Driver(_) | Role::Taker(_) => Next::WakeAt(now),
+            Role::Clerk => certain(txn.step(Input::Wake, now)).next,
+        };
+        let mut step = Step {
+            events: Vec::new(),
+            effects: Vec::new(),
+            next,
+            append: AppendMode::Behind,
+        };
+        for input in inputs {
+            step.then(certain(txn.record(input, now)));
+        }
+        step
+    }
+
+    /// Says what a question amounts to.
+    fn wanted(&self, ask: Option<&Ask>) -> Result<Wanted, EngineError> {
+        let (Some(ask), Some(record)) = (ask, &self.record) else {
+            return Ok(Wanted::Read);
+        };
+        let txn = &record.txn;
+        let branches_max = self.shared.config.branches_max;
+        match &ask.asked {
+            Asked::Create {
+                definition,
+                submission,
+            } => {
+                if definition.branches.len() > branches_max {
+                    return Err(EngineError::TooManyBranches { max: branches_max });
+                }
+                if record.header.is_some() && definition.fingerprint != txn.fingerprint() {
+                    let present = self.appended_snapshot();
+                    return match present {
+                        Some(present) => Err(EngineError::GidConflict {
+                            gid: self.gid.clone(),
+                            present: Box::new(present),
+                        }),
+                        None => Err(EngineError::NotFound {
+                            gid: self.gid.clone(),
+                        }),
+                    };
+                }
+                Ok(match (submission, txn.status()) {
+                    (Submission::Now, seata_core::Status::Prepared) => Wanted::Input(Input::Submit),
+                    (Submission::Now | Submission::Later, _) => Wanted::Read,
+                })
+            }
+            Asked::AddBranch(branch) => {
+                if txn.branch_count() >= branches_max && txn.find_branch(&branch.branch_id).is_err()
+                {
+                    return Err(EngineError::TooManyBranches { max: branches_max });
+                }
+                Ok(Wanted::Input(Input::AddBranch(Arc::clone(branch))))
+            }
+            Asked::Submit => Ok(Wanted::Input(Input::Submit)),
+            Asked::Abort { reason } => Ok(Wanted::Input(Input::Abort {
+                reason: reason.clone(),
+            })),
+            Asked::Order(order) => {
+                order_input(txn, order)
+                    .map(Wanted::Input)
+                    .map_err(|rejection| EngineError::Rejected {
+                        rejection,
+                        present: self.appended_snapshot().map(Box::new),
+                    })
+            }
+        }
+    }
+
+    fn finish_plan(&self, role: Role, step: Step, asked: bool, now: UnixMillis) -> Plan {
+        let record = self
+            .record
+            .as_ref()
+            .expect("invariant: a turn has a record");
+        let idle = step.effects.is_empty() && record.txn.in_flight() == 0;
+        let (lease, wake_at) = self.lease_change(role, step.next, idle, now);
+        let ended = step.next == Next::Nobody && self.pending.is_empty();
+        let releases = lease == LeaseChange::Release && self.held().is_some() && !ended;
+        let overdue = self
+            .pending_since
+            .is_some_and(|since| since + self.shared.config.behind_delay_max <= self.shared.boot());
+        let takes = matches!(role, Role::Taker(_)) && !step.effects.is_empty();
+        let needed = match (self.pending.is_empty(), step.append) {
+            _ if releases || takes => Needed::Append,
+            (true, _) => Needed::Nothing,
+            (false, AppendMode::BeforeEffects) => Needed::Append,
+            (false, AppendMode::Behind) if overdue || asked || role == Role::Clerk => {
+                Needed::Append
+            }
+            (false, AppendMode::Behind) => match role {
+                Role::Taker(_) => Needed::Append,
+                Role::Driver(_) | Role::Clerk => Needed::Behind,
+            },
+        };
+        let expected = match &record.header {
+            None => Expected::Absent,
+            Some(header) => Expected::At {
+                revision: header.revision,
+                token: header.token,
+            },
+        };
+        Plan {
+            role,
+            expected,
+            lease,
+            wake_at,
+            effects: step.effects,
+            now,
+            needed,
+        }
+    }
+
+    /// Says what becomes of the lease and the wake-up. See `needs_recovery` for the invariant about late wake-ups.
+    fn lease_change(
+        &self,
+        role: Role,
+        next: Next,
+        idle: bool,
+        now: UnixMillis,
+    ) -> (LeaseChange, Option<UnixMillis>) {
+        let take = LeaseChange::Take {
+            owner: self.shared.config.owner,
+            lasts: self.shared.config.lease,
+        };
+        let open_at = |at| {
+            if planted::is(Planted::WakeUpLost) {
+                None
+            } else {
+                Some(at)
+            }
+        };
+        match (role, next) {
+            (Role::Clerk, Next::WakeAt(at)) => (LeaseChange::Keep, Some(at)),
+            (Role::Clerk, Next::Nobody | Next::Operator) => (LeaseChange::Keep, None),
+            (Role::Driver(_) | Role::Taker(_), Next::Nobody | Next::Operator) => {
+                (LeaseChange::Release, None)
+            }
+            (Role::Driver(_) | Role::Taker(_), Next::WakeAt(at))
+                if idle && at > now.plus(self.shared.config.linger) =>
+            {
+                (LeaseChange::Release, open_at(at))
+            }
+            (Role::Driver(_), Next::WakeAt(_)) => (LeaseChange::Keep, open_at(now)),
+            (Role::Taker(_), Next::WakeAt(_)) => (take, open_at(now)),
+        }
+    }
+
+    fn txn_mut(&mut self) -> &mut Transaction {
+        let record = self
+            .record
+            .as_mut()
+            .expect("invariant: a turn has a record");
+        Arc::make_mut(&mut record.txn)
+    }
+
+    /// Answers the state if all of it is appended.
+    pub(super) fn appended_snapshot(&self) -> Option<Snapshot> {
+        let record = self.record.as_ref()?;
+        let header = record.header.clone()?;
+        Some(Snapshot {
+            transaction: Arc::clone(&record.txn),
+            header,
+        })
+    }
+}
+
+/// What a driver saw itself is never rejected.
+fn certain(step: Result<Step, Rejection>) -> Step {
+    step.unwrap_or_else(|rejection| {
+        panic!("invariant: a driver's own input is never rejected: {rejection}")
+    })
+}
+
+fn order_input(txn: &Transaction, order: &Order) -> Result<Input, Rejection> {
+    match order {
+        Order::Retry { branch, reason } => {
+            let branch = branch
+                .as_ref()
+                .map(|branch| txn.find_branch(branch))
+                .transpose()?;
+            Ok(Input::Retry {
+                branch,
+                reason: reason.clone(),
+            })
+        }
+        Order::Skip {
+            branch,
+            operation,
+            reason,
+        } => {
+            let index = txn.find_branch(branch)?;
+            let operation = operation
+                .or_else(|| txn.open_operation())
+                .unwrap_or(seata_core::Operation::Action);
+            Ok(Input::Skip {
+                branch: index,
+                operation,
+                reason: reason.clone(),
+            })
+        }
+        Order::Force { to, reason } => Ok(Input::Force {
+            to: *to,
+            reason: reason.clone(),
+        }),
+    }
+}

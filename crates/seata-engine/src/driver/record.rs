@@ -1,0 +1,176 @@
+//! The transaction in a driver's hands: loading it, adopting what is stored, and what its header tells of the past.
+
+use std::sync::Arc;
+
+use seata_core::planted::{self, Planted};
+use seata_core::{FencingToken, Input, Status, Transaction};
+use seata_store::{Header, Stored};
+
+use crate::driver::{Driver, reply};
+use crate::error::EngineError;
+use crate::lease::Held;
+use crate::mailbox::{Ask, Asked};
+use crate::shared::{read, store_failed};
+use crate::snapshot::Snapshot;
+
+/// How long a driver waits before it asks a failing store again.
+pub(super) const STORE_BACKOFF: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// A transaction and its header as of the last append. No header: its creation has not been appended.
+pub(super) struct Record {
+    pub(super) txn: Arc<Transaction>,
+    pub(super) header: Option<Header>,
+}
+
+impl Driver {
+    /// Makes sure that there is a state to step: a new one for a creation, else the stored one. Answers false if there
+    /// can't be; the ask is answered then.
+    pub(super) async fn ensure_record(&mut self, ask: &mut Option<Ask>) -> bool {
+        if self.record.is_some() {
+            return true;
+        }
+        if let Some(Asked::Create { definition, .. }) = ask.as_ref().map(|ask| &ask.asked) {
+            let created = Transaction::create(Arc::clone(definition), self.shared.now());
+            let drafted = created.map(|event| (Transaction::fold(&self.gid, [&event]), event));
+            return match drafted {
+                Ok((Ok(txn), event)) => {
+                    self.pending = vec![event];
+                    self.record = Some(Record {
+                        txn: Arc::new(txn),
+                        header: None,
+                    });
+                    true
+                }
+                Ok((Err(illegal), _)) => panic!("invariant: a creation folds: {illegal}"),
+                Err(rejection) => {
+                    self.answer(
+                        ask,
+                        Err(EngineError::Rejected {
+                            rejection,
+                            present: None,
+                        }),
+                    );
+                    false
+                }
+            };
+        }
+        self.load(ask).await
+    }
+
+    async fn load(&mut self, ask: &mut Option<Ask>) -> bool {
+        loop {
+            match self.shared.load(&self.gid).await {
+                Ok(Some(stored)) => return self.adopt_stored(stored, ask).await,
+                Ok(None) => {
+                    self.let_go();
+                    self.answer(
+                        ask,
+                        Err(EngineError::NotFound {
+                            gid: self.gid.clone(),
+                        }),
+                    );
+                    return false;
+                }
+                Err(error) => {
+                    self.answer(ask, Err(store_failed(&error, Some(&self.gid))));
+                    if !self.wait_for_store().await {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes what is stored as the present state. Answers false if it can't be read.
+    pub(super) async fn adopt_stored(&mut self, stored: Stored, ask: &mut Option<Ask>) -> bool {
+        match read(&stored) {
+            Ok(snapshot) => {
+                self.adopt(snapshot);
+                true
+            }
+            Err(error) => {
+                self.let_go();
+                if stored.header.status != Status::Stuck {
+                    self.shared.set_aside(&stored, &error).await;
+                }
+                self.answer(
+                    ask,
+                    Err(EngineError::Unreadable {
+                        gid: self.gid.clone(),
+                    }),
+                );
+                false
+            }
+        }
+    }
+
+    /// Takes a state as the present one and notes the calls that are in flight from here.
+    pub(super) fn adopt(&mut self, snapshot: Snapshot) {
+        let Snapshot {
+            mut transaction,
+            header,
+        } = snapshot;
+        let txn = Arc::make_mut(&mut transaction);
+        for flight in self.handle.flights() {
+            txn.call_begun(flight.branch, flight.operation, flight.attempt);
+        }
+        self.handle.saw(header.revision);
+        self.record = Some(Record {
+            txn: transaction,
+            header: Some(header),
+        });
+    }
+
+    /// Waits a moment for a failing store while the lease holds. Answers false if this driver has to let go.
+    pub(super) async fn wait_for_store(&mut self) -> bool {
+        let Some(Held { until, .. }) = self.held() else {
+            self.let_go();
+            return false;
+        };
+        if until <= self.shared.boot() + STORE_BACKOFF {
+            self.let_go();
+            return false;
+        }
+        tokio::time::sleep(STORE_BACKOFF).await;
+        true
+    }
+
+    /// Marks what another driver may have done as in doubt, unless the record tells that nothing was left open.
+    pub(super) fn recover_if_needed(&mut self, token: FencingToken) {
+        let needed = self.record.as_ref().is_some_and(needs_recovery);
+        if needed {
+            self.unsaved.insert(0, Input::Recover { token });
+        }
+    }
+
+    pub(super) fn answer(&self, ask: &mut Option<Ask>, answer: Result<Snapshot, EngineError>) {
+        if let Some(ask) = ask.take() {
+            reply(ask, answer);
+        }
+    }
+}
+
+/// Says whether calls may have been made that the record doesn't tell of.
+///
+/// Invariant: a wake-up later than the append that set it is only ever appended together with the release of the
+/// lease, when no call was in flight and nothing was behind. So is the entry into STUCK.
+fn needs_recovery(record: &Record) -> bool {
+    let Some(header) = &record.header else {
+        return false;
+    };
+    match header.status {
+        Status::Prepared | Status::Committed | Status::Aborted => false,
+        Status::Stuck => record.txn.status() != Status::Stuck,
+        Status::Submitted | Status::Aborting => header
+            .wake_at
+            .is_none_or(|wake_at| wake_at <= header.updated_at),
+    }
+}
+
+/// Says whether a taker for this question leaves out the recovery: never, but for a planted bug.
+pub(super) fn skips_recovery(asked: &Asked) -> bool {
+    match asked {
+        Asked::Abort { .. } => planted::is(Planted::AbortWithoutLeaseCompensatesNothing),
+        Asked::Create { .. } | Asked::AddBranch(_) | Asked::Submit | Asked::Order(_) => false,
+    }
+}

@@ -1,0 +1,253 @@
+//! One turn: state → plan → append → effects. Whatever the store answers, nothing known is dropped and nothing is
+//! applied blindly.
+
+use seata_core::planted::{self, Planted};
+use seata_store::{AppendOutcome, Status, StoreError, StoreErrorKind, Stored};
+
+use crate::driver::append::Sent;
+use crate::driver::plan::{Needed, Plan, Role};
+use crate::driver::record::STORE_BACKOFF;
+use crate::driver::{Driver, reply};
+use crate::error::EngineError;
+use crate::lease::Held;
+use crate::mailbox::{Ask, Asked, Submission};
+use crate::shared::{RETRY_AFTER, store_failed};
+
+/// How often a question is tried when others write at the same time.
+const TRIES_MAX: u32 = 8;
+
+/// Whether a turn has come to its end.
+enum Turned {
+    Done,
+    /// Once more, on the state as it is now.
+    Again,
+}
+
+impl Driver {
+    /// Takes one turn, with a question or without.
+    pub(super) async fn turn(&mut self, mut ask: Option<Ask>) {
+        for _ in 0..TRIES_MAX {
+            if ask.is_none() && self.held().is_none() {
+                return self.let_go();
+            }
+            if !self.ensure_record(&mut ask).await {
+                return;
+            }
+            let plan = self.plan(&mut ask);
+            if self.is_refused_creation(&ask) {
+                return self.forget_state();
+            }
+            match self.carry_out(plan, &mut ask).await {
+                Turned::Done => return,
+                Turned::Again => {}
+            }
+        }
+        self.answer(
+            &mut ask,
+            Err(EngineError::StoreUnavailable {
+                retry_after: RETRY_AFTER,
+            }),
+        );
+    }
+
+    /// A creation whose question was answered already leaves nothing behind.
+    fn is_refused_creation(&self, ask: &Option<Ask>) -> bool {
+        ask.is_none()
+            && self
+                .record
+                .as_ref()
+                .is_some_and(|record| record.header.is_none())
+    }
+
+    async fn carry_out(&mut self, mut plan: Plan, ask: &mut Option<Ask>) -> Turned {
+        match plan.needed {
+            Needed::Nothing | Needed::Behind => {
+                if plan.needed == Needed::Behind {
+                    self.pending_since.get_or_insert(self.shared.boot());
+                }
+                self.dispatch_as(plan.role, std::mem::take(&mut plan.effects));
+                self.answer_appended(ask);
+                self.let_go_if_ended();
+                Turned::Done
+            }
+            Needed::Append => {
+                if planted::is(Planted::EffectsBeforeAppend) {
+                    self.dispatch_as(plan.role, std::mem::take(&mut plan.effects));
+                }
+                if planted::is(Planted::AnswerBeforeDurable) {
+                    self.answer_early(ask, &plan);
+                }
+                let sent = self.send(&plan).await;
+                self.appended(plan, sent, ask).await
+            }
+        }
+    }
+
+    async fn appended(&mut self, plan: Plan, sent: Sent, ask: &mut Option<Ask>) -> Turned {
+        match sent.answer {
+            Ok(AppendOutcome::Applied(_)) => {
+                self.applied(&plan, &sent);
+                self.answer_appended(ask);
+                self.dispatch_as(plan.role, plan.effects);
+                self.let_go_if_ended();
+                Turned::Done
+            }
+            Ok(AppendOutcome::Exists(stored)) => self.exists(*stored, ask).await,
+            Ok(AppendOutcome::Stale) => {
+                if planted::is(Planted::BehindDroppedOnStale) {
+                    self.unsaved.clear();
+                }
+                self.forget_state();
+                Turned::Again
+            }
+            Ok(AppendOutcome::Fenced) => {
+                if planted::is(Planted::CallAfterLostLease) {
+                    self.forget_state();
+                } else {
+                    self.let_go();
+                }
+                Turned::Again
+            }
+            Err(error) => self.failed(&error, sent.at, ask).await,
+        }
+    }
+
+    /// A creation met a record. Mine, if it bears this process's name and the fate of my own creation was unknown.
+    async fn exists(&mut self, stored: Stored, ask: &mut Option<Ask>) -> Turned {
+        let header = &stored.header;
+        let mine = header.owner == Some(self.shared.config.owner)
+            || planted::is(Planted::TwoDriversAfterAmbiguousCreation);
+        let held = self
+            .creation_sent_at
+            .take()
+            .filter(|_| mine && header.is_leased(self.shared.now()));
+        let token = header.token;
+        self.forget_state();
+        if !self.adopt_stored(stored, ask).await {
+            return Turned::Done;
+        }
+        if let Some(sent_at) = held {
+            self.handle.lease.set(Some(Held {
+                token,
+                until: sent_at + self.shared.config.lease,
+            }));
+        }
+        Turned::Again
+    }
+
+    async fn failed(
+        &mut self,
+        error: &StoreError,
+        sent_at: std::time::Duration,
+        ask: &mut Option<Ask>,
+    ) -> Turned {
+        self.forget_state();
+        match error.kind {
+            StoreErrorKind::Unavailable => {
+                self.answer(ask, Err(store_failed(error, Some(&self.gid))));
+                self.again_while_held().await
+            }
+            StoreErrorKind::Ambiguous => {
+                if creates_now(ask.as_ref()) {
+                    self.creation_sent_at.get_or_insert(sent_at);
+                }
+                if ask.is_some() {
+                    tokio::time::sleep(STORE_BACKOFF).await;
+                    Turned::Again
+                } else {
+                    self.again_while_held().await
+                }
+            }
+            StoreErrorKind::Corrupt | StoreErrorKind::Invalid => {
+                tracing::error!(gid = %self.gid, %error, "an append was refused");
+                let asked = ask.is_some();
+                self.answer(ask, Err(store_failed(error, Some(&self.gid))));
+                // What was asked is too large or wrong: the transaction goes on without. What the driver itself must
+                // append and can't stands until an operator looks.
+                if !asked && self.held().is_some() {
+                    self.let_go();
+                    self.shared.isolate(&self.gid).await;
+                }
+                Turned::Done
+            }
+        }
+    }
+
+    async fn again_while_held(&mut self) -> Turned {
+        if self.wait_for_store().await {
+            Turned::Again
+        } else {
+            Turned::Done
+        }
+    }
+
+    fn dispatch_as(&mut self, role: Role, effects: Vec<seata_core::Effect>) {
+        match role {
+            Role::Driver(token) | Role::Taker(token) => self.dispatch(effects, token),
+            Role::Clerk => {}
+        }
+    }
+
+    fn answer_appended(&mut self, ask: &mut Option<Ask>) {
+        if let Some(ask) = ask.take() {
+            match self.appended_snapshot() {
+                Some(snapshot) => reply(ask, Ok(snapshot)),
+                None => reply(
+                    ask,
+                    Err(EngineError::NotFound {
+                        gid: self.gid.clone(),
+                    }),
+                ),
+            }
+        }
+    }
+
+    /// The planted bug: tells a client what is not durable.
+    fn answer_early(&mut self, ask: &mut Option<Ask>, plan: &Plan) {
+        let Some(record) = &self.record else { return };
+        let header = self.append_of(plan).judge(record.header.as_ref(), plan.now);
+        if let (Ok(header), Some(ask)) = (header, ask.take()) {
+            reply(
+                ask,
+                Ok(crate::snapshot::Snapshot {
+                    transaction: std::sync::Arc::clone(&record.txn),
+                    header,
+                }),
+            );
+        }
+    }
+
+    fn let_go_if_ended(&mut self) {
+        let ended = self
+            .record
+            .as_ref()
+            .and_then(|record| record.header.as_ref())
+            .is_some_and(|header| match header.status {
+                Status::Committed | Status::Aborted | Status::Stuck => true,
+                Status::Prepared | Status::Submitted | Status::Aborting => false,
+            });
+        if ended && self.pending.is_empty() {
+            self.let_go();
+        }
+    }
+}
+
+fn creates_now(ask: Option<&Ask>) -> bool {
+    match ask.map(|ask| &ask.asked) {
+        Some(Asked::Create {
+            submission: Submission::Now,
+            ..
+        }) => true,
+        Some(
+            Asked::Create {
+                submission: Submission::Later,
+                ..
+            }
+            | Asked::AddBranch(_)
+            | Asked::Submit
+            | Asked::Abort { .. }
+            | Asked::Order(_),
+        )
+        | None => false,
+    }
+}

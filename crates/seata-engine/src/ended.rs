@@ -1,0 +1,72 @@
+//! Ended transactions that were driven here lately: immutable, so that they can be answered from memory.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+use seata_core::{BranchIndex, Gid};
+
+use crate::snapshot::Snapshot;
+
+#[derive(Default)]
+struct Kept {
+    by_gid: BTreeMap<Gid, Snapshot>,
+    oldest: VecDeque<Gid>,
+}
+
+/// The most bytes of payloads of a transaction that is kept.
+const PAYLOAD_BYTES_MAX: usize = 4096;
+
+/// The most branches of a transaction that is kept.
+const BRANCHES_MAX: usize = 16;
+
+fn is_small(snapshot: &Snapshot) -> bool {
+    let transaction = &snapshot.transaction;
+    let own = transaction
+        .payload()
+        .map_or(0, |payload| payload.bytes.len());
+    let branches = (0..u32::try_from(transaction.branch_count()).unwrap_or(u32::MAX))
+        .map_while(|at| transaction.branch(BranchIndex(at)))
+        .filter_map(|branch| branch.payload.as_ref().map(|payload| payload.bytes.len()));
+    transaction.branch_count() <= BRANCHES_MAX && own + branches.sum::<usize>() <= PAYLOAD_BYTES_MAX
+}
+
+/// A bounded memory; the oldest goes first.
+pub(crate) struct Ended {
+    kept: Mutex<Kept>,
+    count_max: usize,
+}
+
+impl Ended {
+    pub(crate) fn new(count_max: usize) -> Self {
+        Self {
+            kept: Mutex::default(),
+            count_max,
+        }
+    }
+
+    /// Keeps one. Large transactions stay in the store alone, so that the memory is bounded in bytes as well.
+    pub(crate) fn keep(&self, snapshot: Snapshot) {
+        if self.count_max == 0 || !is_small(&snapshot) {
+            return;
+        }
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let gid = snapshot.header.gid.clone();
+        if kept.by_gid.insert(gid.clone(), snapshot).is_none() {
+            kept.oldest.push_back(gid);
+        }
+        if kept.oldest.len() > self.count_max
+            && let Some(oldest) = kept.oldest.pop_front()
+        {
+            kept.by_gid.remove(&oldest);
+        }
+    }
+
+    pub(crate) fn get(&self, gid: &Gid) -> Option<Snapshot> {
+        self.kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .by_gid
+            .get(gid)
+            .cloned()
+    }
+}

@@ -1,0 +1,141 @@
+//! Gathers the appends of many transactions into batches. It adds no delay: a batch is whatever waits when the store
+//! is ready for one.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use seata_store::{Append, AppendOutcome, StoreError, StoreErrorKind, StoreLimits, TxnStore};
+use tokio::sync::{Notify, oneshot};
+
+use crate::host::Clock;
+use crate::meters::Meters;
+
+/// The answer to one append.
+pub(crate) type Appended = Result<AppendOutcome, StoreError>;
+
+struct Item {
+    append: Append,
+    reply: oneshot::Sender<Appended>,
+}
+
+/// The queue in front of the store. Its length is bounded by the number of active transactions, each of which has at
+/// most one append under way; its bytes are watched by whoever admits new work.
+#[derive(Default)]
+pub(crate) struct Journal {
+    queue: Mutex<VecDeque<Item>>,
+    queued: Notify,
+    bytes: AtomicUsize,
+}
+
+impl Journal {
+    /// Appends durably.
+    pub(crate) async fn append(&self, append: Append) -> Appended {
+        let (reply, answer) = oneshot::channel();
+        let bytes = append.chunk.bytes().len();
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_back(Item { append, reply });
+        self.queued.notify_one();
+        let answered = answer.await;
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        answered.unwrap_or_else(|_| {
+            Err(StoreError::new(
+                StoreErrorKind::Ambiguous,
+                "appending",
+                "the journal has stopped",
+            ))
+        })
+    }
+
+    /// Answers how many bytes wait or are being written.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Writes batches until the process ends.
+    pub(crate) async fn run(
+        &self,
+        store: Arc<dyn TxnStore>,
+        clock: Arc<dyn Clock>,
+        meters: Arc<Meters>,
+        timeout: std::time::Duration,
+    ) {
+        let limits = store.limits();
+        let mut flying = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                biased;
+                Some(()) = flying.next(), if !flying.is_empty() => {}
+                batch = self.take(limits), if flying.len() < limits.batches_in_flight_max => {
+                    flying.push(write(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&meters), timeout, batch));
+                }
+            }
+        }
+    }
+
+    async fn take(&self, limits: StoreLimits) -> Vec<Item> {
+        loop {
+            let batch = self.take_now(limits);
+            if !batch.is_empty() {
+                return batch;
+            }
+            self.queued.notified().await;
+        }
+    }
+
+    fn take_now(&self, limits: StoreLimits) -> Vec<Item> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut count, mut bytes) = (0, 0);
+        for item in queue.iter().take(limits.batch_count_max) {
+            bytes += item.append.chunk.bytes().len();
+            if count > 0 && bytes > limits.batch_bytes_max {
+                break;
+            }
+            count += 1;
+        }
+        queue.drain(..count).collect()
+    }
+}
+
+async fn write(
+    store: Arc<dyn TxnStore>,
+    clock: Arc<dyn Clock>,
+    meters: Arc<Meters>,
+    timeout: std::time::Duration,
+    batch: Vec<Item>,
+) {
+    let (appends, replies): (Vec<_>, Vec<_>) = batch
+        .into_iter()
+        .map(|item| (item.append, item.reply))
+        .unzip();
+    let count = appends.len();
+    let begun = clock.boot();
+    let answers = tokio::time::timeout(timeout, store.append(appends))
+        .await
+        .unwrap_or_default();
+    meters.appended(count, clock.boot().saturating_sub(begun));
+    let missing = || {
+        Err(StoreError::new(
+            StoreErrorKind::Ambiguous,
+            "appending",
+            "no answer from the store in time",
+        ))
+    };
+    let answers = answers
+        .into_iter()
+        .map(Some)
+        .chain(std::iter::repeat_with(|| None));
+    for (reply, answer) in replies.into_iter().zip(answers) {
+        let answer = answer.unwrap_or_else(missing);
+        if let Err(error) = &answer {
+            meters.store_error(error.kind);
+        }
+        // Whoever asked may be gone: the append is durable all the same.
+        drop(reply.send(answer));
+    }
+}

@@ -1,0 +1,163 @@
+//! What is asked of one transaction's driver, in the order of arrival.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use seata_core::{AttemptId, BranchDefinition, BranchIndex, Definition, Operation, Reason};
+use seata_store::{Revision, Stored};
+use tokio::sync::{Notify, oneshot};
+
+use crate::error::EngineError;
+use crate::lease::Lease;
+use crate::snapshot::{Order, Snapshot};
+
+/// Whether a new transaction is submitted in the same append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Submission {
+    Now,
+    Later,
+}
+
+/// What a client or an operator asks.
+#[derive(Debug, Clone)]
+pub(crate) enum Asked {
+    Create {
+        definition: Arc<Definition>,
+        submission: Submission,
+    },
+    AddBranch(Arc<BranchDefinition>),
+    Submit,
+    Abort {
+        reason: Reason,
+    },
+    Order(Order),
+}
+
+/// A question and where its answer goes.
+pub(crate) struct Ask {
+    pub(crate) asked: Asked,
+    pub(crate) reply: oneshot::Sender<Result<Snapshot, EngineError>>,
+}
+
+/// What a driver is told.
+pub(crate) enum Message {
+    Ask(Ask),
+    /// The store leased the transaction out to this process. `sent_at`: the boot time before the claim was sent.
+    Claimed {
+        stored: Box<Stored>,
+        sent_at: Duration,
+    },
+    /// Somebody appended to it, or its lease was found lost.
+    Look,
+    /// The process stops at this boot time.
+    Stop {
+        at: Duration,
+    },
+}
+
+/// Whether a message found its driver.
+pub(crate) enum Delivery {
+    Taken,
+    /// The driver has ended: find or make another.
+    Closed(Message),
+}
+
+enum Mail {
+    Open(Vec<Message>),
+    Closed,
+}
+
+/// A call in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Flight {
+    pub(crate) branch: BranchIndex,
+    pub(crate) operation: Operation,
+    pub(crate) attempt: AttemptId,
+}
+
+/// One driver as others know it.
+pub(crate) struct Handle {
+    mailbox: Mutex<Mail>,
+    mailed: Notify,
+    pub(crate) lease: Lease,
+    pub(crate) flights: Mutex<Vec<Flight>>,
+    revision: AtomicU64,
+}
+
+impl Handle {
+    pub(crate) fn new(first: Message) -> Self {
+        Self {
+            mailbox: Mutex::new(Mail::Open(vec![first])),
+            mailed: Notify::new(),
+            lease: Lease::default(),
+            flights: Mutex::new(Vec::new()),
+            revision: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn send(&self, message: Message) -> Delivery {
+        let mut mailbox = self.mailbox.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *mailbox {
+            Mail::Closed => Delivery::Closed(message),
+            Mail::Open(messages) => {
+                messages.push(message);
+                drop(mailbox);
+                self.mailed.notify_one();
+                Delivery::Taken
+            }
+        }
+    }
+
+    /// Takes all that has arrived; waits for something.
+    pub(crate) async fn receive(&self) -> Vec<Message> {
+        loop {
+            let messages = self.take();
+            if !messages.is_empty() {
+                return messages;
+            }
+            self.mailed.notified().await;
+        }
+    }
+
+    fn take(&self) -> Vec<Message> {
+        match &mut *self.mailbox.lock().unwrap_or_else(PoisonError::into_inner) {
+            Mail::Open(messages) => std::mem::take(messages),
+            Mail::Closed => Vec::new(),
+        }
+    }
+
+    /// Closes an empty mailbox. Answers whether it is closed now.
+    pub(crate) fn close(&self) -> bool {
+        let mut mailbox = self.mailbox.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*mailbox {
+            Mail::Open(messages) if !messages.is_empty() => false,
+            Mail::Open(_) | Mail::Closed => {
+                *mailbox = Mail::Closed;
+                true
+            }
+        }
+    }
+
+    /// Closes the mailbox of a driver that broke, with whatever is in it.
+    pub(crate) fn break_off(&self) {
+        *self.mailbox.lock().unwrap_or_else(PoisonError::into_inner) = Mail::Closed;
+    }
+
+    /// Notes which revision the driver knows.
+    pub(crate) fn saw(&self, revision: Revision) {
+        self.revision.store(revision.0, Ordering::Relaxed);
+    }
+
+    /// Answers whether this revision is news for the driver.
+    pub(crate) fn is_news(&self, revision: Revision) -> bool {
+        self.revision.load(Ordering::Relaxed) < revision.0
+    }
+
+    pub(crate) fn flights(&self) -> Vec<Flight> {
+        self.flights
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}

@@ -1,0 +1,137 @@
+//! The engine's metrics. Labels come from closed sets; handles are made once.
+
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use seata_core::{Mode, Operation, Outcome, Status, UnixMillis};
+use seata_store::StoreErrorKind;
+
+const OUTCOMES: [&str; 4] = ["success", "failure", "ongoing", "unknown"];
+
+/// Handles of all that the engine counts.
+pub(crate) struct Meters {
+    pub(crate) active: Gauge,
+    stuck: Gauge,
+    ended: [Counter; 3],
+    duration: Histogram,
+    attempts: [[Counter; 4]; 2],
+    success: Counter,
+    failure: Counter,
+    append_seconds: Histogram,
+    batch_size: Histogram,
+    store_errors: [Counter; 4],
+    wakeup_lag: Histogram,
+    journal_bytes: Gauge,
+}
+
+impl Meters {
+    pub(crate) fn new() -> Self {
+        let mode = Mode::Saga.as_str();
+        let transactions = |status: Status| counter!("seata_transactions_total", "mode" => mode, "status" => status.as_str());
+        let attempts = |operation: Operation| {
+            OUTCOMES.map(|outcome| {
+                counter!("seata_branch_attempts_total", "mode" => mode, "operation" => operation.as_str(), "outcome" => outcome)
+            })
+        };
+        let errors = [
+            StoreErrorKind::Unavailable,
+            StoreErrorKind::Ambiguous,
+            StoreErrorKind::Corrupt,
+            StoreErrorKind::Invalid,
+        ];
+        Self {
+            active: gauge!("seata_active_transactions"),
+            stuck: gauge!("seata_stuck_transactions"),
+            ended: [Status::Committed, Status::Aborted, Status::Stuck].map(transactions),
+            duration: histogram!("seata_transaction_duration_seconds", "mode" => mode),
+            attempts: [
+                attempts(Operation::Action),
+                attempts(Operation::Compensation),
+            ],
+            success: counter!("seata_branch_success_total"),
+            failure: counter!("seata_branch_failure_total"),
+            append_seconds: histogram!("seata_store_append_seconds"),
+            batch_size: histogram!("seata_store_append_batch_size"),
+            store_errors: errors
+                .map(|kind| counter!("seata_store_errors_total", "kind" => kind.as_str())),
+            wakeup_lag: histogram!("seata_wakeup_lag_seconds"),
+            journal_bytes: gauge!("seata_journal_bytes"),
+        }
+    }
+
+    pub(crate) fn appended(&self, count: usize, took: Duration) {
+        self.append_seconds.record(took.as_secs_f64());
+        self.batch_size
+            .record(u32::try_from(count).map_or(f64::MAX, f64::from));
+    }
+
+    pub(crate) fn journal(&self, bytes: usize) {
+        self.journal_bytes
+            .set(u32::try_from(bytes).map_or(f64::MAX, f64::from));
+    }
+
+    pub(crate) fn store_error(&self, kind: StoreErrorKind) {
+        let at = match kind {
+            StoreErrorKind::Unavailable => 0,
+            StoreErrorKind::Ambiguous => 1,
+            StoreErrorKind::Corrupt => 2,
+            StoreErrorKind::Invalid => 3,
+        };
+        self.store_errors[at].increment(1);
+    }
+
+    pub(crate) fn answered(&self, operation: Operation, outcome: &Outcome) {
+        let row = match operation {
+            Operation::Action => &self.attempts[0],
+            Operation::Compensation => &self.attempts[1],
+        };
+        match outcome {
+            Outcome::Success => {
+                self.success.increment(1);
+                row[0].increment(1);
+            }
+            Outcome::Failure { .. } => {
+                self.failure.increment(1);
+                row[1].increment(1);
+            }
+            Outcome::Ongoing => row[2].increment(1),
+            Outcome::Unknown { .. } => {
+                self.failure.increment(1);
+                row[3].increment(1);
+            }
+        }
+    }
+
+    /// Counts the entry into a state, and how long it took from creation if it is the last one.
+    pub(crate) fn moved(&self, from: Option<Status>, to: Status, lived: Duration) {
+        if from == Some(to) {
+            return;
+        }
+        if from == Some(Status::Stuck) {
+            self.stuck.decrement(1.0);
+        }
+        match to {
+            Status::Committed => self.ended[0].increment(1),
+            Status::Aborted => self.ended[1].increment(1),
+            Status::Stuck => {
+                self.ended[2].increment(1);
+                self.stuck.increment(1.0);
+            }
+            Status::Prepared | Status::Submitted | Status::Aborting => {}
+        }
+        if to.is_final() {
+            self.duration.record(lived.as_secs_f64());
+        }
+    }
+
+    pub(crate) fn stuck_found(&self, count: usize) {
+        self.stuck
+            .increment(u32::try_from(count).map_or(f64::MAX, f64::from));
+    }
+
+    pub(crate) fn woken(&self, wake_at: Option<UnixMillis>, now: UnixMillis) {
+        if let Some(wake_at) = wake_at {
+            self.wakeup_lag.record(now.since(wake_at).as_secs_f64());
+        }
+    }
+}

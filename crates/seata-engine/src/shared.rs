@@ -1,0 +1,215 @@
+//! What all drivers and tasks of one engine share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use seata_core::{Gid, UnixMillis};
+use seata_store::record::{self, ReadError};
+use seata_store::{
+    Append, AppendOutcome, Chunk, Expected, LeaseChange, Status, StoreError, StoreErrorKind,
+    Stored, TxnStore,
+};
+use tokio::sync::{broadcast, watch};
+
+use crate::caller::Caller;
+use crate::config::Config;
+use crate::driver;
+use crate::ended::Ended;
+use crate::error::EngineError;
+use crate::host::Clock;
+use crate::journal::Journal;
+use crate::mailbox::{Handle, Message};
+use crate::meters::Meters;
+use crate::registry::{Posted, Registry};
+use crate::snapshot::Snapshot;
+use crate::time::StoreTime;
+use crate::waiters::Waiters;
+use crate::watch::Change;
+
+/// How long a client should wait before it tries again.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn TxnStore>,
+    pub(crate) caller: Arc<dyn Caller>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) config: Config,
+    pub(crate) time: StoreTime,
+    pub(crate) journal: Journal,
+    pub(crate) registry: Registry,
+    pub(crate) ended: Ended,
+    pub(crate) waiters: Waiters,
+    pub(crate) changes: broadcast::Sender<Change>,
+    pub(crate) meters: Arc<Meters>,
+    pub(crate) store_full: AtomicBool,
+    /// Turns true once, when the engine stops.
+    pub(crate) stopping: watch::Sender<bool>,
+}
+
+impl Shared {
+    pub(crate) fn boot(&self) -> Duration {
+        self.clock.boot()
+    }
+
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.time.at(self.boot())
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.store_full.load(Ordering::Relaxed)
+    }
+
+    /// Bounds one question to the store by the time that the engine gives it.
+    pub(crate) async fn ask<T>(
+        &self,
+        doing: &'static str,
+        question: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let answer = match tokio::time::timeout(self.config.store_timeout, question).await {
+            Ok(answer) => answer,
+            Err(_) => Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                doing,
+                "no answer from the store in time",
+            )),
+        };
+        if let Err(error) = &answer {
+            self.meters.store_error(error.kind);
+        }
+        answer
+    }
+
+    pub(crate) async fn load(&self, gid: &Gid) -> Result<Option<Stored>, StoreError> {
+        self.ask("loading a transaction", self.store.load(gid))
+            .await
+    }
+
+    /// Gives a message to the driver of this gid, and runs a new one if there is none. Answers false if there is no
+    /// room for another.
+    pub(crate) fn post(self: &Arc<Self>, gid: &Gid, message: Message) -> bool {
+        match self.registry.post(gid, message) {
+            Posted::Delivered => true,
+            Posted::Full => false,
+            Posted::New(handle) => {
+                self.meters.active.increment(1.0);
+                self.clock
+                    .spawn(Box::pin(driver::run(Arc::clone(self), gid.clone(), handle)));
+                true
+            }
+        }
+    }
+
+    pub(crate) fn forget(&self, gid: &Gid, handle: &Arc<Handle>) {
+        self.registry.forget(gid, handle);
+        self.meters.active.decrement(1.0);
+    }
+
+    /// Tells watchers and waiting clients of an append.
+    pub(crate) fn publish(&self, snapshot: &Snapshot) {
+        let header = &snapshot.header;
+        if self.changes.receiver_count() > 0 {
+            // Nobody may be listening any more: that is no error.
+            drop(self.changes.send(Change {
+                gid: header.gid.clone(),
+                mode: header.mode,
+                status: header.status,
+                revision: header.revision,
+                last_event: snapshot.transaction.last_event(),
+            }));
+        }
+        if header.status.is_final() {
+            self.ended.keep(snapshot.clone());
+        }
+        if header.status.is_final() || header.status == Status::Stuck {
+            self.waiters.settled(&header.gid);
+        }
+    }
+
+    /// Sets one record aside that can't be driven: marks it STUCK without looking into it, so that it isn't claimed
+    /// again and again. A record newer than this server is given back instead.
+    pub(crate) async fn set_aside(&self, stored: &Stored, error: &ReadError) {
+        let header = &stored.header;
+        let now = self.now();
+        let (status, wake_at) = match error {
+            ReadError::Newer { .. } => (header.status, Some(now.plus(self.config.lease))),
+            ReadError::Damaged { .. } | ReadError::Unfoldable(_) => (Status::Stuck, None),
+        };
+        tracing::error!(gid = %header.gid, revision = header.revision.0, %error, "a record can't be driven by this server");
+        self.mark(stored, status, wake_at, now).await;
+    }
+
+    /// Marks a transaction STUCK whose driver broke an invariant.
+    pub(crate) async fn isolate(&self, gid: &Gid) {
+        tracing::error!(%gid, "a broken invariant: the transaction is set aside as STUCK; the other ones go on");
+        match self.load(gid).await {
+            Ok(Some(stored)) if !stored.header.status.is_final() => {
+                let now = self.now();
+                self.mark(&stored, Status::Stuck, None, now).await;
+            }
+            Ok(Some(_) | None) => {}
+            Err(error) => {
+                tracing::error!(%gid, %error, "a broken transaction could not be set aside")
+            }
+        }
+    }
+
+    async fn mark(
+        &self,
+        stored: &Stored,
+        status: Status,
+        wake_at: Option<UnixMillis>,
+        now: UnixMillis,
+    ) {
+        let header = &stored.header;
+        let append = Append {
+            gid: header.gid.clone(),
+            mode: header.mode,
+            expected: Expected::At {
+                revision: header.revision,
+                token: header.token,
+            },
+            status,
+            wake_at,
+            lease: LeaseChange::Release,
+            chunk: Chunk::Add(bytes::Bytes::new()),
+            at: now,
+        };
+        match self.journal.append(append).await {
+            Ok(AppendOutcome::Applied(_)) => {
+                self.meters
+                    .moved(Some(header.status), status, Duration::ZERO)
+            }
+            // Somebody else wrote: whoever holds it now looks at it himself.
+            Ok(AppendOutcome::Stale | AppendOutcome::Fenced | AppendOutcome::Exists(_)) => {}
+            Err(error) => {
+                tracing::error!(gid = %header.gid, %error, "a record could not be set aside")
+            }
+        }
+    }
+}
+
+/// Reads what is stored.
+pub(crate) fn read(stored: &Stored) -> Result<Snapshot, ReadError> {
+    let (transaction, _) = record::transaction(stored)?;
+    Ok(Snapshot {
+        transaction: Arc::new(transaction),
+        header: stored.header.clone(),
+    })
+}
+
+/// Says what a client is told when the store failed.
+pub(crate) fn store_failed(error: &StoreError, gid: Option<&Gid>) -> EngineError {
+    match (error.kind, gid) {
+        (StoreErrorKind::Unavailable | StoreErrorKind::Ambiguous, _)
+        | (StoreErrorKind::Corrupt, None) => EngineError::StoreUnavailable {
+            retry_after: RETRY_AFTER,
+        },
+        (StoreErrorKind::Corrupt, Some(gid)) => EngineError::Unreadable { gid: gid.clone() },
+        (StoreErrorKind::Invalid, _) => EngineError::TooLarge,
+    }
+}

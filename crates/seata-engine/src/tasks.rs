@@ -1,0 +1,197 @@
+//! The engine's own tasks: claiming due work, renewing leases, following the store's time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use seata_core::planted::{self, Planted};
+use seata_core::{FencingToken, Gid};
+use seata_store::{ClaimLimit, Held, ListQuery, PAGE_MAX, Status, Stored};
+
+use crate::mailbox::{Handle, Message};
+use crate::shared::Shared;
+
+/// The most leases of one renewal.
+const RENEWAL_COUNT_MAX: usize = 1_000;
+
+/// How often the store's time is asked.
+const TIME_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The most pages that are read at start to count what is stuck.
+const STUCK_PAGES_MAX: usize = 10;
+
+/// Starts them. They end when the engine stops.
+pub(crate) fn start(shared: &Arc<Shared>) {
+    let journal = Arc::clone(shared);
+    shared.clock.spawn(Box::pin(async move {
+        let (store, clock) = (Arc::clone(&journal.store), Arc::clone(&journal.clock));
+        let (meters, timeout) = (Arc::clone(&journal.meters), journal.config.store_timeout);
+        // It ends last: with the process, or when the engine is dropped.
+        journal.journal.run(store, clock, meters, timeout).await;
+    }));
+    spawn_until_stop(shared, |shared| Box::pin(claim_all(shared)));
+    spawn_until_stop(shared, |shared| Box::pin(follow_time(shared)));
+    spawn_until_stop(shared, |shared| Box::pin(count_stuck(shared)));
+    // Renewals go on while calls end during a stop: the driver that hands over no longer holds its lease.
+    let renewing = Arc::clone(shared);
+    shared.clock.spawn(Box::pin(renew_all(renewing)));
+}
+
+fn spawn_until_stop(shared: &Arc<Shared>, task: impl FnOnce(Arc<Shared>) -> crate::host::Task) {
+    let mut stopping = shared.stopping.subscribe();
+    let task = task(Arc::clone(shared));
+    shared.clock.spawn(Box::pin(async move {
+        tokio::select! {
+            biased;
+            _ = stopping.wait_for(|stopping| *stopping) => {}
+            () = task => {}
+        }
+    }));
+}
+
+/// Claims whatever is due, at once after the start and then at intervals.
+async fn claim_all(shared: Arc<Shared>) {
+    loop {
+        if !claim_some(&shared).await {
+            tokio::time::sleep(shared.config.claim_interval).await;
+        }
+    }
+}
+
+/// Claims one batch. Answers whether there may be more at once.
+async fn claim_some(shared: &Arc<Shared>) -> bool {
+    let count = shared.registry.room().min(shared.config.claim_count_max);
+    if count == 0 {
+        return false;
+    }
+    let limit = ClaimLimit {
+        count,
+        bytes: shared.config.claim_bytes_max,
+    };
+    let sent_at = shared.boot();
+    let claim = shared
+        .store
+        .claim_due(shared.config.owner, shared.config.lease, limit);
+    match shared.ask("claiming due transactions", claim).await {
+        Ok(claimed) => {
+            let full = claimed.len() == count;
+            for stored in claimed {
+                take(shared, stored, sent_at);
+            }
+            full
+        }
+        Err(error) => {
+            tracing::warn!(%error, "due transactions could not be claimed; they wait in the store");
+            false
+        }
+    }
+}
+
+fn take(shared: &Arc<Shared>, stored: Stored, sent_at: Duration) {
+    let gid = stored.header.gid.clone();
+    let message = Message::Claimed {
+        stored: Box::new(stored),
+        sent_at,
+    };
+    if !shared.post(&gid, message) {
+        // Requests took the room meanwhile. The lease runs out unused, and the transaction is due again.
+        tracing::debug!(%gid, "claimed without room: it waits for its lease to end");
+    }
+}
+
+async fn follow_time(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(TIME_INTERVAL).await;
+        match shared
+            .ask("asking the store's time", shared.store.ping())
+            .await
+        {
+            Ok(time) => shared.time.set(time, shared.boot()),
+            Err(error) => tracing::warn!(%error, "the store does not answer"),
+        }
+        shared.meters.journal(shared.journal.bytes());
+    }
+}
+
+/// Counts what was stuck before this start, in bounded work.
+async fn count_stuck(shared: Arc<Shared>) {
+    let mut query = ListQuery::newest(PAGE_MAX);
+    query.status = vec![Status::Stuck];
+    for _ in 0..STUCK_PAGES_MAX {
+        let Ok(page) = shared
+            .ask("counting stuck transactions", shared.store.list(&query))
+            .await
+        else {
+            return;
+        };
+        shared.meters.stuck_found(page.items.len());
+        match page.next {
+            Some(cursor) => query.behind = Some(cursor),
+            None => return,
+        }
+    }
+}
+
+/// Renews the leases of all drivers, in batches, so that a slow branch is not called twice.
+async fn renew_all(shared: Arc<Shared>) {
+    let interval = shared.config.lease / 4;
+    loop {
+        tokio::time::sleep(interval).await;
+        if shared.is_stopping() && shared.registry.len() == 0 {
+            return;
+        }
+        if planted::is(Planted::LeaseNotRenewed) {
+            continue;
+        }
+        let young = shared.boot() + shared.config.lease - interval / 2;
+        let held: Vec<(Gid, Arc<Handle>, FencingToken)> = shared
+            .registry
+            .all()
+            .into_iter()
+            .filter_map(|(gid, handle)| {
+                let held = handle.lease.held().filter(|held| held.until < young)?;
+                Some((gid, handle, held.token))
+            })
+            .collect();
+        for batch in held.chunks(RENEWAL_COUNT_MAX) {
+            renew(&shared, batch).await;
+        }
+    }
+}
+
+async fn renew(shared: &Shared, batch: &[(Gid, Arc<Handle>, FencingToken)]) {
+    let keys: Vec<(Gid, FencingToken)> = batch
+        .iter()
+        .map(|(gid, _, token)| (gid.clone(), *token))
+        .collect();
+    let sent_at = shared.boot();
+    match shared
+        .ask(
+            "renewing leases",
+            shared.store.renew(&keys, shared.config.lease),
+        )
+        .await
+    {
+        Ok(answers) => {
+            for ((_, handle, token), answer) in batch.iter().zip(answers) {
+                renewed(handle, *token, answer, sent_at + shared.config.lease);
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "leases could not be renewed; calls go on until they end")
+        }
+    }
+}
+
+fn renewed(handle: &Handle, token: FencingToken, answer: Held, until: Duration) {
+    let look = match answer {
+        Held::Renewed(revision) => {
+            handle.lease.renewed(token, until);
+            handle.is_news(revision)
+        }
+        Held::Lost => handle.lease.lost(token),
+    };
+    if look {
+        // A driver that has ended meanwhile needs no news.
+        drop(handle.send(Message::Look));
+    }
+}
