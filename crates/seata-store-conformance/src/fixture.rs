@@ -1,0 +1,162 @@
+//! What the suite needs of an adapter, and small helpers to speak with it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use seata_store::{
+    Append, AppendOutcome, Chunk, ClaimLimit, Expected, FencingToken, Gid, Header, LeaseChange,
+    Mode, Owner, Revision, Status, StoreError, Stored, TxnStore, UnixMillis,
+};
+
+/// What becomes of leases when a store is closed and opened again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leases {
+    /// They hold on: others may share the store.
+    Hold,
+    /// They are void: the store has one owner at a time.
+    Void,
+    /// Nothing survives.
+    Lost,
+}
+
+/// One store under test, empty at first.
+#[async_trait]
+pub trait Fixture: Send + Sync + 'static {
+    /// Answers the store.
+    fn store(&self) -> Arc<dyn TxnStore>;
+
+    /// Closes and opens it again, as a restart does. Whoever holds the store from before has dropped it.
+    async fn reopen(&mut self);
+
+    /// Says what a restart does to leases.
+    fn leases(&self) -> Leases;
+
+    /// Lets so much of the store's time pass: by waiting, or by moving its clock.
+    async fn pass(&self, span: Duration);
+
+    /// Says how many records a large test may make.
+    fn records_max(&self) -> usize {
+        10_000
+    }
+}
+
+pub(crate) const LEASE: Duration = Duration::from_millis(150);
+pub(crate) const ALL: ClaimLimit = ClaimLimit {
+    count: 1_000,
+    bytes: 64 << 20,
+};
+
+pub(crate) fn gid(text: &str) -> Gid {
+    Gid::parse(text).unwrap()
+}
+
+/// A creation at time `at_ms`, due at once, without a lease.
+pub(crate) fn creation(name: &str, at_ms: i64) -> Append {
+    Append {
+        gid: gid(name),
+        mode: Mode::Saga,
+        expected: Expected::Absent,
+        status: Status::Submitted,
+        wake_at: Some(UnixMillis(at_ms)),
+        lease: LeaseChange::Keep,
+        chunk: Chunk::Add(Bytes::from(format!("[{name}]"))),
+        at: UnixMillis(at_ms),
+    }
+}
+
+/// The next append to a record, with the lease as it is.
+pub(crate) fn following(header: &Header, text: &str) -> Append {
+    Append {
+        gid: header.gid.clone(),
+        mode: header.mode,
+        expected: Expected::At {
+            revision: header.revision,
+            token: header.token,
+        },
+        status: header.status,
+        wake_at: header.wake_at,
+        lease: LeaseChange::Keep,
+        chunk: Chunk::Add(Bytes::copy_from_slice(text.as_bytes())),
+        at: header.updated_at,
+    }
+}
+
+pub(crate) fn ending(header: &Header) -> Append {
+    Append {
+        status: Status::Committed,
+        wake_at: None,
+        lease: LeaseChange::Release,
+        ..following(header, "end")
+    }
+}
+
+pub(crate) const fn taking(owner: u128) -> LeaseChange {
+    LeaseChange::Take {
+        owner: Owner(owner),
+        lasts: LEASE,
+    }
+}
+
+pub(crate) async fn append(
+    store: &dyn TxnStore,
+    append: Append,
+) -> Result<AppendOutcome, StoreError> {
+    let mut answers = store.append(vec![append]).await;
+    assert_eq!(answers.len(), 1, "one answer per append");
+    answers.remove(0)
+}
+
+/// Appends what must be applied, and answers the record.
+pub(crate) async fn applied(store: &dyn TxnStore, one: Append) -> Stored {
+    let name = one.gid.clone();
+    let outcome = append(store, one).await.unwrap();
+    let stored = loaded(store, &name).await;
+    assert_eq!(
+        outcome,
+        AppendOutcome::Applied(stored.header.revision),
+        "{name}"
+    );
+    stored
+}
+
+pub(crate) async fn loaded(store: &dyn TxnStore, name: &Gid) -> Stored {
+    store
+        .load(name)
+        .await
+        .unwrap()
+        .unwrap_or_else(|| panic!("{name} is gone"))
+}
+
+pub(crate) fn history(stored: &Stored) -> String {
+    String::from_utf8(stored.chunks.concat()).unwrap()
+}
+
+pub(crate) async fn now(store: &dyn TxnStore) -> UnixMillis {
+    store.ping().await.unwrap()
+}
+
+/// Claims until something comes, as long as a patient worker would.
+pub(crate) async fn claim_eventually(fixture: &dyn Fixture, owner: u128) -> Vec<Stored> {
+    for _ in 0..200 {
+        let claimed = fixture
+            .store()
+            .claim_due(Owner(owner), LEASE, ALL)
+            .await
+            .unwrap();
+        if !claimed.is_empty() {
+            return claimed;
+        }
+        fixture.pass(Duration::from_millis(20)).await;
+    }
+    panic!("nothing became due");
+}
+
+pub(crate) const fn token(number: u64) -> FencingToken {
+    FencingToken(number)
+}
+
+pub(crate) const fn revision(number: u64) -> Revision {
+    Revision(number)
+}

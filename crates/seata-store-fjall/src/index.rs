@@ -1,0 +1,172 @@
+//! What is open, in memory: headers, and who must be looked at when.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use seata_store::{
+    Append, Chunk, ClaimLimit, FencingToken, Gid, Header, Held, LeaseChange, Owner, Revision,
+    UnixMillis,
+};
+
+/// One open transaction.
+#[derive(Debug, Clone)]
+pub(crate) struct Open {
+    pub(crate) header: Header,
+    /// The oldest revision whose chunk is part of the history.
+    pub(crate) first: Revision,
+    /// The bytes of the history.
+    pub(crate) bytes: usize,
+    /// An append is being written: the lease must not change hands meanwhile.
+    writing: bool,
+}
+
+impl Open {
+    pub(crate) const fn new(header: Header, first: Revision, bytes: usize) -> Self {
+        Self {
+            header,
+            first,
+            bytes,
+            writing: false,
+        }
+    }
+
+    /// Answers the revisions whose chunks make up the history.
+    pub(crate) fn revisions(&self) -> impl Iterator<Item = Revision> + use<> {
+        (self.first.0..=self.header.revision.0).map(Revision)
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    open: HashMap<Gid, Open>,
+    /// When each may be claimed: its wake-up, or the end of its lease if that is later.
+    due: BTreeSet<(UnixMillis, Gid)>,
+}
+
+fn due_at(header: &Header) -> Option<UnixMillis> {
+    let wake_at = header.wake_at.filter(|_| !header.status.is_final())?;
+    Some(
+        header
+            .lease_until
+            .map_or(wake_at, |until| until.max(wake_at)),
+    )
+}
+
+impl Index {
+    pub(crate) fn get(&self, gid: &Gid) -> Option<&Open> {
+        self.open.get(gid)
+    }
+
+    pub(crate) fn put(&mut self, open: Open) {
+        let gid = open.header.gid.clone();
+        self.remove(&gid);
+        if let Some(at) = due_at(&open.header) {
+            self.due.insert((at, gid.clone()));
+        }
+        self.open.insert(gid, open);
+    }
+
+    pub(crate) fn remove(&mut self, gid: &Gid) {
+        if let Some(open) = self.open.remove(gid)
+            && let Some(at) = due_at(&open.header)
+        {
+            self.due.remove(&(at, gid.clone()));
+        }
+    }
+
+    fn change(&mut self, gid: &Gid, change: impl FnOnce(&mut Header)) {
+        let Some(open) = self.open.get_mut(gid) else {
+            return;
+        };
+        if let Some(at) = due_at(&open.header) {
+            self.due.remove(&(at, gid.clone()));
+        }
+        change(&mut open.header);
+        if let Some(at) = due_at(&open.header) {
+            self.due.insert((at, gid.clone()));
+        }
+    }
+
+    /// Marks that an append is being written, so that no claim comes between its judgement and its end.
+    pub(crate) fn begin_write(&mut self, gid: &Gid) {
+        if let Some(open) = self.open.get_mut(gid) {
+            open.writing = true;
+        }
+    }
+
+    /// Takes note of an append that was not written after all.
+    pub(crate) fn cancel_write(&mut self, gid: &Gid) {
+        if let Some(open) = self.open.get_mut(gid) {
+            open.writing = false;
+        }
+    }
+
+    /// Takes note of a written append. A lease that was renewed meanwhile stays renewed.
+    pub(crate) fn end_write(&mut self, append: &Append, mut header: Header, bytes: usize) {
+        let before = self.open.get(&header.gid);
+        match append.lease {
+            LeaseChange::Keep => {
+                header.lease_until = before.and_then(|open| open.header.lease_until)
+            }
+            LeaseChange::Take { .. } | LeaseChange::Release => {}
+        }
+        let first = match append.chunk {
+            Chunk::Add(_) => before.map_or(header.revision, |open| open.first),
+            Chunk::Replace(_) => header.revision,
+        };
+        if header.status.is_final() {
+            self.remove(&header.gid);
+        } else {
+            self.put(Open::new(header, first, bytes));
+        }
+    }
+
+    /// Leases out what is due. The token rises in memory alone: a claim under which nothing was appended leaves no
+    /// trace that could be mistaken, and every append stores the token under which it was made.
+    pub(crate) fn claim(
+        &mut self,
+        owner: Owner,
+        lasts: Duration,
+        limit: ClaimLimit,
+        now: UnixMillis,
+    ) -> Vec<Open> {
+        let mut bytes = 0;
+        let mut due = Vec::new();
+        for (_, gid) in self.due.iter().take_while(|(at, _)| *at <= now) {
+            if due.len() >= limit.count || bytes >= limit.bytes {
+                break;
+            }
+            if let Some(open) = self.open.get(gid).filter(|open| !open.writing) {
+                bytes += open.bytes;
+                due.push(gid.clone());
+            }
+        }
+        for gid in &due {
+            self.change(gid, |header| {
+                header.token = FencingToken(header.token.0 + 1);
+                header.owner = Some(owner);
+                header.lease_until = Some(now.plus(lasts));
+            });
+        }
+        due.iter()
+            .filter_map(|gid| self.open.get(gid).cloned())
+            .collect()
+    }
+
+    pub(crate) fn renew(
+        &mut self,
+        gid: &Gid,
+        token: FencingToken,
+        lasts: Duration,
+        now: UnixMillis,
+    ) -> Held {
+        match self.open.get(gid) {
+            Some(open) if open.header.token == token && open.header.lease_until.is_some() => {
+                let revision = open.header.revision;
+                self.change(gid, |header| header.lease_until = Some(now.plus(lasts)));
+                Held::Renewed(revision)
+            }
+            Some(_) | None => Held::Lost,
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Keys and values on disk.
+//!
+//! | keyspace | key | value |
+//! |---|---|---|
+//! | `open` | gid, 0, revision (8 bytes, big-endian) | header, then the chunk of that append |
+//! | `ended` | gid | header, then the whole history |
+//! | `created` | time of creation (8 bytes, inverted, big-endian), gid | nothing |
+//!
+//! A gid holds no zero byte, so no gid's keys mix with another's. The header of the newest revision is the record's.
+
+use bytes::Bytes;
+use seata_store::{
+    FencingToken, Gid, Header, Mode, Owner, Revision, Status, StoreError, StoreErrorKind,
+    UnixMillis,
+};
+
+/// The version of these values.
+const VERSION: u8 = 1;
+
+/// The length of an encoded header, in bytes.
+const HEADER_BYTES: usize = 1 + 1 + 1 + 8 + 8 + 1 + 16 + 1 + 8 + 8 + 8;
+
+pub(crate) fn open_key(gid: &Gid, revision: Revision) -> Vec<u8> {
+    let mut key = Vec::with_capacity(gid.as_str().len() + 9);
+    key.extend_from_slice(gid.as_str().as_bytes());
+    key.push(0);
+    key.extend_from_slice(&revision.0.to_be_bytes());
+    key
+}
+
+pub(crate) fn read_open_key(key: &[u8]) -> Result<(Gid, Revision), StoreError> {
+    let at = key
+        .iter()
+        .position(|byte| *byte == 0)
+        .ok_or_else(|| corrupt("a key of an open record has no end"))?;
+    let revision: [u8; 8] = key[at + 1..]
+        .try_into()
+        .map_err(|_| corrupt("a key of an open record has no revision"))?;
+    Ok((
+        read_gid(&key[..at])?,
+        Revision(u64::from_be_bytes(revision)),
+    ))
+}
+
+pub(crate) fn created_key(created_at: UnixMillis, gid: &Gid) -> Vec<u8> {
+    let mut key = Vec::with_capacity(8 + gid.as_str().len());
+    key.extend_from_slice(&newest_first(created_at));
+    key.extend_from_slice(gid.as_str().as_bytes());
+    key
+}
+
+/// Orders times so that the newest comes first.
+pub(crate) fn newest_first(at: UnixMillis) -> [u8; 8] {
+    let ascending = at.0.cast_unsigned() ^ (1 << 63);
+    (!ascending).to_be_bytes()
+}
+
+pub(crate) fn read_created_key(key: &[u8]) -> Result<(UnixMillis, Gid), StoreError> {
+    let Some((time, gid)) = key.split_at_checked(8) else {
+        return Err(corrupt("a key of the list is too short"));
+    };
+    let time: [u8; 8] = time
+        .try_into()
+        .map_err(|_| corrupt("a key of the list is too short"))?;
+    let ascending = !u64::from_be_bytes(time);
+    Ok((
+        UnixMillis((ascending ^ (1 << 63)).cast_signed()),
+        read_gid(gid)?,
+    ))
+}
+
+fn read_gid(bytes: &[u8]) -> Result<Gid, StoreError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| corrupt("a gid is no text"))?;
+    Gid::parse(text).map_err(|error| corrupt(&error.to_string()))
+}
+
+pub(crate) fn corrupt(why: &str) -> StoreError {
+    StoreError::new(StoreErrorKind::Corrupt, "reading the embedded store", why)
+}
+
+/// Writes a header and what follows it. The end of a lease is not written: at open all leases are void.
+pub(crate) fn value(header: &Header, chunks: &[Bytes]) -> Vec<u8> {
+    let length: usize = chunks.iter().map(Bytes::len).sum();
+    let mut value = Vec::with_capacity(HEADER_BYTES + length);
+    value.push(VERSION);
+    value.push(match header.mode {
+        Mode::Saga => 1,
+    });
+    value.push(status_code(header.status));
+    value.extend_from_slice(&header.revision.0.to_le_bytes());
+    value.extend_from_slice(&header.token.0.to_le_bytes());
+    value.push(u8::from(header.owner.is_some()));
+    value.extend_from_slice(&header.owner.map_or(0, |owner| owner.0).to_le_bytes());
+    value.push(u8::from(header.wake_at.is_some()));
+    value.extend_from_slice(&header.wake_at.map_or(0, |at| at.0).to_le_bytes());
+    value.extend_from_slice(&header.created_at.0.to_le_bytes());
+    value.extend_from_slice(&header.updated_at.0.to_le_bytes());
+    for chunk in chunks {
+        value.extend_from_slice(chunk);
+    }
+    value
+}
+
+/// Reads a value: the header, and what follows it.
+pub(crate) fn read_value(gid: &Gid, value: &[u8]) -> Result<(Header, Bytes), StoreError> {
+    let Some((head, chunk)) = value.split_at_checked(HEADER_BYTES) else {
+        return Err(corrupt(&format!("the record of {gid} is too short")));
+    };
+    let mut head = Fields(head);
+    let version = head.byte();
+    if version != VERSION {
+        return Err(corrupt(&format!(
+            "the record of {gid} has layout {version}, this server knows {VERSION}"
+        )));
+    }
+    let mode = match head.byte() {
+        1 => Mode::Saga,
+        other => {
+            return Err(corrupt(&format!(
+                "the record of {gid} has the unknown mode {other}"
+            )));
+        }
+    };
+    let status = read_status(head.byte())
+        .ok_or_else(|| corrupt(&format!("the record of {gid} has no known status")))?;
+    let header = Header {
+        gid: gid.clone(),
+        mode,
+        status,
+        revision: Revision(u64::from_le_bytes(head.take())),
+        token: FencingToken(u64::from_le_bytes(head.take())),
+        owner: head.optional(|fields| Owner(u128::from_le_bytes(fields.take()))),
+        lease_until: None,
+        wake_at: head.optional(|fields| UnixMillis(i64::from_le_bytes(fields.take()))),
+        created_at: UnixMillis(i64::from_le_bytes(head.take())),
+        updated_at: UnixMillis(i64::from_le_bytes(head.take())),
+    };
+    Ok((header, Bytes::copy_from_slice(chunk)))
+}
+
+/// Reads fields of known length; the caller has checked that they are there.
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn take<const N: usize>(&mut self) -> [u8; N] {
+        let (field, rest) = self
+            .0
+            .split_first_chunk::<N>()
+            .expect("invariant: HEADER_BYTES counts all fields");
+        self.0 = rest;
+        *field
+    }
+
+    fn byte(&mut self) -> u8 {
+        let [byte] = self.take::<1>();
+        byte
+    }
+
+    fn optional<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        let present = self.byte() == 1;
+        let value = read(self);
+        present.then_some(value)
+    }
+}
+
+const fn status_code(status: Status) -> u8 {
+    match status {
+        Status::Prepared => 1,
+        Status::Submitted => 2,
+        Status::Aborting => 3,
+        Status::Committed => 4,
+        Status::Aborted => 5,
+        Status::Stuck => 6,
+    }
+}
+
+fn read_status(code: u8) -> Option<Status> {
+    Status::ALL
+        .into_iter()
+        .find(|status| status_code(*status) == code)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn header() -> Header {
+        Header {
+            gid: Gid::parse("order:1").unwrap(),
+            mode: Mode::Saga,
+            status: Status::Aborting,
+            revision: Revision(7),
+            token: FencingToken(3),
+            owner: Some(Owner(u128::MAX - 5)),
+            lease_until: None,
+            wake_at: Some(UnixMillis(-9)),
+            created_at: UnixMillis(1),
+            updated_at: UnixMillis(i64::MAX),
+        }
+    }
+
+    #[test]
+    fn values_come_back_as_they_were_written() {
+        let written = value(
+            &header(),
+            &[Bytes::from_static(b"ab"), Bytes::from_static(b"c")],
+        );
+        let (read, chunk) = read_value(&header().gid, &written).unwrap();
+        assert_eq!((read, chunk.as_ref()), (header(), b"abc".as_ref()));
+        assert!(read_value(&header().gid, &written[..HEADER_BYTES - 1]).is_err());
+        assert!(read_value(&header().gid, &[9; HEADER_BYTES]).is_err());
+    }
+
+    #[test]
+    fn keys_order_by_newest_first_and_keep_prefixes_apart() {
+        let gid = |text| Gid::parse(text).unwrap();
+        assert!(created_key(UnixMillis(2), &gid("a")) < created_key(UnixMillis(1), &gid("a")));
+        assert!(created_key(UnixMillis(1), &gid("a")) < created_key(UnixMillis(1), &gid("b")));
+        assert!(created_key(UnixMillis(0), &gid("a")) < created_key(UnixMillis(-1), &gid("a")));
+        let key = created_key(UnixMillis(-77), &gid("x.y"));
+        assert_eq!(
+            read_created_key(&key).unwrap(),
+            (UnixMillis(-77), gid("x.y"))
+        );
+        let key = open_key(&gid("a"), Revision(300));
+        assert_eq!(read_open_key(&key).unwrap(), (gid("a"), Revision(300)));
+        assert!(
+            !open_key(&gid("a.b"), Revision(1)).starts_with(&open_key(&gid("a"), Revision(1))[..2])
+        );
+    }
+}

@@ -1,0 +1,180 @@
+//! Opens the folder: locks it, checks it, and rebuilds the index.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use fjall::config::{BlockSizePolicy, BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use seata_store::{Gid, Header, Revision, StoreError};
+
+use crate::damage;
+use crate::index::{Index, Open};
+use crate::layout;
+
+/// How the store runs.
+pub struct FjallOptions {
+    /// Below so much free disk space the store says that there is little room.
+    pub disk_free_min_bytes: u64,
+    /// Is told once, when a write or sync failed and the process must end.
+    pub on_fatal: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+/// Why a folder can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process, or another store in this one, has it open.
+    #[error(
+        "the data folder {0} is in use by another process: stop it, or choose another folder (SEATA_DATA_DIR)"
+    )]
+    InUse(PathBuf),
+    /// The folder can't be used.
+    #[error("the data folder {folder} can't be used: {why}")]
+    Folder {
+        /// Which.
+        folder: PathBuf,
+        /// What the system says.
+        why: io::Error,
+    },
+    /// A file is damaged, and not only at its end: acknowledged transactions could be missing.
+    #[error(
+        "the journal {file} is damaged at byte {offset}, with acknowledged transactions behind it: \
+         restore the data folder from a backup; nothing was changed"
+    )]
+    Damaged {
+        /// Which.
+        file: PathBuf,
+        /// Where.
+        offset: usize,
+    },
+    /// The engine below can't open its files.
+    #[error("the store in {folder} can't be opened: {why}")]
+    Engine {
+        /// Where.
+        folder: PathBuf,
+        /// What it says.
+        why: String,
+    },
+    /// A record can't be read.
+    #[error("the store in {folder} holds a record that can't be read: {why}")]
+    Record {
+        /// Where.
+        folder: PathBuf,
+        /// Which, and what is wrong.
+        why: StoreError,
+    },
+}
+
+const LOCK_FILE: &str = "seata.lock";
+const CACHE_BYTES: u64 = 8 << 20;
+const MEMTABLE_BYTES: u64 = 16 << 20;
+const JOURNALS_BYTES_MAX: u64 = 256 << 20;
+const BITS_PER_KEY: f32 = 10.0;
+
+/// The files, open and owned.
+pub(crate) struct Files {
+    pub(crate) folder: PathBuf,
+    pub(crate) database: Database,
+    pub(crate) open: Keyspace,
+    pub(crate) ended: Keyspace,
+    pub(crate) created: Keyspace,
+    /// Held as long as the store is.
+    _lock: File,
+}
+
+pub(crate) fn open(folder: &Path) -> Result<(Files, Index), OpenError> {
+    let unusable = |why| OpenError::Folder {
+        folder: folder.to_owned(),
+        why,
+    };
+    fs::create_dir_all(folder).map_err(unusable)?;
+    let lock = lock(folder)?;
+    let path = folder.join("fjall");
+    if let Err(damage) = damage::check(&path).map_err(unusable)? {
+        return Err(OpenError::Damaged {
+            file: damage.file,
+            offset: damage.offset,
+        });
+    }
+    let engine = |why: fjall::Error| {
+        if matches!(why, fjall::Error::Locked) {
+            OpenError::InUse(folder.to_owned())
+        } else {
+            OpenError::Engine {
+                folder: folder.to_owned(),
+                why: why.to_string(),
+            }
+        }
+    };
+    let database = Database::builder(&path)
+        .cache_size(CACHE_BYTES)
+        .worker_threads(1)
+        .max_journaling_size(JOURNALS_BYTES_MAX)
+        .manual_journal_persist(true)
+        .open()
+        .map_err(engine)?;
+    let keyspace = |name| database.keyspace(name, keyspace_options).map_err(engine);
+    let (open, ended, created) = (keyspace("open")?, keyspace("ended")?, keyspace("created")?);
+    let index = rebuild(&open).map_err(|why| OpenError::Record {
+        folder: folder.to_owned(),
+        why,
+    })?;
+    let files = Files {
+        folder: folder.to_owned(),
+        database,
+        open,
+        ended,
+        created,
+        _lock: lock,
+    };
+    Ok((files, index))
+}
+
+fn keyspace_options() -> KeyspaceCreateOptions {
+    let filter = FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(BITS_PER_KEY));
+    KeyspaceCreateOptions::default()
+        .max_memtable_size(MEMTABLE_BYTES)
+        .data_block_size_policy(BlockSizePolicy::all(4 * 1024))
+        .filter_policy(FilterPolicy::all(filter))
+}
+
+fn lock(folder: &Path) -> Result<File, OpenError> {
+    let unusable = |why| OpenError::Folder {
+        folder: folder.to_owned(),
+        why,
+    };
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(folder.join(LOCK_FILE))
+        .map_err(unusable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(folder.to_owned())),
+        Err(TryLockError::Error(why)) => Err(unusable(why)),
+    }
+}
+
+/// Reads all that is open. The newest revision's header is the record's; every lease is void.
+fn rebuild(open: &Keyspace) -> Result<Index, StoreError> {
+    let mut found: BTreeMap<Gid, (Header, Revision, usize)> = BTreeMap::new();
+    for item in open.iter() {
+        let (key, value) = item
+            .into_inner()
+            .map_err(|error| layout::corrupt(&error.to_string()))?;
+        let (gid, revision) = layout::read_open_key(&key)?;
+        let (header, chunk) = layout::read_value(&gid, &value)?;
+        let (newest, _, bytes) = found
+            .entry(gid)
+            .or_insert_with(|| (header.clone(), revision, 0));
+        *bytes += chunk.len();
+        *newest = header;
+    }
+    let mut index = Index::default();
+    for (header, first, bytes) in found.into_values() {
+        index.put(Open::new(header, first, bytes));
+    }
+    Ok(index)
+}
