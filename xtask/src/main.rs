@@ -1,2 +1,53 @@
-//! The one entry to checks, tests, simulation and benchmarks.
-fn main() {}
+//! The one entry: `cargo xtask check|fix|test|conformance|sim|bench|proto`. CI calls the same commands as a person.
+#![allow(
+    clippy::print_stdout,
+    reason = "a command line tool speaks on standard output"
+)]
+
+mod deny;
+mod edges;
+mod proto;
+mod run;
+mod tasks;
+mod tidy;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  check                       formatting, lints, tidiness, crate edges, licences, docs, quick tests; writes nothing
+  fix                         formats, applies lints, generates code
+  test                        everything, as CI does
+  conformance [--store NAME]  the suite of storage adapters: mem, fjall
+  sim --seeds N [--seed S] [--planted NAME] [--trace]
+  bench [--quick] [...]       measures against a null coordinator; see docs/performance.md
+  proto [--check]             generates the code of stored records, or checks that it is current";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = match arguments.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("help", [].as_slice()),
+    };
+    let done = match command {
+        "check" => tasks::check(),
+        "fix" => tasks::fix(),
+        "test" => tasks::test(),
+        "conformance" => tasks::conformance(rest),
+        "sim" => tasks::sim(rest),
+        "bench" => tasks::bench(rest),
+        "proto" => tasks::proto(rest),
+        _ => {
+            println!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("\nfailed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
