@@ -1,1 +1,15 @@
-//! Makes one attempt at one branch over HTTP and answers an outcome.
+//! Makes one attempt at one branch and answers an outcome.
+//!
+//! It reads answers by the one table of its wire (DESIGN 5.4), bounds calls in flight in all and per destination, and
+//! never retries: only the core does, durably. It knows no transaction beyond the call in its hands.
+#![warn(missing_docs)]
+
+mod client;
+mod executor;
+mod headers;
+mod local;
+mod outcome;
+mod slots;
+
+pub use executor::{Executor, ExecutorConfig};
+pub use local::{LocalCall, LocalHandler};
