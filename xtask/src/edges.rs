@@ -1,12 +1,13 @@
-//! Which crate may use which. A new edge is an architectural change: it is made here first, and argued for.
+//! Which crate may use which. A new edge is an architectural change: it is argued for, then listed here.
+//!
+//! It reads manifests only: what a crate does with another is not judged.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::run::root;
+use crate::run::cargo;
 
 /// Edges that a build may follow.
 const ALLOWED: &[(&str, &[&str])] = &[
@@ -51,22 +52,9 @@ const ALLOWED_IN_TESTS: &[(&str, &[&str])] = &[
     ("seata-http", &["seata-store-mem"]),
 ];
 
-type Edge = (String, String);
-
 pub(crate) fn check() -> Result<()> {
-    let output = Command::new("cargo")
-        .args(["metadata", "--no-deps", "--format-version", "1", "--locked"])
-        .current_dir(root())
-        .output()
-        .context("running cargo metadata")?;
-    if !output.status.success() {
-        bail!(
-            "cargo metadata failed: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-    let metadata: Value =
-        serde_json::from_slice(&output.stdout).context("reading cargo metadata")?;
+    let printed = cargo("metadata --locked --no-deps --format-version 1").output()?;
+    let metadata: Value = serde_json::from_slice(&printed).context("reading cargo metadata")?;
     let complaints = complaints(&metadata);
     if complaints.is_empty() {
         Ok(())
@@ -75,35 +63,18 @@ pub(crate) fn check() -> Result<()> {
     }
 }
 
-/// Answers each edge that is not allowed, and each crate that this list doesn't know or that is gone.
+/// Answers each edge that is not allowed, and each crate that the list doesn't know or that is gone.
 fn complaints(metadata: &Value) -> Vec<String> {
-    let packages = metadata["packages"]
-        .as_array()
-        .map_or([].as_slice(), Vec::as_slice);
-    let names: BTreeSet<&str> = packages
-        .iter()
-        .filter_map(|package| package["name"].as_str())
-        .collect();
-    let listed: BTreeSet<&str> = ALLOWED.iter().map(|(name, _)| *name).collect();
-    let unknown = names
-        .difference(&listed)
-        .map(|name| format!("crate {name} is not in the list of crate edges"));
-    let gone = listed
-        .difference(&names)
-        .map(|name| format!("the list of crate edges names {name}, which is gone"));
-    let mut complaints: Vec<String> = unknown.chain(gone).collect();
-    for package in packages {
-        let from = package["name"].as_str().unwrap_or_default();
-        for dependency in package["dependencies"]
-            .as_array()
-            .map_or([].as_slice(), Vec::as_slice)
-        {
-            let to = dependency["name"].as_str().unwrap_or_default();
-            let in_tests = dependency["kind"].as_str() == Some("dev");
-            if names.contains(to) && !is_allowed(&(from.to_owned(), to.to_owned()), in_tests) {
+    let crates = entries(&metadata["packages"]);
+    let names: BTreeSet<&str> = crates.iter().map(name).collect();
+    let mut complaints = stale(&names);
+    for package in crates {
+        let from = name(package);
+        for dependency in entries(&package["dependencies"]) {
+            let to = name(dependency);
+            if names.contains(to) && !is_allowed(from, to, Kind::of(dependency)) {
                 complaints.push(format!(
-                    "{from} must not depend on {to}{}",
-                    if in_tests { ", even in tests" } else { "" }
+                    "{from} must not depend on {to}: argue for the edge, then list it"
                 ));
             }
         }
@@ -111,12 +82,58 @@ fn complaints(metadata: &Value) -> Vec<String> {
     complaints
 }
 
-fn is_allowed((from, to): &Edge, in_tests: bool) -> bool {
+fn entries(list: &Value) -> &[Value] {
+    list.as_array().map_or([].as_slice(), Vec::as_slice)
+}
+
+fn name(entry: &Value) -> &str {
+    entry["name"].as_str().unwrap_or_default()
+}
+
+/// Answers crates that only the workspace knows, and names that only the list knows.
+fn stale(names: &BTreeSet<&str>) -> Vec<String> {
+    let listed: BTreeSet<&str> = ALLOWED.iter().map(|(from, _)| *from).collect();
+    let mentioned: BTreeSet<&str> = ALLOWED
+        .iter()
+        .chain(ALLOWED_IN_TESTS)
+        .flat_map(|(from, to)| to.iter().chain([from]))
+        .copied()
+        .collect();
+    let unknown = names
+        .difference(&listed)
+        .map(|name| format!("crate {name} is not in the list of crate edges"));
+    let gone = mentioned
+        .difference(names)
+        .map(|name| format!("the list of crate edges names {name}, which is gone"));
+    unknown.chain(gone).collect()
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Normal and build dependencies: what a build follows.
+    Built,
+    TestsOnly,
+}
+
+impl Kind {
+    fn of(dependency: &Value) -> Self {
+        if dependency["kind"].as_str() == Some("dev") {
+            Self::TestsOnly
+        } else {
+            Self::Built
+        }
+    }
+}
+
+fn is_allowed(from: &str, to: &str, kind: Kind) -> bool {
     let has = |list: &[(&str, &[&str])]| {
         list.iter()
-            .any(|(name, allowed)| name == from && allowed.contains(&to.as_str()))
+            .any(|(name, allowed)| *name == from && allowed.contains(&to))
     };
-    has(ALLOWED) || (in_tests && has(ALLOWED_IN_TESTS))
+    match kind {
+        Kind::Built => has(ALLOWED),
+        Kind::TestsOnly => has(ALLOWED) || has(ALLOWED_IN_TESTS),
+    }
 }
 
 #[cfg(test)]
@@ -152,13 +169,25 @@ mod tests {
     }
 
     #[test]
-    fn a_crate_that_nobody_listed_is_refused() {
+    fn a_build_script_may_not_use_what_only_tests_may() {
+        assert_eq!(
+            tree("seata-engine", "seata-store-mem", Some("build")).len(),
+            1
+        );
+    }
+
+    #[test]
+    fn a_crate_that_nobody_listed_and_one_that_is_gone_are_refused() {
         let metadata =
             serde_json::json!({ "packages": [{ "name": "seata-new", "dependencies": [] }] });
-        assert!(
-            complaints(&metadata)
-                .iter()
-                .any(|complaint| complaint.contains("seata-new"))
-        );
+        let complaints = complaints(&metadata);
+        let has = |text: &str| complaints.iter().any(|complaint| complaint.contains(text));
+        assert!(has("crate seata-new is not in the list"), "{complaints:?}");
+        assert!(has("names seata-core, which is gone"), "{complaints:?}");
+    }
+
+    #[test]
+    fn the_crates_of_this_workspace_follow_the_list() {
+        assert_eq!(check().map_err(|error| error.to_string()), Ok(()));
     }
 }

@@ -1,4 +1,6 @@
 //! The one entry: `cargo xtask check|fix|test|conformance|sim|bench|proto`. CI calls the same commands as a person.
+//!
+//! It is compiled before anything else on a fresh machine: dependencies stay few.
 #![allow(
     clippy::print_stdout,
     reason = "a command line tool speaks on standard output"
@@ -22,7 +24,8 @@ usage: cargo xtask <command>
   conformance [--store NAME]  the suite of storage adapters: mem, fjall
   sim --seeds N [--seed S] [--planted NAME] [--trace]
   bench [--quick] [...]       measures against a null coordinator; see docs/performance.md
-  proto [--check]             generates the code of stored records, or checks that it is current";
+  proto [--check]             generates the code of stored records, or checks that it is current
+  tidy | edges | deny         one step of check, alone: tidiness, crate edges, licences";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -38,6 +41,9 @@ fn main() -> ExitCode {
         "sim" => tasks::sim(rest),
         "bench" => tasks::bench(rest),
         "proto" => tasks::proto(rest),
+        "tidy" => tidy::check(),
+        "edges" => edges::check(),
+        "deny" => deny::check(),
         _ => {
             println!("{USAGE}");
             return ExitCode::from(2);

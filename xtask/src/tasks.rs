@@ -1,225 +1,172 @@
-//! The commands.
+//! The commands: which steps each consists of, and in which order.
 
 use anyhow::{Result, bail};
 
-use crate::run::{cargo, cargo_with, exists, root, step};
+use crate::run::{Run, cargo, step, target};
 use crate::{deny, edges, proto, tidy};
 
 /// Adapters with a conformance test.
 const STORES: [&str; 2] = ["mem", "fjall"];
 
+/// What is tested by itself: the simulation because its build plants bugs, the end-to-end tests because they need the server.
+const EXCEPT_BY_ITSELF: &str = "--workspace --exclude seata-tests --exclude seata-sim";
+
+/// Optimised, with assertions: the simulation, and the server under end-to-end load.
+const PROFILE: &str = "sim";
+
 /// Fast checks that write nothing.
 pub(crate) fn check() -> Result<()> {
     checks()?;
+    step("documentation", || {
+        cargo("doc --locked --workspace --no-deps --quiet")
+            .env("RUSTDOCFLAGS", "-D warnings")
+            .run()
+    })?;
     step("quick tests", || {
-        cargo([
-            "test",
-            "--locked",
-            "--workspace",
-            "--lib",
-            "--exclude",
-            "seata-tests",
-            "--exclude",
-            "seata-sim",
-        ])
+        tests(&format!("--lib --bins {EXCEPT_BY_ITSELF}"), "dev").run()
+    })
+}
+
+/// Writes what can be written by a machine.
+pub(crate) fn fix() -> Result<()> {
+    step("generated code", proto::write)?;
+    step("lints", || {
+        cargo("clippy --locked --workspace --all-targets --fix --allow-dirty --allow-staged").run()
+    })?;
+    step("formatting", || cargo("fmt --all").run())
+}
+
+/// Everything, in the order of what fails fastest.
+pub(crate) fn test() -> Result<()> {
+    step("all of it", || {
+        checks()?;
+        step("unit and integration tests", || {
+            tests(EXCEPT_BY_ITSELF, "dev").run()
+        })?;
+        step("documentation and its examples", || {
+            cargo("doc --locked --workspace --no-deps --quiet")
+                .env("RUSTDOCFLAGS", "-D warnings")
+                .run()?;
+            cargo(&format!("test --locked --doc {EXCEPT_BY_ITSELF}")).run()
+        })?;
+        // By itself: nothing else may see the planted bugs that it compiles in.
+        step("simulation", || tests("-p seata-sim", PROFILE).run())?;
+        step("the server", || {
+            cargo(&format!(
+                "build --locked --profile {PROFILE} -p seata-server"
+            ))
+            .run()
+        })?;
+        step("end to end", || {
+            tests("-p seata-tests", "dev")
+                .env("SEATA_SERVER_BIN", server(PROFILE))
+                .run()
+        })
     })
 }
 
 fn checks() -> Result<()> {
     step("tidiness", tidy::check)?;
     step("crate edges", edges::check)?;
-    step("generated code is current", || proto::check(&root()))?;
-    step("formatting", || cargo(["fmt", "--all", "--check"]))?;
+    step("generated code is current", proto::check)?;
+    step("formatting", || cargo("fmt --all --check").run())?;
     step("lints", || {
-        cargo([
-            "clippy",
-            "--locked",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ])
+        cargo("clippy --locked --workspace --exclude seata-sim --all-targets -- -D warnings").run()
     })?;
-    step("licences, sources and duplicates", deny::check)?;
-    step("documentation", || {
-        let deny_warnings = [("RUSTDOCFLAGS", "-D warnings".to_owned())];
-        cargo_with(
-            ["doc", "--locked", "--workspace", "--no-deps", "--quiet"],
-            &deny_warnings,
-        )
-    })
-}
-
-/// Writes what can be written by a machine.
-pub(crate) fn fix() -> Result<()> {
-    step("generated code", || proto::write(&root()))?;
-    step("lints", || {
-        cargo([
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--fix",
-            "--allow-dirty",
-            "--allow-staged",
-        ])
+    // By itself: with the planted bugs compiled in, the crates below it are other code.
+    step("lints of the simulation", || {
+        cargo("clippy --locked -p seata-sim --all-targets -- -D warnings").run()
     })?;
-    step("formatting", || cargo(["fmt", "--all"]))
-}
-
-/// Everything, in the order of what fails fastest.
-pub(crate) fn test() -> Result<()> {
-    checks()?;
-    step("unit and integration tests", || {
-        run_tests(
-            &[
-                "--workspace",
-                "--exclude",
-                "seata-tests",
-                "--exclude",
-                "seata-sim",
-            ],
-            &[],
-        )
-    })?;
-    step("documentation examples", || {
-        cargo([
-            "test",
-            "--locked",
-            "--workspace",
-            "--doc",
-            "--exclude",
-            "seata-tests",
-            "--exclude",
-            "seata-sim",
-        ])
-    })?;
-    // By itself, because it compiles planted bugs in, which no other crate may see.
-    step("simulation", || {
-        run_tests(&["-p", "seata-sim", "--cargo-profile", "sim"], &[])
-    })?;
-    step("the server", || {
-        cargo([
-            "build",
-            "--locked",
-            "--profile",
-            "sim",
-            "-p",
-            "seata-server",
-        ])
-    })?;
-    step("end to end", || {
-        run_tests(
-            &["-p", "seata-tests"],
-            &[("SEATA_SERVER_BIN", server("sim"))],
-        )
-    })?;
-    println!("\nall steps passed");
-    Ok(())
-}
-
-fn server(profile: &str) -> String {
-    let target =
-        std::env::var("CARGO_TARGET_DIR").map_or_else(|_| root().join("target"), Into::into);
-    target
-        .join(profile)
-        .join("seata-server")
-        .display()
-        .to_string()
+    step("licences, sources and duplicates", deny::check)
 }
 
 /// Runs tests with cargo-nextest where it is installed, else with cargo's own runner.
-fn run_tests(selection: &[&str], environment: &[(&str, String)]) -> Result<()> {
-    if exists("cargo", "nextest --version") {
-        let arguments = ["nextest", "run", "--locked", "--no-fail-fast"]
-            .iter()
-            .chain(selection)
-            .copied();
-        return cargo_with(arguments, environment);
+fn tests(selection: &str, profile: &str) -> Run {
+    if cargo("nextest --version").succeeds() {
+        cargo(&format!(
+            "nextest run --locked --no-fail-fast --cargo-profile {profile} {selection}"
+        ))
+    } else if selection.contains("--lib") {
+        cargo(&format!(
+            "test --locked --no-fail-fast --profile {profile} {selection}"
+        ))
+    } else {
+        cargo(&format!(
+            "test --locked --no-fail-fast --profile {profile} --tests {selection}"
+        ))
     }
-    let selection: Vec<&str> = selection
-        .iter()
-        .map(|argument| {
-            if *argument == "--cargo-profile" {
-                "--profile"
-            } else {
-                argument
-            }
-        })
-        .collect();
-    cargo_with(
-        ["test", "--locked", "--no-fail-fast", "--tests"]
-            .into_iter()
-            .chain(selection),
-        environment,
-    )
 }
 
+fn server(profile: &str) -> std::path::PathBuf {
+    target().join(profile).join("seata-server")
+}
+
+/// Runs the suite of storage adapters on one, or on all.
 pub(crate) fn conformance(arguments: &[String]) -> Result<()> {
-    let stores: Vec<&str> = match arguments {
-        [] => STORES.to_vec(),
-        [flag, store] if flag == "--store" && STORES.contains(&store.as_str()) => {
-            vec![store.as_str()]
-        }
-        _ => bail!(
-            "usage: cargo xtask conformance [--store {}]",
-            STORES.join("|")
-        ),
-    };
-    for store in stores {
-        let package = format!("seata-store-{store}");
+    for store in chosen_stores(arguments)? {
         step(&format!("conformance of {store}"), || {
-            cargo(["test", "--locked", "-p", &package, "--test", "conformance"])
+            cargo(&format!(
+                "test --locked -p seata-store-{store} --test conformance"
+            ))
+            .run()
         })?;
     }
     Ok(())
 }
 
-pub(crate) fn proto(arguments: &[String]) -> Result<()> {
-    if arguments.iter().any(|argument| argument == "--check") {
-        proto::check(&root())
-    } else {
-        proto::write(&root())
+fn chosen_stores(arguments: &[String]) -> Result<Vec<&str>> {
+    match arguments {
+        [] => Ok(STORES.to_vec()),
+        [flag, store] if flag == "--store" && STORES.contains(&store.as_str()) => Ok(vec![store]),
+        _ => bail!(
+            "usage: cargo xtask conformance [--store {}]",
+            STORES.join("|")
+        ),
     }
 }
 
+/// Runs the simulation with the arguments as they are.
 pub(crate) fn sim(arguments: &[String]) -> Result<()> {
-    let fixed = [
-        "run",
-        "--locked",
-        "--quiet",
-        "--profile",
-        "sim",
-        "-p",
-        "seata-sim",
-        "--bin",
-        "seata-sim",
-        "--",
-    ];
-    cargo(
-        fixed
-            .into_iter()
-            .map(str::to_owned)
-            .chain(arguments.iter().cloned()),
-    )
+    cargo(&format!(
+        "run --locked --quiet --profile {PROFILE} -p seata-sim --bin seata-sim --"
+    ))
+    .args(arguments)
+    .run()
 }
 
+/// Measures against a null coordinator, with the arguments as they are.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     step("the server", || {
-        cargo(["build", "--locked", "--release", "-p", "seata-server"])
+        cargo("build --locked --release -p seata-server").run()
     })?;
-    let fixed = [
-        "run",
-        "--locked",
-        "--quiet",
-        "--release",
-        "-p",
-        "seata-bench",
-        "--",
-    ];
-    let all = fixed
-        .into_iter()
-        .map(str::to_owned)
-        .chain(arguments.iter().cloned());
-    cargo_with(all, &[("SEATA_SERVER_BIN", server("release"))])
+    cargo("run --locked --quiet --release -p seata-bench --")
+        .args(arguments)
+        .env("SEATA_SERVER_BIN", server("release"))
+        .run()
+}
+
+/// Generates the code of the stored records, or compares it.
+pub(crate) fn proto(arguments: &[String]) -> Result<()> {
+    match arguments {
+        [] => proto::write(),
+        [flag] if flag == "--check" => proto::check(),
+        _ => bail!("usage: cargo xtask proto [--check]"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_without_a_suite_is_refused_by_name() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(chosen_stores(&[]).ok(), Some(STORES.to_vec()));
+        assert_eq!(
+            chosen_stores(&words("--store fjall")).ok(),
+            Some(vec!["fjall"])
+        );
+        assert!(chosen_stores(&words("--store tape")).is_err());
+        assert!(chosen_stores(&words("fjall")).is_err());
+    }
 }
