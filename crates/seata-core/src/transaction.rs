@@ -38,6 +38,8 @@ pub struct Transaction {
     pub(crate) table: Table,
     /// The longest run of answers to one operation that stands in the history one by one.
     recorded_max: u32,
+    /// The highest token that an event bears.
+    token_seen: FencingToken,
     pub(crate) state: ModeState,
 }
 
@@ -100,6 +102,7 @@ impl Transaction {
             events: event.number,
             table: Table::new(&definition.branches),
             recorded_max: 0,
+            token_seen: FencingToken::default(),
             state: match definition.mode {
                 Mode::Saga => ModeState::Saga(Saga::new()),
             },
@@ -152,7 +155,11 @@ impl Transaction {
         }
         self.events = event.number;
         self.updated_at = self.updated_at.max(event.at);
+        if let Fact::Recovered { token } = &event.fact {
+            self.token_seen = self.token_seen.max(*token);
+        }
         if let Fact::Answered(answered) = &event.fact {
+            self.token_seen = self.token_seen.max(answered.attempt.token);
             let recorded = self
                 .table
                 .get(answered.branch)
@@ -272,6 +279,12 @@ impl Transaction {
         match &self.state {
             ModeState::Saga(saga) => saga.status(),
         }
+    }
+
+    /// Answers the highest token that a recorded event bears: whoever drove under it told of what he did. Zero: none.
+    #[must_use]
+    pub const fn token_seen(&self) -> FencingToken {
+        self.token_seen
     }
 
     /// Answers the transaction's name.

@@ -137,7 +137,10 @@ impl Driver {
 
     /// Marks what another driver may have done as in doubt, unless the record tells that nothing was left open.
     pub(super) fn recover_if_needed(&mut self, token: FencingToken) {
-        let needed = self.record.as_ref().is_some_and(needs_recovery);
+        let needed = self
+            .record
+            .as_ref()
+            .is_some_and(|record| needs_recovery(record, token));
         if needed {
             self.unsaved.insert(0, Input::Recover { token });
         }
@@ -153,17 +156,22 @@ impl Driver {
 /// Says whether calls may have been made that the record doesn't tell of.
 ///
 /// Invariant: a wake-up later than the append that set it is only ever appended together with the release of the
-/// lease, when no call was in flight and nothing was behind. So is the entry into STUCK.
-fn needs_recovery(record: &Record) -> bool {
+/// lease, when no call was in flight and nothing was behind. So is the entry into STUCK. But a claim changes no
+/// wake-up: only if this token follows the last one that the events tell of, nobody claimed it in between.
+fn needs_recovery(record: &Record, token: FencingToken) -> bool {
     let Some(header) = &record.header else {
         return false;
     };
     match header.status {
         Status::Prepared | Status::Committed | Status::Aborted => false,
         Status::Stuck => record.txn.status() != Status::Stuck,
-        Status::Submitted | Status::Aborting => header
-            .wake_at
-            .is_none_or(|wake_at| wake_at <= header.updated_at),
+        Status::Submitted | Status::Aborting => {
+            let left_open = header
+                .wake_at
+                .is_none_or(|wake_at| wake_at <= header.updated_at);
+            let follows = token.0 == record.txn.token_seen().0 + 1;
+            left_open || !follows
+        }
     }
 }
 
