@@ -125,8 +125,10 @@ impl Driver {
             (Some(record), Some(_), None) => record.txn.alarm(now).map(|at| boot + at.since(now)),
             (Some(_), None, _) | (Some(_), Some(_), Some(_)) | (None, _, _) => None,
         };
+        // The hand-over of a stop flushes by itself.
         let flush = self
             .pending_since
+            .filter(|_| self.stop_at.is_none())
             .map(|since| since + self.shared.config.behind_delay_max);
         let lease_end = held
             .map(|held| held.until)
