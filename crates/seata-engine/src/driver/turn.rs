@@ -2,7 +2,7 @@
 //! applied blindly.
 
 use seata_core::planted::{self, Planted};
-use seata_store::{AppendOutcome, Status, StoreError, StoreErrorKind, Stored};
+use seata_store::{AppendOutcome, LeaseChange, Status, StoreError, StoreErrorKind, Stored};
 
 use crate::driver::append::Sent;
 use crate::driver::plan::{Needed, Plan, Role};
@@ -108,7 +108,7 @@ impl Driver {
                 }
                 Turned::Again
             }
-            Err(error) => self.failed(&error, sent.at, ask).await,
+            Err(error) => self.failed(&error, &plan, sent.at, ask).await,
         }
     }
 
@@ -138,6 +138,7 @@ impl Driver {
     async fn failed(
         &mut self,
         error: &StoreError,
+        plan: &Plan,
         sent_at: std::time::Duration,
         ask: &mut Option<Ask>,
     ) -> Turned {
@@ -148,6 +149,10 @@ impl Driver {
                 self.again_while_held().await
             }
             StoreErrorKind::Ambiguous => {
+                if plan.lease == LeaseChange::Release {
+                    // It may be released, now or later: then another may drive. If it isn't, it runs out.
+                    self.handle.lease.set(None);
+                }
                 if creates_now(ask.as_ref()) {
                     self.creation_sent_at.get_or_insert(sent_at);
                 }
