@@ -1,0 +1,33 @@
+//! Renders what the engine tells as JSON.
+
+mod events;
+mod list;
+mod sentence;
+mod submitted;
+mod time;
+mod transaction;
+
+pub(crate) use events::events;
+pub(crate) use list::headers;
+pub(crate) use submitted::{Accepted, Ended, accepted, ended, ordered};
+pub(crate) use time::rfc3339;
+pub(crate) use transaction::transaction;
+
+use axum::body::Body;
+use axum::response::Response;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+
+/// The content type of every answer but the metrics.
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Makes an answer.
+pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    // Our shapes have text keys and finite numbers only, so that they always serialize.
+    let bytes = serde_json::to_vec(body).unwrap_or_default();
+    let mut response = Response::new(Body::from(bytes));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response
+}

@@ -1,0 +1,108 @@
+//! Sentences for people: why it was aborted, and what it waits for.
+
+use std::fmt::Write;
+
+use seata_core::{AbortCause, BranchIndex, Operation, Outcome, Transaction, UnixMillis, WaitingFor};
+
+use super::time::rfc3339;
+
+/// Says why a transaction was or will be aborted.
+pub(crate) fn abort_reason(transaction: &Transaction, cause: &AbortCause) -> String {
+    match cause {
+        AbortCause::Refused { branch } => {
+            let said = last_action_answer(transaction, *branch).unwrap_or_default();
+            format!("branch {} refused its action{said}", name(transaction, *branch))
+        }
+        AbortCause::AttemptLimit { branch } => {
+            let said = last_action_answer(transaction, *branch).unwrap_or_default();
+            let name = name(transaction, *branch);
+            format!("branch {name} used up the attempts of its action{said}")
+        }
+        AbortCause::Deadline => "the deadline passed (timeout_to_fail_secs)".to_owned(),
+        AbortCause::Requested { reason } if reason.as_str().is_empty() => {
+            "an abort was asked for".to_owned()
+        }
+        AbortCause::Requested { reason } => format!("an abort was asked for: {reason}"),
+        AbortCause::NeverSubmitted => {
+            "it was not submitted in time (prepared_timeout_secs)".to_owned()
+        }
+    }
+}
+
+/// Answers a branch's name.
+pub(crate) fn name(transaction: &Transaction, branch: BranchIndex) -> &str {
+    transaction
+        .branch(branch)
+        .map_or("?", |branch| branch.branch_id.as_str())
+}
+
+fn last_action_answer(transaction: &Transaction, branch: BranchIndex) -> Option<String> {
+    let view = transaction
+        .branches()
+        .into_iter()
+        .find(|view| view.index == branch)?;
+    let action = view
+        .operations
+        .into_iter()
+        .find(|view| view.operation == Operation::Action)?;
+    let outcome = action.last?;
+    outcome.reason().map(|reason| format!(": {reason}"))
+}
+
+/// Says what an open transaction waits for first.
+pub(crate) fn waiting_for(transaction: &Transaction, now: UnixMillis) -> Option<String> {
+    Some(match transaction.waiting_for()? {
+        WaitingFor::Submission { until } => format!(
+            "its submission; without one it is aborted at {}",
+            rfc3339(until)
+        ),
+        WaitingFor::Answer {
+            branch_id,
+            operation,
+            attempt,
+        } => format!("branch {branch_id}: the answer to attempt {attempt} of its {operation}"),
+        WaitingFor::Attempt {
+            branch_id,
+            operation,
+            attempt,
+            at,
+            last,
+        } => {
+            let left = at.since(now).as_millis();
+            let (secs, tenths) = (left / 1000, left % 1000 / 100);
+            let mut text = format!(
+                "branch {branch_id}: attempt {attempt} of its {operation} in {secs}.{tenths} s"
+            );
+            if let Some(last) = last {
+                let said = said(&last);
+                let endpoint = endpoint(transaction, branch_id.as_str(), operation);
+                // Writing to a String does not fail.
+                let _ = write!(text, "; last answer: {said} from {endpoint}");
+            }
+            text
+        }
+        WaitingFor::Operator { reason } => {
+            format!("an operator (retry, skip or force): {reason}")
+        }
+        WaitingFor::Coordinator => "a coordinator that goes on with it".to_owned(),
+    })
+}
+
+fn said(outcome: &Outcome) -> &str {
+    match outcome {
+        Outcome::Success => "success",
+        Outcome::Ongoing => "not finished yet",
+        Outcome::Failure { reason } | Outcome::Unknown { reason } => reason.as_str(),
+    }
+}
+
+fn endpoint(transaction: &Transaction, branch_id: &str, operation: Operation) -> String {
+    let branch = (0..)
+        .map_while(|at| transaction.branch(BranchIndex(at)))
+        .find(|branch| branch.branch_id.as_str() == branch_id);
+    let endpoint = branch.and_then(|branch| match operation {
+        Operation::Action => Some(&branch.action),
+        Operation::Compensation => branch.compensation.as_ref(),
+    });
+    endpoint.map_or_else(String::new, |endpoint| endpoint.as_str().to_owned())
+}

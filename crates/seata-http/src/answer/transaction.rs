@@ -1,0 +1,144 @@
+//! A transaction as everyone may see it.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use seata_core::{BranchView, ContentType, OperationView, Payload, UnixMillis};
+use seata_engine::Snapshot;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::sentence;
+use super::time::{rfc3339, unix_secs};
+
+#[derive(Serialize)]
+struct TransactionJson<'a> {
+    gid: &'a str,
+    mode: &'a str,
+    status: &'a str,
+    payload: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload_base64: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_type: Option<&'a str>,
+    branches: Branches,
+    created_unix: i64,
+    updated_unix: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deadline: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attention: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forced: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting_for: Option<String>,
+}
+
+/// Renders a transaction. `now` is only for how long it still waits.
+pub(crate) fn transaction(snapshot: &Snapshot, now: UnixMillis) -> impl Serialize + '_ {
+    let transaction = &*snapshot.transaction;
+    let payload = transaction.payload();
+    let json = payload.and_then(as_json);
+    let bytes = payload.filter(|_| json.is_none());
+    TransactionJson {
+        gid: snapshot.header.gid.as_str(),
+        mode: snapshot.header.mode.as_str(),
+        status: snapshot.status().as_str(),
+        payload: json,
+        payload_base64: bytes.map(|payload| BASE64_STANDARD.encode(&payload.bytes)),
+        content_type: bytes.map(|payload| payload.content_type.as_str()),
+        branches: Branches(transaction.branches()),
+        created_unix: unix_secs(snapshot.header.created_at),
+        updated_unix: unix_secs(snapshot.header.updated_at),
+        reason: transaction
+            .abort_cause()
+            .map(|cause| sentence::abort_reason(transaction, cause)),
+        deadline: transaction.deadline().map(rfc3339),
+        attention: transaction
+            .attention()
+            .map(|reason| reason.as_str().to_owned()),
+        forced: transaction.overridden().map(seata_core::Reason::as_str),
+        waiting_for: sentence::waiting_for(transaction, now),
+    }
+}
+
+/// Answers a JSON payload as what it is. One that came in by another door and is not JSON is shown as bytes.
+fn as_json(payload: &Payload) -> Option<&RawValue> {
+    match payload.content_type {
+        ContentType::Json => serde_json::from_slice(&payload.bytes).ok(),
+        ContentType::Other(_) => None,
+    }
+}
+
+struct Branches(Vec<BranchView>);
+
+impl Serialize for Branches {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(BranchJson::new))
+    }
+}
+
+#[derive(Serialize)]
+struct BranchJson<'a> {
+    branch_id: &'a str,
+    status: &'a str,
+    action: &'a str,
+    compensation: Option<&'a str>,
+    after: Names<'a>,
+    operations: Operations<'a>,
+}
+
+impl<'a> BranchJson<'a> {
+    fn new(view: &'a BranchView) -> Self {
+        let definition = &*view.definition;
+        Self {
+            branch_id: definition.branch_id.as_str(),
+            status: view.status.as_str(),
+            action: definition.action.as_str(),
+            compensation: definition.compensation.as_ref().map(|e| e.as_str()),
+            after: Names(&definition.after),
+            operations: Operations(&view.operations),
+        }
+    }
+}
+
+struct Names<'a>(&'a [seata_core::BranchId]);
+
+impl Serialize for Names<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(seata_core::BranchId::as_str))
+    }
+}
+
+struct Operations<'a>(&'a [OperationView]);
+
+impl Serialize for Operations<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(OperationJson::new))
+    }
+}
+
+#[derive(Serialize)]
+struct OperationJson<'a> {
+    operation: &'a str,
+    status: &'a str,
+    attempts: u32,
+    last_error: Option<&'a str>,
+    next_attempt_at: Option<String>,
+}
+
+impl<'a> OperationJson<'a> {
+    fn new(view: &'a OperationView) -> Self {
+        let last = view.last.as_ref();
+        Self {
+            operation: view.operation.as_str(),
+            status: view.status.as_str(),
+            attempts: view.attempts,
+            last_error: last
+                .and_then(|outcome| outcome.reason())
+                .map(|reason| reason.as_str()),
+            next_attempt_at: view.next_attempt_at.map(rfc3339),
+        }
+    }
+}

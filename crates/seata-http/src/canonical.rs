@@ -1,0 +1,224 @@
+//! Writes a JSON text so that equal contents give equal bytes: keys sorted, white space gone, strings unescaped,
+//! numbers as written. Only for digests; what participants are sent stays as it came.
+//!
+//! The texts were parsed by serde_json before: this scanner relies on their being valid JSON, and on nothing else.
+
+use std::ops::Range;
+
+/// How deep a payload may nest.
+pub(crate) const DEPTH_MAX: usize = 128;
+
+/// The payload nests deeper than [`DEPTH_MAX`].
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TooDeep;
+
+/// Appends the canonical form of a valid JSON text.
+pub(crate) fn write(json: &str, out: &mut Vec<u8>) -> Result<(), TooDeep> {
+    let mut scanner = Scanner { json, at: 0, out };
+    scanner.value(0)
+}
+
+struct Scanner<'a> {
+    json: &'a str,
+    at: usize,
+    out: &'a mut Vec<u8>,
+}
+
+impl<'a> Scanner<'a> {
+    fn value(&mut self, depth: usize) -> Result<(), TooDeep> {
+        if depth > DEPTH_MAX {
+            return Err(TooDeep);
+        }
+        match self.peek() {
+            b'{' => self.object(depth),
+            b'[' => self.array(depth),
+            b'"' => {
+                let text = self.string();
+                put_string(self.out, text);
+                Ok(())
+            }
+            _ => {
+                let word = self.word();
+                self.out.push(b'w');
+                put(self.out, word.as_bytes());
+                Ok(())
+            }
+        }
+    }
+
+    fn array(&mut self, depth: usize) -> Result<(), TooDeep> {
+        self.out.push(b'[');
+        self.at += 1;
+        while self.more(b']') {
+            self.value(depth + 1)?;
+        }
+        self.out.push(b']');
+        Ok(())
+    }
+
+    fn object(&mut self, depth: usize) -> Result<(), TooDeep> {
+        self.out.push(b'{');
+        self.at += 1;
+        let start = self.out.len();
+        let mut members: Vec<Range<usize>> = Vec::new();
+        while self.more(b'}') {
+            let from = self.out.len();
+            let key = self.string();
+            put_string(self.out, key);
+            self.skip(b':');
+            self.value(depth + 1)?;
+            members.push(from..self.out.len());
+        }
+        self.sort(start, members);
+        self.out.push(b'}');
+        Ok(())
+    }
+
+    /// Brings members in the order of their bytes. Each begins with its key; of equal keys both stay.
+    fn sort(&mut self, start: usize, mut members: Vec<Range<usize>>) {
+        let bytes = &self.out[..];
+        if members.is_sorted_by_key(|member| &bytes[member.clone()]) {
+            return;
+        }
+        members.sort_by_key(|member| &bytes[member.clone()]);
+        let sorted: Vec<u8> = members
+            .into_iter()
+            .flat_map(|member| bytes[member].iter().copied())
+            .collect();
+        self.out.truncate(start);
+        self.out.extend_from_slice(&sorted);
+    }
+
+    /// Steps over white space and a comma; answers whether a value follows, and else steps over the end.
+    fn more(&mut self, end: u8) -> bool {
+        self.skip(b',');
+        if self.at >= self.json.len() || self.peek() == end {
+            self.at += 1;
+            return false;
+        }
+        true
+    }
+
+    fn skip(&mut self, mark: u8) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.byte() {
+            self.at += 1;
+        }
+        if self.byte() == Some(mark) {
+            self.at += 1;
+        }
+    }
+
+    fn peek(&mut self) -> u8 {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.byte() {
+            self.at += 1;
+        }
+        self.byte().unwrap_or(0)
+    }
+
+    fn byte(&self) -> Option<u8> {
+        self.json.as_bytes().get(self.at).copied()
+    }
+
+    /// Steps over a string; answers it with its quotes.
+    fn string(&mut self) -> &'a str {
+        self.peek();
+        let start = self.at;
+        self.at += 1;
+        while let Some(byte) = self.byte() {
+            self.at += 1;
+            match byte {
+                b'\\' => self.at += 1,
+                b'"' => break,
+                _ => {}
+            }
+        }
+        self.slice(start)
+    }
+
+    fn word(&mut self) -> &'a str {
+        let start = self.at;
+        while !matches!(
+            self.byte(),
+            None | Some(b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r')
+        ) {
+            self.at += 1;
+        }
+        self.slice(start)
+    }
+
+    fn slice(&self, start: usize) -> &'a str {
+        let end = self.at.min(self.json.len());
+        self.json.get(start..end).unwrap_or("")
+    }
+}
+
+fn put(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+    out.extend_from_slice(bytes);
+}
+
+fn put_string(out: &mut Vec<u8>, quoted: &str) {
+    let inner = quoted
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+        .unwrap_or(quoted);
+    if !inner.contains('\\') {
+        out.push(b's');
+        return put(out, inner.as_bytes());
+    }
+    match serde_json::from_str::<String>(quoted) {
+        Ok(text) => {
+            out.push(b's');
+            put(out, text.as_bytes());
+        }
+        // Half of a surrogate pair is valid JSON and no text: it stands for itself.
+        Err(_) => {
+            out.push(b'r');
+            put(out, inner.as_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn canonical(json: &str) -> Vec<u8> {
+        let json: &serde_json::value::RawValue = serde_json::from_str(json).unwrap();
+        let mut out = Vec::new();
+        write(json.get(), &mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn order_of_keys_white_space_and_escapes_make_no_difference() {
+        for (one, other) in [
+            (r#"{"a":1,"b":[true,null]}"#, "{ \"b\" : [ true , null ],\n\"a\":1 }"),
+            (r#"{"a":{"x":1,"y":2},"b":{}}"#, r#"{"b":{},"a":{"y":2,"x":1}}"#),
+            (r#""A\n""#, "\"\\u0041\\u000a\""),
+            (r#"{"\u0061":1}"#, r#"{"a":1}"#),
+            ("[ ]", "[]"),
+        ] {
+            assert_eq!(canonical(one), canonical(other), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn different_contents_give_different_bytes() {
+        let texts = [
+            "1", "1.0", "1e0", "\"1\"", "[1]", "[[1]]", "[]", "{}", "[1,2]", "[2,1]", "[12]", "null", "\"null\"",
+            r#"{"a":1}"#, r#"{"a":"1"}"#, r#"{"a":[1]}"#, r#"{"a":1,"b":2}"#, r#"{"a":2,"b":1}"#, r#"{"a":1,"a":1}"#,
+            r#"{"a":{"b":1}}"#, r#"{"a":{},"b":1}"#, r#""\ud800""#, r#""\\ud800""#, r#""\"""#, r#""\\""#, "\"\"",
+        ];
+        let all: std::collections::BTreeSet<_> = texts.iter().map(|text| canonical(text)).collect();
+        assert_eq!(all.len(), texts.len());
+    }
+
+    #[test]
+    fn what_nests_too_deep_is_refused_and_nothing_overflows() {
+        let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(write(&deep(DEPTH_MAX), &mut Vec::new()), Ok(()));
+        assert_eq!(write(&deep(100_000), &mut Vec::new()), Err(TooDeep));
+    }
+}

@@ -1,0 +1,112 @@
+//! Counts requests per route and status. Both come from closed sets: never a path, a gid or a client's text.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use http::StatusCode;
+use metrics::{Counter, Histogram, counter, histogram};
+
+/// The routes, each with its label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    Start,
+    BranchAdd,
+    Submit,
+    Abort,
+    List,
+    Get,
+    Events,
+    Retry,
+    Skip,
+    Force,
+    Health,
+    Livez,
+    Readyz,
+    Metrics,
+    /// Whatever is none of these.
+    Other,
+}
+
+const ROUTES: usize = Route::Other as usize + 1;
+
+impl Route {
+    pub(crate) const ALL: [Self; ROUTES] = [
+        Self::Start,
+        Self::BranchAdd,
+        Self::Submit,
+        Self::Abort,
+        Self::List,
+        Self::Get,
+        Self::Events,
+        Self::Retry,
+        Self::Skip,
+        Self::Force,
+        Self::Health,
+        Self::Livez,
+        Self::Readyz,
+        Self::Metrics,
+        Self::Other,
+    ];
+
+    /// Answers the path as routed, which is also the label.
+    pub(crate) const fn path(self) -> &'static str {
+        match self {
+            Self::Start => "/api/start",
+            Self::BranchAdd => "/api/branch/add",
+            Self::Submit => "/api/submit",
+            Self::Abort => "/api/abort",
+            Self::List => "/api/tx",
+            Self::Get => "/api/tx/{gid}",
+            Self::Events => "/api/tx/{gid}/events",
+            Self::Retry => "/api/tx/{gid}/retry",
+            Self::Skip => "/api/tx/{gid}/skip",
+            Self::Force => "/api/tx/{gid}/force",
+            Self::Health => "/health",
+            Self::Livez => "/livez",
+            Self::Readyz => "/readyz",
+            Self::Metrics => "/metrics",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// The statuses that we answer.
+const CODES: [u16; 12] = [200, 202, 400, 404, 405, 409, 413, 415, 429, 500, 503, 0];
+
+struct RouteMeters {
+    seconds: Histogram,
+    requests: [OnceLock<Counter>; CODES.len()],
+}
+
+/// Handles, each made when it is first needed, so that only what happened is shown.
+pub(crate) struct Meters {
+    routes: [OnceLock<RouteMeters>; ROUTES],
+}
+
+impl Meters {
+    pub(crate) fn new() -> Self {
+        Self {
+            routes: [const { OnceLock::new() }; ROUTES],
+        }
+    }
+
+    pub(crate) fn answered(&self, route: Route, status: StatusCode, took: Duration) {
+        let label = route.path();
+        let meters = self.routes[route as usize].get_or_init(|| RouteMeters {
+            seconds: histogram!("seata_http_request_seconds", "route" => label),
+            requests: [const { OnceLock::new() }; CODES.len()],
+        });
+        meters.seconds.record(took.as_secs_f64());
+        let at = CODES
+            .iter()
+            .position(|code| *code == status.as_u16())
+            .unwrap_or(CODES.len() - 1);
+        let code = match CODES[at] {
+            0 => "other".to_owned(),
+            code => code.to_string(),
+        };
+        meters.requests[at]
+            .get_or_init(|| counter!("seata_http_requests_total", "route" => label, "code" => code))
+            .increment(1);
+    }
+}

@@ -1,0 +1,90 @@
+//! Makes the shape of a JSON object: every field optional, borrowed where it can be, given at most once.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess};
+use serde::{Deserialize, de};
+
+use super::nearest;
+
+/// Declares a struct and how it is read. `refuse` makes an unknown field an error that names the nearest known one;
+/// `ignore` steps over it. Names joined by `|` are aliases of one field. A `null` counts as not given.
+macro_rules! object {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $unknown:ident, { $($field:ident: $type:ty = $($key:literal)|+;)* }) => {
+        $(#[$doc])*
+        #[derive(Default)]
+        pub(crate) struct $name<'a> {
+            $(pub(crate) $field: Option<$type>,)*
+            borrowed: std::marker::PhantomData<&'a ()>,
+        }
+
+        impl<'de: 'a, 'a> serde::Deserialize<'de> for $name<'a> {
+            fn deserialize<D: serde::Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+                struct Reader<'a>(std::marker::PhantomData<&'a ()>);
+                impl<'de: 'a, 'a> serde::de::Visitor<'de> for Reader<'a> {
+                    type Value = $name<'a>;
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str($what)
+                    }
+                    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$name<'a>, A::Error> {
+                        #[allow(dead_code, reason = "only objects that refuse unknown fields name the known ones")]
+                        const KNOWN: &[&str] = &[$($($key),+),*];
+                        let mut object = $name::default();
+                        while let Some(key) = map.next_key::<$crate::parse::values::Text<'de>>()? {
+                            match &*key.0 {
+                                $($($key)|+ => $crate::parse::object::put(&mut object.$field, &mut map)?,)*
+                                unknown => $crate::parse::object::$unknown(unknown, KNOWN, &mut map)?,
+                            }
+                        }
+                        Ok(object)
+                    }
+                }
+                json.deserialize_map(Reader(std::marker::PhantomData))
+            }
+        }
+    };
+}
+pub(crate) use object;
+
+/// Reads the value of a known field.
+pub(crate) fn put<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
+    slot: &mut Option<T>,
+    map: &mut A,
+) -> Result<(), A::Error> {
+    if slot.is_some() {
+        return map.next_value_seed(Refuse(&"is given twice, perhaps under two names: give it once"));
+    }
+    *slot = map.next_value()?;
+    Ok(())
+}
+
+/// Refuses an unknown field.
+pub(crate) fn refuse<'de, A: MapAccess<'de>>(
+    key: &str,
+    known: &[&'static str],
+    map: &mut A,
+) -> Result<(), A::Error> {
+    let nearest = nearest(key, known.iter().copied()).unwrap_or_default();
+    map.next_value_seed(Refuse(&format_args!(
+        "unknown field: the nearest known one is `{nearest}`"
+    )))
+}
+
+/// Steps over an unknown field.
+pub(crate) fn ignore<'de, A: MapAccess<'de>>(
+    _key: &str,
+    _known: &[&'static str],
+    map: &mut A,
+) -> Result<(), A::Error> {
+    map.next_value::<de::IgnoredAny>().map(drop)
+}
+
+/// Refuses the value at hand, so that the path of the error ends with its key.
+struct Refuse<'a>(&'a dyn fmt::Display);
+
+impl<'de> DeserializeSeed<'de> for Refuse<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, _: D) -> Result<(), D::Error> {
+        Err(D::Error::custom(self.0))
+    }
+}

@@ -1,0 +1,218 @@
+//! Why a request is refused, and the one shape in which every refusal goes out: `{error, code, details}`.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+use seata_core::{BranchId, Gid, Rejection};
+use seata_engine::EngineError;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use crate::answer::JSON;
+use crate::code::ErrorCode;
+
+/// The longest text of an error, in bytes: it may quote what was sent.
+const TEXT_BYTES_MAX: usize = 600;
+
+/// When to come back to a full disk.
+const STORE_FULL_RETRY: Duration = Duration::from_secs(30);
+
+/// One fact that a program may want to read.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Detail {
+    Text(String),
+    Count(u64),
+    Names(Vec<String>),
+}
+
+/// A refusal.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem {
+    pub(crate) code: ErrorCode,
+    text: String,
+    details: Vec<(&'static str, Detail)>,
+    retry_after: Option<Duration>,
+}
+
+impl Problem {
+    pub(crate) fn new(code: ErrorCode, text: impl Display) -> Self {
+        Self {
+            code,
+            text: cut(text.to_string()),
+            details: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    /// A field of the request is wrong: says which and how to mend it.
+    pub(crate) fn field(path: impl Display, why: impl Display) -> Self {
+        Self::invalid(ErrorCode::InvalidRequest, path, why)
+    }
+
+    pub(crate) fn invalid(code: ErrorCode, path: impl Display, why: impl Display) -> Self {
+        let path = cut(path.to_string());
+        Self::new(code, format_args!("{path}: {why}")).with("field", Detail::Text(path))
+    }
+
+    pub(crate) fn too_large(what: impl Display, bytes_max: usize) -> Self {
+        let text = format_args!("{what} is larger than {bytes_max} bytes: send less");
+        let bytes_max = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+        Self::new(ErrorCode::PayloadTooLarge, text).with("bytes_max", Detail::Count(bytes_max))
+    }
+
+    pub(crate) fn with(mut self, name: &'static str, detail: Detail) -> Self {
+        self.details.push((name, detail));
+        self
+    }
+
+    pub(crate) const fn after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// Names the transaction, so that a client that let the server choose the gid can ask again.
+    pub(crate) fn of(self, gid: &Gid) -> Self {
+        if self.details.iter().any(|(name, _)| *name == "gid") {
+            return self;
+        }
+        self.with("gid", Detail::Text(gid.to_string()))
+    }
+
+    fn names(self, name: &'static str, ids: &[BranchId]) -> Self {
+        self.with(
+            name,
+            Detail::Names(ids.iter().map(ToString::to_string).collect()),
+        )
+    }
+
+    fn branch(self, branch_id: &BranchId) -> Self {
+        self.with("branch_id", Detail::Text(branch_id.to_string()))
+    }
+
+    pub(crate) fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = self.code.status();
+        response.headers_mut().insert(CONTENT_TYPE, JSON);
+        if let Some(wait) = self.retry_after {
+            let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from(secs.max(1)));
+        }
+        response
+    }
+
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.code.status()
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(3))?;
+        map.serialize_entry("error", &self.text)?;
+        map.serialize_entry("code", self.code.as_str())?;
+        map.serialize_entry("details", &Details(&self.details))?;
+        map.end()
+    }
+}
+
+struct Details<'a>(&'a [(&'static str, Detail)]);
+
+impl Serialize for Details<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, detail)| (name, detail)))
+    }
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() > TEXT_BYTES_MAX {
+        let mut end = TEXT_BYTES_MAX;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        let text = error.to_string();
+        match error {
+            EngineError::NotFound { gid } => {
+                Self::new(ErrorCode::TransactionNotFound, text).of(&gid)
+            }
+            EngineError::GidConflict { gid, present } => Self::new(ErrorCode::GidConflict, text)
+                .of(&gid)
+                .with("status", Detail::Text(present.status().to_string())),
+            EngineError::Rejected { rejection, present } => {
+                let problem = rejected(&rejection, text);
+                match present {
+                    Some(present) => problem
+                        .of(&present.header.gid)
+                        .with("status", Detail::Text(present.status().to_string())),
+                    None => problem,
+                }
+            }
+            EngineError::TooManyBranches { max } => Self::field("branches", text).with(
+                "branches_max",
+                Detail::Count(u64::try_from(max).unwrap_or(u64::MAX)),
+            ),
+            EngineError::Overloaded { retry_after, .. } => {
+                Self::new(ErrorCode::Overloaded, text).after(retry_after)
+            }
+            EngineError::StoreUnavailable { retry_after } => {
+                Self::new(ErrorCode::StoreUnavailable, text).after(retry_after)
+            }
+            EngineError::StoreFull => Self::new(ErrorCode::StoreFull, text).after(STORE_FULL_RETRY),
+            EngineError::Stopping => {
+                Self::new(ErrorCode::Stopping, text).after(Duration::from_secs(1))
+            }
+            EngineError::Unreadable { gid } => {
+                Self::new(ErrorCode::RecordUnreadable, text).of(&gid)
+            }
+            EngineError::TooLarge => Self::new(ErrorCode::PayloadTooLarge, text),
+        }
+    }
+}
+
+fn rejected(rejection: &Rejection, text: String) -> Problem {
+    match rejection {
+        Rejection::BranchConflict { branch_id } => {
+            Problem::new(ErrorCode::BranchConflict, text).branch(branch_id)
+        }
+        Rejection::BranchTwice { branch_id } => {
+            Problem::new(ErrorCode::InvalidRequest, text).branch(branch_id)
+        }
+        Rejection::AfterUnknown { branch_id, unknown } => {
+            Problem::new(ErrorCode::InvalidRequest, text)
+                .branch(branch_id)
+                .with("unknown", Detail::Text(unknown.to_string()))
+        }
+        Rejection::AfterCycle { names } => {
+            Problem::new(ErrorCode::InvalidRequest, text).names("cycle", names)
+        }
+        Rejection::NoBranches => Problem::new(ErrorCode::InvalidRequest, text),
+        Rejection::UnknownBranch { branch_id } => {
+            Problem::new(ErrorCode::BranchNotFound, text).branch(branch_id)
+        }
+        Rejection::WrongStatus { .. } | Rejection::NothingToRetry => {
+            Problem::new(ErrorCode::InvalidStatusTransition, text)
+        }
+        Rejection::OperationNotOpen { branch_id, .. } => {
+            Problem::new(ErrorCode::InvalidStatusTransition, text).branch(branch_id)
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Decodes paths and query strings, strictly: what is not valid percent-encoding of UTF-8 is refused, never guessed.
+
+use seata_core::Gid;
+
+use crate::code::ErrorCode;
+use crate::problem::Problem;
+
+/// The names and values of a query string.
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Decodes `a=1&b=2`.
+    pub(crate) fn parse(text: Option<&str>) -> Result<Self, Problem> {
+        text.unwrap_or("")
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| {
+                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                Ok((decode("the query", name)?, decode("the query", value)?))
+            })
+            .collect::<Result<_, Problem>>()
+            .map(Self)
+    }
+
+    /// Answers the value of a name; an empty one counts as not given.
+    pub(crate) fn get(&self, name: &str) -> Result<Option<&str>, Problem> {
+        let mut values = self.0.iter().filter(|(known, _)| known == name);
+        let value = values.next();
+        if values.next().is_some() {
+            return Err(Problem::field(name, "is given twice in the query: give it once"));
+        }
+        Ok(value.map(|(_, value)| value.as_str()).filter(|v| !v.is_empty()))
+    }
+}
+
+/// Reads the gid of `/api/tx/{gid}…`.
+pub(crate) fn gid_of_path(path: &str) -> Result<Gid, Problem> {
+    let segment = path.split('/').nth(3).unwrap_or("");
+    let text = decode("the gid in the path", segment)
+        .map_err(|problem| Problem::invalid(ErrorCode::InvalidGid, "gid", problem.text()))?;
+    Gid::parse(&text).map_err(|error| Problem::invalid(ErrorCode::InvalidGid, "gid", error))
+}
+
+fn decode(what: &str, text: &str) -> Result<String, Problem> {
+    let refused = |why: &str| {
+        Problem::new(
+            ErrorCode::InvalidRequest,
+            format_args!("{what} {why}: percent-encode it as UTF-8"),
+        )
+    };
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'+' => bytes.push(b' '),
+            b'%' => {
+                let high = rest.next().and_then(hex);
+                let low = rest.next().and_then(hex);
+                let (Some(high), Some(low)) = (high, low) else {
+                    return Err(refused("holds a % without two hexadecimal digits"));
+                };
+                bytes.push(high << 4 | low);
+            }
+            other => bytes.push(other),
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| refused("is not UTF-8"))
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn queries_are_decoded_strictly() {
+        let query = Query::parse(Some("a=1&b=x%20y+z&c&b2=%C3%A9&=")).unwrap();
+        assert_eq!(query.get("a").unwrap(), Some("1"));
+        assert_eq!(query.get("b").unwrap(), Some("x y z"));
+        assert_eq!(query.get("b2").unwrap(), Some("é"));
+        assert_eq!(query.get("c").unwrap(), None);
+        for bad in ["a=%", "a=%4", "a=%zz", "a=%+1", "%ff=1", "a=%C3"] {
+            assert!(Query::parse(Some(bad)).is_err(), "{bad}");
+        }
+        assert!(Query::parse(Some("a=1&a=2")).unwrap().get("a").is_err());
+    }
+
+    #[test]
+    fn a_gid_in_a_path_is_parsed_like_any_other() {
+        assert_eq!(gid_of_path("/api/tx/a%3Ab/events").unwrap().as_str(), "a:b");
+        for bad in ["/api/tx/a'b", "/api/tx/a%27b", "/api/tx/%", "/api/tx/%00", "/api/tx/"] {
+            assert_eq!(gid_of_path(bad).unwrap_err().code, ErrorCode::InvalidGid);
+        }
+    }
+}

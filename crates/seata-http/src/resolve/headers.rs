@@ -1,0 +1,93 @@
+//! Headers for the calls to participants.
+
+use http::{HeaderName, HeaderValue};
+use seata_core::Header;
+
+use crate::content::{Content, Part};
+use crate::parse::path::Path;
+use crate::parse::values::Pairs;
+use crate::problem::Problem;
+
+/// The most headers of a transaction or of a branch, and the most bytes of their names and values together.
+const HEADERS_MAX: usize = 64;
+const HEADERS_BYTES_MAX: usize = 8 << 10;
+
+/// What the coordinator or its HTTP client sets. Beside these, all that begins with `seata-`.
+const RESERVED: [&str; 13] = [
+    "connection",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "idempotency-key",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "traceparent",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Checks headers; they come out sorted by name, since their order says nothing.
+pub(super) fn headers(
+    path: Path<'_>,
+    given: Option<Pairs<'_>>,
+    content: &mut Content,
+) -> Result<Vec<Header>, Problem> {
+    let Some(Pairs(pairs)) = given else {
+        return Ok(Vec::new());
+    };
+    if pairs.len() > HEADERS_MAX {
+        return Err(Problem::field(
+            path,
+            format_args!("{} headers: give at most {HEADERS_MAX}", pairs.len()),
+        ));
+    }
+    let mut headers = pairs
+        .iter()
+        .map(|(name, value)| header(path, &name.0, &value.0))
+        .collect::<Result<Vec<_>, _>>()?;
+    headers.sort_by(|one, other| one.name.cmp(&other.name));
+    check_together(path, &headers)?;
+    for header in &headers {
+        content.put(Part::HeaderName, header.name.as_bytes());
+        content.put(Part::HeaderValue, header.value.as_bytes());
+    }
+    Ok(headers)
+}
+
+fn check_together(path: Path<'_>, headers: &[Header]) -> Result<(), Problem> {
+    if let Some(twice) = headers.windows(2).find(|pair| pair[0].name == pair[1].name) {
+        let why = format_args!("`{}` is given twice: give each header once", twice[0].name);
+        return Err(Problem::field(path, why));
+    }
+    let bytes: usize = headers.iter().map(|h| h.name.len() + h.value.len()).sum();
+    if bytes > HEADERS_BYTES_MAX {
+        let why = format_args!("{bytes} bytes in all: give at most {HEADERS_BYTES_MAX}");
+        return Err(Problem::field(path, why));
+    }
+    Ok(())
+}
+
+fn header(path: Path<'_>, name: &str, value: &str) -> Result<Header, Problem> {
+    let place = path.key(name);
+    let known = HeaderName::from_bytes(name.as_bytes())
+        .map_err(|_| Problem::field(path, format_args!("{name:?} is no name of a header")))?;
+    if RESERVED.contains(&known.as_str()) || known.as_str().starts_with("seata-") {
+        return Err(Problem::field(
+            place,
+            "the coordinator sets this header itself: leave it out",
+        ));
+    }
+    if HeaderValue::from_str(value).is_err() {
+        return Err(Problem::field(
+            place,
+            "no value of a header: only visible ASCII characters, spaces and tabs",
+        ));
+    }
+    Ok(Header {
+        name: known.as_str().into(),
+        value: value.into(),
+    })
+}

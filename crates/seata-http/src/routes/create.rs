@@ -1,0 +1,51 @@
+//! `/api/start` and `/api/branch/add`.
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use http::StatusCode;
+use serde::Serialize;
+
+use crate::answer::json;
+use crate::api::Api;
+use crate::body;
+use crate::endpoint::Answer;
+use crate::parse::bodies::{BranchBody, TransactionBody};
+use crate::parse::parse;
+use crate::problem::Problem;
+use crate::resolve::{added_branch, whole};
+
+#[derive(Serialize)]
+struct Started<'a> {
+    gid: &'a str,
+}
+
+#[derive(Serialize)]
+struct Added {
+    status: &'static str,
+}
+
+/// Begins a transaction that is not submitted yet.
+pub(super) async fn start(api: Arc<Api>, request: Request) -> Answer {
+    let body = body::read(request, api.config.limits.body_bytes_max).await?;
+    let asked = parse::<TransactionBody<'_>>(&body)
+        .and_then(|body| whole(body, api.rules(), api.engine.now()))?;
+    let gid = asked.gid;
+    api.engine
+        .begin(gid.clone(), asked.definition)
+        .await
+        .map_err(|error| Problem::from(error).of(&gid))?;
+    Ok(json(StatusCode::OK, &Started { gid: gid.as_str() }))
+}
+
+/// Adds a branch to a transaction that is not submitted yet.
+pub(super) async fn add_branch(api: Arc<Api>, request: Request) -> Answer {
+    let body = body::read(request, api.config.limits.body_bytes_max).await?;
+    let (gid, branch) =
+        parse::<BranchBody<'_>>(&body).and_then(|body| added_branch(body, api.rules()))?;
+    api.engine
+        .add_branch(gid.clone(), branch)
+        .await
+        .map_err(|error| Problem::from(error).of(&gid))?;
+    Ok(json(StatusCode::OK, &Added { status: "success" }))
+}

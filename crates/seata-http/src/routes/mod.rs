@@ -1,0 +1,91 @@
+//! The handlers: read, ask the engine, render.
+
+mod create;
+mod list;
+mod observe;
+mod orders;
+mod settle;
+mod submit;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::extract::Request;
+use seata_core::UnixMillis;
+
+use crate::api::{Api, Limits, LocalEndpoints};
+use crate::code::ErrorCode;
+use crate::defaults::Defaults;
+use crate::endpoint::Answer;
+use crate::meters::Route;
+use crate::parse::bodies::{AbortBody, BranchBody, OrderBody, TransactionBody};
+use crate::parse::parse;
+use crate::problem::Problem;
+use crate::resolve::{self, Rules};
+
+type Handler = fn(Arc<Api>, Request) -> Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// Answers the handler of a route.
+pub(crate) fn handler(route: Route) -> Handler {
+    match route {
+        Route::Start => |api, request| Box::pin(create::start(api, request)),
+        Route::BranchAdd => |api, request| Box::pin(create::add_branch(api, request)),
+        Route::Submit => |api, request| Box::pin(submit::submit(api, request)),
+        Route::Abort => |api, request| Box::pin(submit::abort(api, request)),
+        Route::List => |api, request| Box::pin(list::list(api, request)),
+        Route::Get => |api, request| Box::pin(observe::transaction(api, request)),
+        Route::Events => |api, request| Box::pin(observe::events(api, request)),
+        Route::Retry => |api, request| Box::pin(orders::order(api, request, resolve::retry)),
+        Route::Skip => |api, request| Box::pin(orders::order(api, request, resolve::skip)),
+        Route::Force => |api, request| Box::pin(orders::order(api, request, resolve::force)),
+        Route::Health => |api, _| Box::pin(observe::health(api)),
+        Route::Livez => |_, _| Box::pin(observe::livez()),
+        Route::Readyz => |api, _| Box::pin(observe::readyz(api)),
+        Route::Metrics => |api, _| Box::pin(observe::metrics(api)),
+        Route::Other => |_, _| Box::pin(no_route()),
+    }
+}
+
+async fn no_route() -> Answer {
+    Err(Problem::new(
+        ErrorCode::RouteNotFound,
+        "no such path: docs/api.md lists them all",
+    ))
+}
+
+/// Answers a known path asked with a method that it does not have. The router adds the header `allow`.
+pub(crate) fn wrong_method(
+    _: Arc<Api>,
+    request: Request,
+) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
+    let text = format!(
+        "this path does not take {}: see the header `allow`",
+        request.method()
+    );
+    Box::pin(async { Err(Problem::new(ErrorCode::MethodNotAllowed, text)) })
+}
+
+/// Reads a body as every route that takes one would, and answers the refusals.
+pub(crate) fn parse_any(body: &[u8], limits: Limits, defaults: &Defaults) -> Vec<String> {
+    let rules = Rules {
+        limits,
+        local: LocalEndpoints::Allowed,
+        defaults,
+    };
+    let refusals = [
+        parse::<TransactionBody<'_>>(body)
+            .and_then(|body| resolve::wait(body.wait).map(|_| body))
+            .and_then(|body| resolve::whole(body, rules, UnixMillis(0)).map(drop)),
+        parse::<BranchBody<'_>>(body).and_then(|body| resolve::added_branch(body, rules).map(drop)),
+        parse::<AbortBody<'_>>(body).and_then(|body| resolve::gid(body.gid.as_ref()).map(drop)),
+        parse::<OrderBody<'_>>(body).and_then(|body| resolve::retry(&body).map(drop)),
+        parse::<OrderBody<'_>>(body).and_then(|body| resolve::skip(&body).map(drop)),
+        parse::<OrderBody<'_>>(body).and_then(|body| resolve::force(&body).map(drop)),
+    ];
+    let render = |problem: &Problem| serde_json::to_string(problem).unwrap_or_default();
+    refusals
+        .iter()
+        .filter_map(|refusal| refusal.as_ref().err().map(render))
+        .collect()
+}

@@ -1,0 +1,99 @@
+//! What may be looked at: a transaction, its history, the server's health and its metrics.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+
+use crate::answer::{self, json, rfc3339};
+use crate::api::Api;
+use crate::code::ErrorCode;
+use crate::endpoint::Answer;
+use crate::problem::{Detail, Problem};
+use crate::query::gid_of_path;
+
+const PROMETHEUS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4");
+
+/// Answers a transaction.
+pub(super) async fn transaction(api: Arc<Api>, request: Request) -> Answer {
+    let gid = gid_of_path(request.uri().path())?;
+    let snapshot = api.engine.get(&gid).await;
+    let snapshot = snapshot.map_err(|error| Problem::from(error).of(&gid))?;
+    let body = answer::transaction(&snapshot, api.engine.now());
+    Ok(json(StatusCode::OK, &body))
+}
+
+/// Answers a transaction's history.
+pub(super) async fn events(api: Arc<Api>, request: Request) -> Answer {
+    let gid = gid_of_path(request.uri().path())?;
+    let history = api.engine.history(&gid).await;
+    let (snapshot, events) = history.map_err(|error| Problem::from(error).of(&gid))?;
+    let body = answer::events(&snapshot.transaction, &events);
+    Ok(json(StatusCode::OK, &body))
+}
+
+#[derive(Serialize)]
+struct HealthJson {
+    status: &'static str,
+    timestamp: String,
+    store: &'static str,
+    version: &'static str,
+    #[serde(flatten)]
+    problem: Option<Problem>,
+}
+
+/// Answers whether this server does its work.
+pub(super) async fn health(api: Arc<Api>) -> Answer {
+    let health = api.engine.health().await;
+    let problem = (!health.store).then(store_down);
+    let status = problem.as_ref().map_or(StatusCode::OK, Problem::status);
+    let body = HealthJson {
+        status: if health.store { "healthy" } else { "unhealthy" },
+        timestamp: rfc3339(api.engine.now()),
+        store: if health.store { "ok" } else { "unavailable" },
+        version: api.config.version,
+        problem,
+    };
+    Ok(json(status, &body))
+}
+
+fn store_down() -> Problem {
+    Problem::new(
+        ErrorCode::StoreUnavailable,
+        "the store does not answer: see the server's log",
+    )
+}
+
+#[derive(Serialize)]
+struct StateJson {
+    status: &'static str,
+}
+
+/// Answers that this process lives.
+pub(super) async fn livez() -> Answer {
+    Ok(json(StatusCode::OK, &StateJson { status: "alive" }))
+}
+
+/// Answers whether this server should be sent requests.
+pub(super) async fn readyz(api: Arc<Api>) -> Answer {
+    let not_ready = |problem: Problem| problem.with("status", Detail::Text("not ready".into()));
+    if api.is_stopping() {
+        let problem = Problem::new(ErrorCode::Stopping, "the server is stopping");
+        return Err(not_ready(problem));
+    }
+    if !api.engine.health().await.store {
+        return Err(not_ready(store_down()));
+    }
+    Ok(json(StatusCode::OK, &StateJson { status: "ready" }))
+}
+
+/// Answers the metrics.
+pub(super) async fn metrics(api: Arc<Api>) -> Answer {
+    let mut response = Response::new(Body::from((api.render)()));
+    response.headers_mut().insert(CONTENT_TYPE, PROMETHEUS);
+    Ok(response)
+}

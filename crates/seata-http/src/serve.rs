@@ -1,0 +1,233 @@
+//! Accepts connections within bounds, serves HTTP/1.1 and HTTP/2 without TLS, and stops within a bounded time.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use metrics::gauge;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tower::Service;
+
+use crate::code::ErrorCode;
+use crate::problem::Problem;
+
+/// How long a client may take for the head of a request; also how long a connection may idle.
+const HEAD_WITHIN: Duration = Duration::from_secs(60);
+
+/// Connections beyond the bound that are still taken, only to be told so; and for how long.
+const TURNED_AWAY_MAX: usize = 16;
+const TURNED_AWAY_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long to wait after an accept failed, as it does when descriptors run out.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+
+/// The most requests at once on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 256;
+
+/// How connections are served.
+#[derive(Debug, Clone, Copy)]
+pub struct ServeConfig {
+    /// The most connections at once. A client beyond it is told 429.
+    pub connections_max: usize,
+    /// How long requests in progress may take to finish once the server stops.
+    pub drain: Duration,
+}
+
+/// Why a connection was taken.
+enum Admission {
+    /// To be served.
+    Served(OwnedSemaphorePermit),
+    /// To be told that the server is full. Whoever looks after the server still gets his answers.
+    TurnedAway(OwnedSemaphorePermit),
+}
+
+struct Places {
+    served: Arc<Semaphore>,
+    turned_away: Arc<Semaphore>,
+}
+
+impl Places {
+    /// Waits for a place of either kind. The semaphores are never closed.
+    async fn take(&self) -> Option<Admission> {
+        if let Ok(place) = Arc::clone(&self.served).try_acquire_owned() {
+            return Some(Admission::Served(place));
+        }
+        tokio::select! {
+            biased;
+            place = Arc::clone(&self.served).acquire_owned() => place.ok().map(Admission::Served),
+            place = Arc::clone(&self.turned_away).acquire_owned() => place.ok().map(Admission::TurnedAway),
+        }
+    }
+
+    /// Looks once more when the client has come: a served one may have left meanwhile.
+    fn promote(&self, admission: Admission) -> Admission {
+        match admission {
+            Admission::Served(place) => Admission::Served(place),
+            Admission::TurnedAway(place) => match Arc::clone(&self.served).try_acquire_owned() {
+                Ok(served) => Admission::Served(served),
+                Err(_) => Admission::TurnedAway(place),
+            },
+        }
+    }
+}
+
+/// Serves until `stop` resolves; then takes no more connections and lets requests in progress finish within the drain.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    config: ServeConfig,
+    stop: impl Future<Output = ()>,
+) {
+    let places = Places {
+        served: Arc::new(Semaphore::new(config.connections_max)),
+        turned_away: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
+    };
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    let mut stop = pin!(stop);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut stop => break,
+            Some(_) = connections.join_next() => {}
+            accepted = next(&listener, &places) => if let Some((stream, admission)) = accepted {
+                let connection = Connection { router: router.clone(), watcher: graceful.watcher(), admission };
+                connections.spawn(connection.run(stream));
+            },
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(config.drain, graceful.shutdown()).await.is_err() {
+        let left = connections.len();
+        tracing::warn!(left, "stopped while requests were still in progress");
+    }
+    connections.shutdown().await;
+}
+
+async fn next(listener: &TcpListener, places: &Places) -> Option<(TcpStream, Admission)> {
+    let admission = places.take().await?;
+    match listener.accept().await {
+        Ok((stream, _)) => Some((stream, places.promote(admission))),
+        Err(error) => {
+            if !is_of_one_client(&error) {
+                tracing::warn!(%error, "no connection could be accepted; trying again");
+                tokio::time::sleep(ACCEPT_BACKOFF).await;
+            }
+            None
+        }
+    }
+}
+
+/// Says whether only the client that was about to come is concerned.
+fn is_of_one_client(error: &io::Error) -> bool {
+    [
+        io::ErrorKind::ConnectionAborted,
+        io::ErrorKind::ConnectionReset,
+        io::ErrorKind::Interrupted,
+    ]
+    .contains(&error.kind())
+}
+
+struct Connection {
+    router: Router,
+    watcher: Watcher,
+    admission: Admission,
+}
+
+impl Connection {
+    async fn run(self, stream: TcpStream) {
+        let open = gauge!("seata_http_connections");
+        open.increment(1.0);
+        // Without it the answer is only a little later.
+        let _ = stream.set_nodelay(true);
+        match self.admission {
+            Admission::Served(place) => {
+                let router = self.router;
+                served(stream, self.watcher, move |request| {
+                    let mut router = router.clone();
+                    async move { router.call(request).await }
+                })
+                .await;
+                drop(place);
+            }
+            Admission::TurnedAway(place) => {
+                let router = self.router;
+                let telling = served(stream, self.watcher, move |request| {
+                    turned_away(router.clone(), request)
+                });
+                // A client that asks nothing in that time misses its answer.
+                let _ = tokio::time::timeout(TURNED_AWAY_WITHIN, telling).await;
+                drop(place);
+            }
+        }
+        open.decrement(1.0);
+    }
+}
+
+/// Serves one connection to its end. A client that sends no whole head at first is let go.
+async fn served<F, A>(stream: TcpStream, watcher: Watcher, answer: F)
+where
+    F: Fn(Request<Incoming>) -> A,
+    A: Future<Output = Result<Response, Infallible>> + Send + 'static,
+{
+    let asked = AtomicBool::new(false);
+    let service = service_fn(|request| {
+        asked.store(true, Ordering::Relaxed);
+        answer(request)
+    });
+    let builder = builder();
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(watcher.watch(connection));
+    // What goes wrong on a connection is the client's to see.
+    let first = tokio::time::timeout(HEAD_WITHIN, &mut connection).await;
+    if first.is_err() && asked.load(Ordering::Relaxed) {
+        let _ = connection.await;
+    }
+}
+
+fn builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .keep_alive(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .keep_alive_interval(Some(HEAD_WITHIN));
+    builder
+}
+
+async fn turned_away(mut router: Router, request: Request<Incoming>) -> Result<Response, Infallible> {
+    let mut response = match request.uri().path() {
+        "/health" | "/livez" | "/readyz" | "/metrics" => router.call(request.map(Body::new)).await?,
+        _ => Problem::new(
+            ErrorCode::Overloaded,
+            "all connections are taken: try again later",
+        )
+        .after(Duration::from_secs(1))
+        .into_response(),
+    };
+    response
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
+    Ok(response)
+}
