@@ -1,1 +1,36 @@
-//! End-to-end tests through the built binary.
+//! What the end-to-end tests share: the server as a process, a client, participants with a ledger, and patience.
+//!
+//! Nothing here knows a crate of ours: the product is met through its binary and its sockets only.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests: a broken helper is a failed test"
+)]
+
+mod binary;
+mod client;
+pub mod journal;
+mod ledger;
+mod participants;
+mod saga;
+mod server;
+mod until;
+
+pub use client::{Answer, Client};
+pub use ledger::{Delivery, Ledger};
+pub use participants::Participants;
+pub use saga::{Saga, saga};
+pub use server::{Refused, Server, Setup};
+pub use until::{PATIENCE, until};
+
+/// Starts participants and a server with defaults, and a client of it.
+pub async fn scene() -> (Server, Client, Participants) {
+    scene_with(Setup::new()).await
+}
+
+/// Starts participants and a server as set up, and a client of it.
+pub async fn scene_with(setup: Setup) -> (Server, Client, Participants) {
+    let server = setup.start().await;
+    let client = server.client();
+    (server, client, Participants::start().await)
+}

@@ -1,0 +1,168 @@
+//! What participants were asked, in order, and what took effect. Its claims are a barrier, as every participant needs
+//! one: a duplicate does nothing, and a compensation without its action blocks an action that comes late.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+/// One delivery of one operation.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// Its place among all, from 0.
+    pub order: usize,
+    /// Its place among those of the same operation, from 1.
+    pub nth: usize,
+    /// Which transaction.
+    pub gid: String,
+    /// Which branch.
+    pub branch_id: String,
+    /// `action` or `compensation`.
+    pub operation: String,
+    /// The number of the attempt, as said.
+    pub attempt: u32,
+    /// All headers.
+    pub headers: HeaderMap,
+    /// The payload.
+    pub body: Bytes,
+}
+
+impl Delivery {
+    /// Answers a header as text; empty if there is none.
+    #[must_use]
+    pub fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name).and_then(|value| value.to_str().ok());
+        value.unwrap_or("")
+    }
+}
+
+/// What an operation does when it is to take effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// It does its work, or did it at an earlier delivery.
+    Done,
+    /// It came after its compensation and does nothing.
+    Blocked,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Claims {
+    action: bool,
+    compensation: bool,
+    actions: usize,
+    compensations: usize,
+}
+
+#[derive(Debug, Default)]
+struct Books {
+    deliveries: Vec<Delivery>,
+    branches: BTreeMap<(String, String), Claims>,
+}
+
+/// The books of all participants.
+#[derive(Debug, Default)]
+pub struct Ledger(Mutex<Books>);
+
+impl Ledger {
+    /// Enters a delivery.
+    pub(crate) fn enter(&self, headers: HeaderMap, body: Bytes) -> Delivery {
+        let said = |name: &str| {
+            let value = headers.get(name).and_then(|value| value.to_str().ok());
+            value.unwrap_or("").to_owned()
+        };
+        let mut books = self.0.lock().unwrap();
+        let (gid, branch_id) = (said("seata-gid"), said("seata-branch-id"));
+        let operation = said("seata-operation");
+        let claims = books
+            .branches
+            .entry((gid.clone(), branch_id.clone()))
+            .or_default();
+        let count = match operation.as_str() {
+            "action" => &mut claims.actions,
+            _ => &mut claims.compensations,
+        };
+        *count += 1;
+        let delivery = Delivery {
+            nth: *count,
+            order: books.deliveries.len(),
+            attempt: said("seata-attempt").parse().unwrap_or(0),
+            gid,
+            branch_id,
+            operation,
+            headers,
+            body,
+        };
+        books.deliveries.push(delivery.clone());
+        delivery
+    }
+
+    /// Lets a delivery take effect, at most once per operation.
+    pub(crate) fn claim(&self, delivery: &Delivery) -> Effect {
+        let mut books = self.0.lock().unwrap();
+        let key = (delivery.gid.clone(), delivery.branch_id.clone());
+        let claims = books.branches.entry(key).or_default();
+        if delivery.operation == "compensation" {
+            claims.compensation = true;
+            return Effect::Done;
+        }
+        if claims.compensation && !claims.action {
+            return Effect::Blocked;
+        }
+        claims.action = true;
+        Effect::Done
+    }
+
+    /// Answers whether a branch's effect remains.
+    #[must_use]
+    pub fn remains(&self, gid: &str, branch_id: &str) -> bool {
+        let claims = self.claims(gid, branch_id);
+        claims.action && !claims.compensation
+    }
+
+    /// Answers how often an operation was delivered.
+    #[must_use]
+    pub fn delivered(&self, gid: &str, branch_id: &str, operation: &str) -> usize {
+        let claims = self.claims(gid, branch_id);
+        match operation {
+            "action" => claims.actions,
+            _ => claims.compensations,
+        }
+    }
+
+    /// Answers all deliveries of a transaction, in order.
+    #[must_use]
+    pub fn of(&self, gid: &str) -> Vec<Delivery> {
+        let books = self.0.lock().unwrap();
+        let all = books.deliveries.iter();
+        all.filter(|delivery| delivery.gid == gid)
+            .cloned()
+            .collect()
+    }
+
+    /// Answers the deliveries of a transaction as `branch operation`, in order.
+    #[must_use]
+    pub fn calls(&self, gid: &str) -> Vec<String> {
+        let said = |delivery: &Delivery| format!("{} {}", delivery.branch_id, delivery.operation);
+        self.of(gid).iter().map(said).collect()
+    }
+
+    /// Answers all deliveries, in order.
+    #[must_use]
+    pub fn all(&self) -> Vec<Delivery> {
+        self.0.lock().unwrap().deliveries.clone()
+    }
+
+    /// Answers every transaction that a participant has heard of.
+    #[must_use]
+    pub fn gids(&self) -> BTreeSet<String> {
+        let books = self.0.lock().unwrap();
+        books.branches.keys().map(|(gid, _)| gid.clone()).collect()
+    }
+
+    fn claims(&self, gid: &str, branch_id: &str) -> Claims {
+        let books = self.0.lock().unwrap();
+        let key = (gid.to_owned(), branch_id.to_owned());
+        books.branches.get(&key).copied().unwrap_or_default()
+    }
+}

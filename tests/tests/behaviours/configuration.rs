@@ -1,0 +1,79 @@
+//! A misspelt configuration stops the start and says what is wrong.
+
+use std::fs;
+
+use seata_tests::{Participants, Setup, saga};
+
+#[tokio::test]
+async fn a_misspelt_variable_or_value_stops_the_start_by_name() {
+    for (name, value, said) in [
+        ("SEATA_HTPP_PORT", "1", "SEATA_HTTP_PORT"),
+        ("SEATA_HTTP_PORT", "many", "many"),
+        ("SEATA_HTTP_PORT", "70000", "70000"),
+        ("SEATA_LEASE_SECS", "-1", "-1"),
+        ("SEATA_LEASE_SECS", "soon", "soon"),
+        ("SEATA_ACTIVE_MAX", "0", "0"),
+        ("SEATA_LOG_FORMAT", "prety", "prety"),
+        ("SEATA_STORE", "embeded", "embeded"),
+        ("SEATA_BIND", "nowhere at all", "nowhere"),
+    ] {
+        let refused = Setup::new().with(name, value).refused().await;
+        assert!(!refused.status.success());
+        let named = refused.output.to_uppercase().contains(name);
+        assert!(named, "{name}: {}", refused.output);
+        assert!(refused.output.contains(said), "{name}: {}", refused.output);
+    }
+}
+
+#[tokio::test]
+async fn a_misspelt_key_in_the_file_stops_the_start_by_name() {
+    for (text, said) in [
+        ("grace_secz: 3\n", "grace_secz"),
+        ("grace_secs: soon\n", "grace_secs"),
+        ("grace_secs: [1\n", "conf"),
+    ] {
+        let setup = Setup::new();
+        let file = setup.folder().join("conf.yaml");
+        fs::write(&file, text).unwrap();
+        let setup = setup.argument("--config").argument(&file.to_string_lossy());
+        let refused = setup.refused().await;
+        assert!(!refused.status.success());
+        assert!(refused.output.contains(said), "{text}: {}", refused.output);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_named_but_missing_stops_the_start() {
+    let setup = Setup::new().argument("--config").argument("nowhere.yaml");
+    let refused = setup.refused().await;
+    assert!(!refused.status.success());
+    assert!(
+        refused.output.contains("nowhere.yaml"),
+        "{}",
+        refused.output
+    );
+}
+
+#[tokio::test]
+async fn the_environment_wins_over_the_file() {
+    let setup = Setup::new();
+    let file = setup.folder().join("conf.yaml");
+    fs::write(&file, "payload_bytes_max: 10\ngrace_secs: 1.5\n").unwrap();
+    let setup = setup
+        .with("SEATA_PAYLOAD_BYTES_MAX", 20)
+        .argument("--config")
+        .argument(&file.to_string_lossy());
+    let server = setup.start().await;
+    let (client, participants) = (server.client(), Participants::start().await);
+    let whole = |gid: &str, payload: String| {
+        saga(gid)
+            .branch_without_compensation("one", participants.url("ok"))
+            .with_branch("payload", payload)
+    };
+    let fits = client.run(whole("fits", "x".repeat(18))).await;
+    assert_eq!(fits["status"], "COMMITTED");
+    let answer = client
+        .post("/api/submit", whole("large", "x".repeat(19)))
+        .await;
+    answer.refused(413, "PAYLOAD_TOO_LARGE");
+}

@@ -1,0 +1,10 @@
+//! What the server does, each behaviour by name. Several are cases that other coordinators get wrong.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod answers;
+mod configuration;
+mod observing;
+mod operators;
+mod requests;
+mod sagas;
+mod secrets;
