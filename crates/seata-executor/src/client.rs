@@ -1,18 +1,29 @@
-//! Pooled connections over HTTP/1.1 and HTTP/2. One attempt per request.
+//! Pooled connections over HTTP/1.1, and HTTP/2 where a TLS peer offers it. A request is delivered once at most;
+//! redirects are not followed.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::uri::Scheme;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{Client, Error};
+use hyper_util::client::legacy::{Builder, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::OnceCell;
 
-use crate::executor::ExecutorConfig;
+use crate::config::ExecutorConfig;
+use crate::{silence, tls};
+
+/// The most bytes of an answer that one connection holds unread: its head, or one stream's window.
+const ANSWER_BUFFER_BYTES_MAX: u32 = 64 * 1024;
+/// The same for all streams of one HTTP/2 connection.
+const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+/// An HTTP/2 connection with calls on it that answers no ping for this long is given up, once as long after it fell
+/// silent: else all calls to its host would wait on it in vain until the system gives it up.
+const PING_AFTER: Duration = Duration::from_secs(5);
 
 type Plain = Client<HttpConnector, Full<Bytes>>;
 type Secure = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
@@ -20,56 +31,53 @@ type Secure = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 pub(crate) struct Clients {
     config: ExecutorConfig,
     plain: Plain,
-    /// Made at the first call over TLS: most servers never need it, and the roots take memory.
-    secure: OnceLock<Result<Secure, String>>,
-}
-
-/// Why a call got no answer.
-pub(crate) enum Failed {
-    /// The client can't make it.
-    Unable(String),
-    /// It was tried.
-    Call(Error),
+    secure: OnceCell<Secure>,
 }
 
 impl Clients {
     pub(crate) fn new(config: ExecutorConfig) -> Self {
-        let plain = builder(&config).build(connector(&config));
         Self {
+            plain: builder(&config).build(connector(&config)),
+            secure: OnceCell::new(),
             config,
-            plain,
-            secure: OnceLock::new(),
         }
     }
 
-    pub(crate) async fn plain(
+    /// Sends a request and awaits the head of its answer.
+    ///
+    /// # Errors
+    /// Says for a person why no answer came. Whether the participant got the request is then unknown.
+    pub(crate) async fn send(
         &self,
         request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, Failed> {
-        self.plain.request(request).await.map_err(Failed::Call)
-    }
-
-    pub(crate) async fn secure(
-        &self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, Failed> {
-        let secure = self.secure.get_or_init(|| secure(&self.config));
-        let client = secure.as_ref().map_err(|why| Failed::Unable(why.clone()))?;
-        client.request(request).await.map_err(Failed::Call)
+    ) -> Result<Response<Incoming>, String> {
+        let sent = if request.uri().scheme() == Some(&Scheme::HTTPS) {
+            let secure = self.secure.get_or_try_init(|| secure(&self.config)).await?;
+            secure.request(request)
+        } else {
+            self.plain.request(request)
+        };
+        sent.await.map_err(|error| silence::describe(&error))
     }
 }
 
-fn builder(config: &ExecutorConfig) -> hyper_util::client::legacy::Builder {
+fn builder(config: &ExecutorConfig) -> Builder {
     let mut builder = Client::builder(TokioExecutor::new());
     builder
         .pool_timer(TokioTimer::new())
         .timer(TokioTimer::new())
         .pool_idle_timeout(config.pool_idle_timeout)
-        .pool_max_idle_per_host(config.calls_per_destination_max)
-        // A request that a closing connection never took is sent once more on a fresh one: it was not delivered, so
-        // that is no second attempt. hyper-util does this only when hyper says that nothing was written.
-        .retry_canceled_requests(true)
-        .http2_adaptive_window(true);
+        .pool_max_idle_per_host(config.calls_in_flight_per_destination_max)
+        .http1_max_buf_size(ANSWER_BUFFER_BYTES_MAX as usize)
+        .http2_initial_stream_window_size(ANSWER_BUFFER_BYTES_MAX)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .http2_keep_alive_interval(PING_AFTER)
+        .http2_keep_alive_timeout(PING_AFTER)
+        // Not a second attempt: hyper-util sends a request again only if the pooled connection was closed before hyper
+        // took the first byte of it, in which case hyper hands the request back untouched, and never on a fresh
+        // connection. What was written, even in part, isn't handed back and isn't sent again (P8). Switched off, each
+        // connection that a participant closes while idle would cost a call a retry interval.
+        .retry_canceled_requests(true);
     builder
 }
 
@@ -77,24 +85,15 @@ fn connector(config: &ExecutorConfig) -> HttpConnector {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     connector.set_connect_timeout(Some(config.connect_timeout));
-    connector.set_keepalive(Some(Duration::from_secs(60)));
     connector.enforce_http(false);
     connector
 }
 
-fn secure(config: &ExecutorConfig) -> Result<Secure, String> {
-    let mut roots = rustls::RootCertStore::empty();
-    let native = rustls_native_certs::load_native_certs();
-    let (added, _) = roots.add_parsable_certificates(native.certs);
-    if added == 0 {
-        return Err("no certificate authorities on this machine: install ca-certificates, or set SSL_CERT_FILE".into());
-    }
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+/// Makes the client for TLS. What fails here is tried again at the next call: it mends without a restart.
+async fn secure(config: &ExecutorConfig) -> Result<Secure, String> {
+    let roots = config.tls_roots.clone();
+    let loaded = tokio::task::spawn_blocking(move || tls::load(roots)).await;
+    let tls = loaded.map_err(|_| "https can't be used: reading the roots failed".to_owned())??;
     let https = HttpsConnectorBuilder::new()
         .with_tls_config(tls)
         .https_only()

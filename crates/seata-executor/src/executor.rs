@@ -1,67 +1,46 @@
-//! The caller that the engine uses.
+//! The caller that the engine uses. It makes one attempt and keeps no state between calls but connections.
 
-use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{HeaderValue, Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use metrics::{Gauge, Histogram, gauge, histogram};
 use seata_core::{Endpoint, Outcome, Reason, Scheme};
 use seata_engine::{Call, Caller, Slot};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use crate::client::{Clients, Failed};
+use crate::client::Clients;
+use crate::config::ExecutorConfig;
 use crate::local::{LocalHandler, Locals};
+use crate::outcome::unknown;
 use crate::slots::Slots;
-use crate::{headers, outcome};
-
-/// How the executor runs.
-#[derive(Debug, Clone)]
-pub struct ExecutorConfig {
-    /// The most calls in flight.
-    pub calls_max: usize,
-    /// The most calls in flight to one host and port; also the most idle connections kept to it.
-    pub calls_per_destination_max: usize,
-    /// How long connecting may take; the call's own time limit holds besides.
-    pub connect_timeout: Duration,
-    /// How long an idle connection is kept: less than participants keep it, so that they don't close it under a call.
-    pub pool_idle_timeout: Duration,
-    /// The most bytes of an answer that are read.
-    pub answer_bytes_max: usize,
-}
-
-impl Default for ExecutorConfig {
-    fn default() -> Self {
-        Self {
-            calls_max: 2_000,
-            calls_per_destination_max: 256,
-            connect_timeout: Duration::from_secs(3),
-            pool_idle_timeout: Duration::from_secs(4),
-            answer_bytes_max: 64 * 1024,
-        }
-    }
-}
+use crate::{headers, outcome, silence};
 
 /// Makes attempts over HTTP and within this process.
 pub struct Executor {
     clients: Clients,
     locals: Locals,
     slots: Slots,
+    user_agent: Option<HeaderValue>,
     answer_bytes_max: usize,
     in_flight: Gauge,
     latency: Histogram,
 }
 
 impl Executor {
-    /// Makes an executor without local handlers.
+    /// Makes an executor without local handlers. A recorder of metrics must be installed before, if there is to be one.
     #[must_use]
     pub fn new(config: ExecutorConfig) -> Self {
         Self {
-            slots: Slots::new(config.calls_max, config.calls_per_destination_max),
+            slots: Slots::new(
+                config.calls_in_flight_max,
+                config.calls_in_flight_per_destination_max,
+            ),
+            user_agent: HeaderValue::from_str(&config.user_agent).ok(),
             answer_bytes_max: config.answer_bytes_max,
             clients: Clients::new(config),
             locals: Locals::default(),
@@ -70,7 +49,7 @@ impl Executor {
         }
     }
 
-    /// Registers the handler of `local://name`.
+    /// Registers the handler of `local://name`; a later one of the same name takes its place.
     #[must_use]
     pub fn with_local(mut self, name: &str, handler: Arc<dyn LocalHandler>) -> Self {
         self.locals.add(name, handler);
@@ -78,56 +57,70 @@ impl Executor {
     }
 
     async fn attempt(&self, call: Call) -> Outcome {
+        let limit = call.timeout();
         match call.endpoint.scheme() {
-            Scheme::Local => within(call.timeout(), self.locals.call(call)).await,
-            Scheme::Http | Scheme::Https => {
-                let (timeout, until) = (call.timeout(), Instant::now() + call.timeout());
-                let request = match request(&call) {
-                    Ok(request) => request,
-                    Err(error) => {
-                        return unknown(&format!("the endpoint can't be called: {error}"));
-                    }
-                };
-                let sent = async {
-                    match call.endpoint.scheme() {
-                        Scheme::Https => self.clients.secure(request).await,
-                        Scheme::Http | Scheme::Local => self.clients.plain(request).await,
-                    }
-                };
-                match tokio::time::timeout_at(until, sent).await {
-                    Ok(Ok(response)) => self.read(response, until).await,
-                    Ok(Err(failed)) => unknown(&describe(&failed)),
-                    Err(_) => unknown(&no_answer(timeout)),
-                }
-            }
+            Scheme::Http | Scheme::Https => match self.request(&call) {
+                Ok(request) => self.over_http(request, limit).await,
+                Err(error) => unknown(&format!("the endpoint can't be called: {error}")),
+            },
+            Scheme::Local => timeout(limit, self.locals.call(call))
+                .await
+                .unwrap_or_else(|_| unknown(&silence::no_answer_within(limit))),
         }
     }
 
-    /// Reads an answer. Once the status has come it decides, even if the body breaks off or takes too long.
-    async fn read(&self, response: Response<Incoming>, until: Instant) -> Outcome {
-        let status = response.status();
-        let mut body = response.into_body();
+    fn request(&self, call: &Call) -> Result<Request<Full<Bytes>>, http::Error> {
+        let body = call
+            .payload()
+            .map(|payload| Bytes::from_owner(Arc::clone(&payload.bytes)))
+            .unwrap_or_default();
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .uri(call.endpoint.as_str())
+            .body(Full::new(body))?;
+        *request.headers_mut() = headers::of(call, self.user_agent.as_ref());
+        Ok(request)
+    }
+
+    async fn over_http(&self, request: Request<Full<Bytes>>, limit: Duration) -> Outcome {
+        let begun = Instant::now();
+        let response = match timeout(limit, self.clients.send(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(why)) => return unknown(&why),
+            Err(_) => return unknown(&silence::no_answer_within(limit)),
+        };
+        let (head, body) = response.into_parts();
+        let kept_max = if head.status.is_success() {
+            0
+        } else {
+            Reason::BYTES_MAX
+        };
         let mut kept = Vec::new();
-        let mut read = 0;
-        // Reading on to the end lets the connection be used again; a larger body costs the connection.
-        while let Ok(Some(Ok(frame))) = tokio::time::timeout_at(until, body.frame()).await {
-            if let Some(data) = frame.data_ref() {
-                read += data.len();
-                let room = Reason::BYTES_MAX.saturating_sub(kept.len());
-                kept.extend_from_slice(&data[..data.len().min(room)]);
-            }
-            if read > self.answer_bytes_max {
-                break;
-            }
+        let left = limit.saturating_sub(begun.elapsed());
+        // The status stands however this ends (see the outcome table).
+        let _ = timeout(left, self.read(body, kept_max, &mut kept)).await;
+        outcome::read(head.status, &kept)
+    }
+
+    /// Reads a body and keeps its beginning. One read to its end leaves the connection for the next call; one that is
+    /// larger than the bound, breaks off or takes too long costs the connection.
+    async fn read(&self, mut body: Incoming, kept_max: usize, kept: &mut Vec<u8>) {
+        let mut read_bytes = 0;
+        while read_bytes <= self.answer_bytes_max
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            let data = frame.data_ref().map_or(&[][..], AsRef::as_ref);
+            read_bytes += data.len();
+            let room = kept_max.saturating_sub(kept.len());
+            kept.extend_from_slice(&data[..data.len().min(room)]);
         }
-        outcome::read(status, &kept)
     }
 }
 
 #[async_trait]
 impl Caller for Executor {
     async fn slot(&self, endpoint: &Endpoint) -> Slot {
-        Slot::holding(self.slots.take(endpoint.authority()).await)
+        Slot::holding(self.slots.take(destination(endpoint)).await)
     }
 
     async fn call(&self, call: Call, slot: Slot) -> Outcome {
@@ -138,6 +131,13 @@ impl Caller for Executor {
         drop(slot);
         outcome
     }
+}
+
+/// Answers the part of an endpoint that names the destination: scheme, host and port, without the path.
+fn destination(endpoint: &Endpoint) -> &str {
+    let text = endpoint.as_str();
+    let authority_at = text.find("://").map_or(0, |at| at + 3);
+    &text[..authority_at + endpoint.authority().len()]
 }
 
 /// Counts a call, also if its future is dropped.
@@ -154,53 +154,4 @@ impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.0.decrement(1.0);
     }
-}
-
-fn request(call: &Call) -> Result<Request<Full<Bytes>>, http::Error> {
-    let body = call
-        .payload()
-        .map(|payload| Bytes::from_owner(Arc::clone(&payload.bytes)))
-        .unwrap_or_default();
-    let mut request = Request::builder()
-        .method(Method::POST)
-        .uri(call.endpoint.as_str())
-        .body(Full::new(body))?;
-    headers::write(request.headers_mut(), call);
-    Ok(request)
-}
-
-async fn within(timeout: Duration, work: impl Future<Output = Outcome>) -> Outcome {
-    tokio::time::timeout(timeout, work)
-        .await
-        .unwrap_or_else(|_| unknown(&no_answer(timeout)))
-}
-
-fn no_answer(timeout: Duration) -> String {
-    format!("no answer within {} s", timeout.as_secs_f64())
-}
-
-fn unknown(reason: &str) -> Outcome {
-    Outcome::Unknown {
-        reason: Reason::new(reason),
-    }
-}
-
-/// Says in a person's words what went wrong below.
-fn describe(failed: &Failed) -> String {
-    let error = match failed {
-        Failed::Unable(why) => return why.clone(),
-        Failed::Call(error) => error,
-    };
-    let what = if error.is_connect() {
-        "can't connect"
-    } else {
-        "the connection broke"
-    };
-    let mut cause = error.source();
-    let mut deepest = None;
-    while let Some(inner) = cause {
-        deepest = Some(inner.to_string());
-        cause = inner.source();
-    }
-    deepest.map_or_else(|| what.to_owned(), |why| format!("{what}: {why}"))
 }

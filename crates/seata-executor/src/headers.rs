@@ -1,26 +1,55 @@
 //! The headers of a call: who is asked what, and by which key the participant recognizes a repetition.
 
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use seata_engine::Call;
 
-/// Headers that belong to the connection or to us: configured ones of these names are left out.
-const RESERVED: [&str; 9] = [
-    "host",
+const GID: HeaderName = HeaderName::from_static("seata-gid");
+const BRANCH_ID: HeaderName = HeaderName::from_static("seata-branch-id");
+const OPERATION: HeaderName = HeaderName::from_static("seata-operation");
+const ATTEMPT: HeaderName = HeaderName::from_static("seata-attempt");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// What we and the configuration add to a call at most, without a new table.
+const HEADERS_USUAL: usize = 16;
+
+/// Headers that belong to the connection or to us: configured ones of these names, and of `seata-*`, are left out.
+const RESERVED: [&str; 11] = [
     "connection",
     "content-length",
-    "transfer-encoding",
-    "upgrade",
+    "expect",
+    "host",
+    "idempotency-key",
+    "keep-alive",
+    "proxy-connection",
     "te",
     "trailer",
-    "idempotency-key",
-    "traceparent",
+    "transfer-encoding",
+    "upgrade",
 ];
 
-/// Writes all headers of a call but those of the connection.
-pub(crate) fn write(headers: &mut HeaderMap, call: &Call) {
-    if let Some(payload) = call.payload() {
-        set(headers, CONTENT_TYPE, payload.content_type.as_str());
+/// Answers all headers of a call but those of the connection. A configured `content-type`, `user-agent` or
+/// `traceparent` wins over ours: the last lets an initiator's own trace go on.
+pub(crate) fn of(call: &Call, user_agent: Option<&HeaderValue>) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(HEADERS_USUAL);
+    if let Some(user_agent) = user_agent {
+        headers.insert(USER_AGENT, user_agent.clone());
     }
+    match call.payload() {
+        Some(payload) => set(&mut headers, CONTENT_TYPE, payload.content_type.as_str()),
+        // Said outright: some servers wait for a body of a POST without a length.
+        None => {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+    }
+    add(&mut headers, TRACEPARENT, Bytes::from(traceparent(call)));
+    configured(&mut headers, call);
+    identity(&mut headers, call);
+    headers
+}
+
+fn configured(headers: &mut HeaderMap, call: &Call) {
     for header in call.headers() {
         if let Ok(name) = HeaderName::from_bytes(header.name.as_bytes())
             && !is_reserved(name.as_str())
@@ -28,41 +57,33 @@ pub(crate) fn write(headers: &mut HeaderMap, call: &Call) {
             set(headers, name, &header.value);
         }
     }
+}
+
+/// Adds who is asked what. The key holds gid and branch id, so that one allocation serves three headers.
+fn identity(headers: &mut HeaderMap, call: &Call) {
     let (gid, branch_id) = (call.gid.as_str(), call.branch.branch_id.as_str());
     let operation = call.operation.as_str();
-    set(headers, HeaderName::from_static("seata-gid"), gid);
-    set(
-        headers,
-        HeaderName::from_static("seata-branch-id"),
-        branch_id,
-    );
-    headers.insert(
-        HeaderName::from_static("seata-operation"),
-        HeaderValue::from_static(operation),
-    );
-    headers.insert(
-        HeaderName::from_static("seata-attempt"),
-        HeaderValue::from(call.attempt.number),
-    );
-    set(
-        headers,
-        HeaderName::from_static("idempotency-key"),
-        &format!("{gid}/{branch_id}/{operation}"),
-    );
-    set(
-        headers,
-        HeaderName::from_static("traceparent"),
-        &traceparent(call),
-    );
+    let key = Bytes::from(format!("{gid}/{branch_id}/{operation}"));
+    let branch_id_at = gid.len() + 1;
+    add(headers, GID, key.slice(..gid.len()));
+    let branch_id = key.slice(branch_id_at..branch_id_at + branch_id.len());
+    add(headers, BRANCH_ID, branch_id);
+    add(headers, IDEMPOTENCY_KEY, key);
+    headers.insert(OPERATION, HeaderValue::from_static(operation));
+    headers.insert(ATTEMPT, HeaderValue::from(call.attempt.number));
 }
 
 fn is_reserved(name: &str) -> bool {
     name.starts_with("seata-") || RESERVED.contains(&name)
 }
 
-/// Sets a header whose value was checked at the edge; one that is none after all is left out.
 fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
+    add(headers, name, Bytes::copy_from_slice(value.as_bytes()));
+}
+
+/// Sets a header whose value was checked at the edge; one that is none after all is left out.
+fn add(headers: &mut HeaderMap, name: HeaderName, value: Bytes) {
+    if let Ok(value) = HeaderValue::from_maybe_shared(value) {
         headers.insert(name, value);
     }
 }
@@ -71,22 +92,17 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 fn traceparent(call: &Call) -> String {
     let high = hash(0x9e37_79b9_7f4a_7c15, call.gid.as_str().bytes());
     let low = hash(high, call.gid.as_str().bytes());
-    let span = hash(
-        low,
-        call.branch
-            .branch_id
-            .as_str()
-            .bytes()
-            .chain(call.operation.as_str().bytes()),
-    );
-    let span = hash(
-        span,
-        call.attempt
-            .number
-            .to_le_bytes()
-            .into_iter()
-            .chain(call.attempt.token.0.to_le_bytes()),
-    );
+    let branch = call.branch.branch_id.as_str().bytes();
+    let operation = call.operation.as_str().bytes();
+    let number = call.attempt.number.to_le_bytes().into_iter();
+    let token = call.attempt.token.0.to_le_bytes();
+    // The slash can't occur in an id: no two attempts give the same bytes.
+    let attempt = branch
+        .chain([b'/'])
+        .chain(operation)
+        .chain(number)
+        .chain(token);
+    let span = hash(low, attempt);
     format!("00-{high:016x}{low:016x}-{span:016x}-01")
 }
 

@@ -5,11 +5,15 @@
 #![warn(missing_docs)]
 
 mod client;
+mod config;
 mod executor;
 mod headers;
 mod local;
 mod outcome;
+mod silence;
 mod slots;
+mod tls;
 
-pub use executor::{Executor, ExecutorConfig};
+pub use config::{ExecutorConfig, TlsRoots};
+pub use executor::Executor;
 pub use local::{LocalCall, LocalHandler};

@@ -1,4 +1,4 @@
-//! Handlers within an embedding program: `local://name` endpoints.
+//! Handlers within an embedding program: `local://name` endpoints. They get no right that a call over the wire lacks.
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use seata_core::{BranchId, Gid, Operation, Outcome, Payload, Reason};
+use seata_core::{BranchId, Gid, Operation, Outcome, Payload};
 use seata_engine::Call;
+
+use crate::outcome::unknown;
 
 /// One call to a handler. As over the wire, the same (gid, branch_id, operation) may come again.
 #[derive(Debug, Clone)]
@@ -45,9 +47,7 @@ impl Locals {
     pub(crate) async fn call(&self, call: Call) -> Outcome {
         let name = call.endpoint.authority();
         let Some(handler) = self.by_name.get(name) else {
-            return Outcome::Unknown {
-                reason: Reason::new(&format!("no local handler named {name} is registered")),
-            };
+            return unknown(&format!("no local handler named {name} is registered"));
         };
         let local = LocalCall {
             gid: call.gid.clone(),
@@ -56,9 +56,9 @@ impl Locals {
             attempt: call.attempt.number,
             payload: call.payload().cloned(),
         };
-        let outcome = AssertUnwindSafe(handler.handle(local)).catch_unwind().await;
-        outcome.unwrap_or_else(|_| Outcome::Unknown {
-            reason: Reason::new(&format!("the local handler {name} panicked")),
-        })
+        let work = AssertUnwindSafe(async { handler.handle(local).await });
+        work.catch_unwind()
+            .await
+            .unwrap_or_else(|_| unknown(&format!("the local handler {name} panicked")))
     }
 }

@@ -3,32 +3,62 @@
 use http::StatusCode;
 use seata_core::{Outcome, Reason};
 
-/// Reads an answer. `body` is what was read of it, and only tells people why.
+/// Reads an answer. `body` is what was kept of it, and only tells people why: it may be cut anywhere.
 ///
 /// | status | outcome |
 /// |---|---|
 /// | 2xx except 202 | `Success` |
 /// | 409 | `Failure`: the participant refuses |
 /// | 202, 425 | `Ongoing` |
-/// | anything else | `Unknown` |
+/// | anything else, redirects included | `Unknown` |
+///
+/// Once a status has come it stands, even if the body breaks off, is too large or takes longer than the time limit:
+/// the participant has said what it did.
 pub(crate) fn read(status: StatusCode, body: &[u8]) -> Outcome {
     match status.as_u16() {
         202 | 425 => Outcome::Ongoing,
         200..=299 => Outcome::Success,
         409 => Outcome::Failure {
-            reason: said(status, body),
+            reason: refusal(status, body),
         },
-        0..=199 | 300..=u16::MAX => Outcome::Unknown {
-            reason: said(status, body),
-        },
+        300..=399 => unknown(&with_text(
+            status,
+            "redirects are not followed: give the final address",
+        )),
+        0..=199 | 400..=u16::MAX => unknown(&with_text(status, &text(body))),
     }
 }
 
-fn said(status: StatusCode, body: &[u8]) -> Reason {
-    let text = String::from_utf8_lossy(body);
-    match text.trim() {
-        "" => Reason::new(&status.to_string()),
-        text => Reason::new(&format!("{status}: {text}")),
+/// Answers an unknown outcome with what was seen instead of an answer.
+pub(crate) fn unknown(reason: &str) -> Outcome {
+    Outcome::Unknown {
+        reason: Reason::new(reason),
+    }
+}
+
+fn refusal(status: StatusCode, body: &[u8]) -> Reason {
+    match text(body).as_str() {
+        "" => Reason::new(&with_text(status, "")),
+        said => Reason::new(said),
+    }
+}
+
+/// Answers the body as text. A character that was cut in two at the end is left out.
+fn text(body: &[u8]) -> String {
+    String::from_utf8_lossy(body)
+        .trim_end_matches(char::REPLACEMENT_CHARACTER)
+        .trim()
+        .to_owned()
+}
+
+fn with_text(status: StatusCode, text: &str) -> String {
+    let code = status.as_str();
+    let named = status
+        .canonical_reason()
+        .map_or_else(|| code.to_owned(), |name| format!("{code} {name}"));
+    match text {
+        "" => named,
+        text => format!("{named}: {text}"),
     }
 }
 
@@ -36,6 +66,11 @@ fn said(status: StatusCode, body: &[u8]) -> Reason {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    fn reason(code: u16, body: &[u8]) -> String {
+        let outcome = read(StatusCode::from_u16(code).unwrap(), body);
+        outcome.reason().unwrap().as_str().to_owned()
+    }
 
     #[test]
     fn each_status_has_one_outcome_and_the_body_changes_nothing() {
@@ -54,10 +89,26 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_keeps_the_status_and_a_bounded_text() {
-        let outcome = read(StatusCode::CONFLICT, "no money".repeat(1_000).as_bytes());
-        let text = outcome.reason().unwrap().as_str().to_owned();
-        assert!(text.starts_with("409 Conflict: no money"));
-        assert_eq!(text.len(), Reason::BYTES_MAX);
+    fn a_refusal_keeps_what_the_participant_said_else_the_status() {
+        assert_eq!(reason(409, b" no money\n"), "no money");
+        assert_eq!(reason(409, b""), "409 Conflict");
+    }
+
+    #[test]
+    fn an_unknown_answer_keeps_its_status_and_what_was_said() {
+        assert_eq!(
+            reason(503, b"try later"),
+            "503 Service Unavailable: try later"
+        );
+        assert_eq!(reason(503, b""), "503 Service Unavailable");
+        assert_eq!(reason(599, b"x"), "599: x");
+        assert!(reason(302, b"moved").starts_with("302 Found: redirects are not followed"));
+    }
+
+    #[test]
+    fn a_reason_is_bounded_and_cut_at_a_character() {
+        assert_eq!(reason(500, &[b'x'; 5_000]).len(), Reason::BYTES_MAX);
+        assert_eq!(reason(409, &"aé".as_bytes()[..2]), "a");
+        assert_eq!(reason(409, b"\xff"), "409 Conflict");
     }
 }

@@ -1,0 +1,59 @@
+//! Says in a person's words why no answer came. It decides nothing: silence is an unknown outcome, whatever the cause.
+
+use std::error::Error;
+use std::io;
+use std::iter::successors;
+use std::time::Duration;
+
+use hyper_util::client::legacy;
+
+const KNOWN_KINDS: [(io::ErrorKind, &str); 6] = [
+    (io::ErrorKind::ConnectionRefused, "connection refused"),
+    (io::ErrorKind::ConnectionReset, "connection reset"),
+    (io::ErrorKind::BrokenPipe, "connection reset"),
+    (io::ErrorKind::HostUnreachable, "host unreachable"),
+    (io::ErrorKind::NetworkUnreachable, "network unreachable"),
+    (io::ErrorKind::TimedOut, "no connection in time"),
+];
+
+/// Describes a call that broke off.
+pub(crate) fn describe(error: &legacy::Error) -> String {
+    if let Some(known) = causes(error).find_map(known) {
+        return known.to_owned();
+    }
+    let what = if error.is_connect() {
+        "can't connect"
+    } else {
+        "the call broke off"
+    };
+    let deepest = causes(error).last().map(ToString::to_string);
+    deepest.map_or_else(|| what.to_owned(), |why| format!("{what}: {why}"))
+}
+
+/// Describes a call whose time limit passed.
+pub(crate) fn no_answer_within(limit: Duration) -> String {
+    format!("no answer within {} s", limit.as_secs_f64())
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    // The reference is taken off first: a reference to an error is an error of its own, and lives shorter.
+    successors(error.source(), |cause| (*cause).source())
+}
+
+fn known(cause: &(dyn Error + 'static)) -> Option<&'static str> {
+    if let Some(error) = cause.downcast_ref::<io::Error>() {
+        let kind = KNOWN_KINDS.iter().find(|(kind, _)| *kind == error.kind());
+        return kind.map(|(_, text)| *text);
+    }
+    if let Some(error) = cause.downcast_ref::<hyper::Error>() {
+        return if error.is_incomplete_message() {
+            Some("connection closed before an answer came")
+        } else if error.is_parse() {
+            Some("the answer is not HTTP, or its head is too large")
+        } else {
+            None
+        };
+    }
+    // The connector's own error type is private; this is its whole text.
+    (cause.to_string() == "dns error").then_some("name not resolved")
+}
