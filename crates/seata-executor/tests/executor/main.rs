@@ -1,0 +1,12 @@
+//! The executor against participants on real sockets. Nothing here measures time.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod bounds;
+mod calls;
+mod connections;
+mod headers;
+mod local;
+mod meters;
+mod outcomes;
+mod participant;
+mod tls;
