@@ -28,10 +28,13 @@ impl Clock for VirtualClock {
     }
 }
 
+/// What is answered next, and after how many milliseconds.
+type Answers = VecDeque<(u64, Outcome)>;
+
 /// Answers calls by script: per (branch, operation) a queue of (delay in ms, outcome); then success at once.
 #[derive(Default)]
 pub struct Script {
-    pub answers: Mutex<BTreeMap<(String, Operation), VecDeque<(u64, Outcome)>>>,
+    answers: Mutex<BTreeMap<(String, Operation), Answers>>,
     pub calls: Mutex<Vec<String>>,
 }
 
