@@ -54,7 +54,8 @@ impl Service<Request> for Endpoint {
                 ))
             });
             let response = answer.unwrap_or_else(Problem::into_response);
-            api.meters.answered(route, response.status(), begun.elapsed());
+            api.meters
+                .answered(route, response.status(), begun.elapsed());
             Ok(response)
         })
     }

@@ -27,9 +27,14 @@ impl Query {
         let mut values = self.0.iter().filter(|(known, _)| known == name);
         let value = values.next();
         if values.next().is_some() {
-            return Err(Problem::field(name, "is given twice in the query: give it once"));
+            return Err(Problem::field(
+                name,
+                "is given twice in the query: give it once",
+            ));
         }
-        Ok(value.map(|(_, value)| value.as_str()).filter(|v| !v.is_empty()))
+        Ok(value
+            .map(|(_, value)| value.as_str())
+            .filter(|v| !v.is_empty()))
     }
 }
 
@@ -94,7 +99,13 @@ mod tests {
     #[test]
     fn a_gid_in_a_path_is_parsed_like_any_other() {
         assert_eq!(gid_of_path("/api/tx/a%3Ab/events").unwrap().as_str(), "a:b");
-        for bad in ["/api/tx/a'b", "/api/tx/a%27b", "/api/tx/%", "/api/tx/%00", "/api/tx/"] {
+        for bad in [
+            "/api/tx/a'b",
+            "/api/tx/a%27b",
+            "/api/tx/%",
+            "/api/tx/%00",
+            "/api/tx/",
+        ] {
             assert_eq!(gid_of_path(bad).unwrap_err().code, ErrorCode::InvalidGid);
         }
     }

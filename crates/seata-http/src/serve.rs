@@ -113,7 +113,10 @@ pub async fn serve(
         }
     }
     drop(listener);
-    if tokio::time::timeout(config.drain, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(config.drain, graceful.shutdown())
+        .await
+        .is_err()
+    {
         let left = connections.len();
         tracing::warn!(left, "stopped while requests were still in progress");
     }
@@ -216,9 +219,14 @@ fn builder() -> auto::Builder<TokioExecutor> {
     builder
 }
 
-async fn turned_away(mut router: Router, request: Request<Incoming>) -> Result<Response, Infallible> {
+async fn turned_away(
+    mut router: Router,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
     let mut response = match request.uri().path() {
-        "/health" | "/livez" | "/readyz" | "/metrics" => router.call(request.map(Body::new)).await?,
+        "/health" | "/livez" | "/readyz" | "/metrics" => {
+            router.call(request.map(Body::new)).await?
+        }
         _ => Problem::new(
             ErrorCode::Overloaded,
             "all connections are taken: try again later",

@@ -1,8 +1,6 @@
 //! The history of a transaction, event by event.
 
-use seata_core::{
-    Answered, BranchIndex, Event, Fact, Operation, Outcome, Reason, Transaction,
-};
+use seata_core::{Answered, BranchIndex, Event, Fact, Operation, Outcome, Reason, Transaction};
 use serde::Serialize;
 
 use super::sentence;
@@ -42,10 +40,7 @@ struct EventJson<'a> {
 }
 
 /// Renders a history.
-pub(crate) fn events<'a>(
-    transaction: &'a Transaction,
-    events: &'a [Event],
-) -> impl Serialize + 'a {
+pub(crate) fn events<'a>(transaction: &'a Transaction, events: &'a [Event]) -> impl Serialize + 'a {
     events
         .iter()
         .map(|event| render(transaction, event))

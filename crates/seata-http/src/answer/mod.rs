@@ -9,7 +9,7 @@ mod transaction;
 
 pub(crate) use events::events;
 pub(crate) use list::headers;
-pub(crate) use submitted::{Accepted, Ended, accepted, ended, ordered};
+pub(crate) use submitted::{accepted, ended, ordered};
 pub(crate) use time::rfc3339;
 pub(crate) use transaction::transaction;
 

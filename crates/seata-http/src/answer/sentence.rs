@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use seata_core::{AbortCause, BranchIndex, Operation, Outcome, Transaction, UnixMillis, WaitingFor};
+use seata_core::{
+    AbortCause, BranchIndex, Operation, Outcome, Transaction, UnixMillis, WaitingFor,
+};
 
 use super::time::rfc3339;
 
@@ -11,7 +13,10 @@ pub(crate) fn abort_reason(transaction: &Transaction, cause: &AbortCause) -> Str
     match cause {
         AbortCause::Refused { branch } => {
             let said = last_action_answer(transaction, *branch).unwrap_or_default();
-            format!("branch {} refused its action{said}", name(transaction, *branch))
+            format!(
+                "branch {} refused its action{said}",
+                name(transaction, *branch)
+            )
         }
         AbortCause::AttemptLimit { branch } => {
             let said = last_action_answer(transaction, *branch).unwrap_or_default();

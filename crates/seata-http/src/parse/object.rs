@@ -52,7 +52,9 @@ pub(crate) fn put<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
     map: &mut A,
 ) -> Result<(), A::Error> {
     if slot.is_some() {
-        return map.next_value_seed(Refuse(&"is given twice, perhaps under two names: give it once"));
+        return map.next_value_seed(Refuse(
+            &"is given twice, perhaps under two names: give it once",
+        ));
     }
     *slot = map.next_value()?;
     Ok(())

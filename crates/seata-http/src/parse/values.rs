@@ -44,11 +44,17 @@ impl<'de> Deserialize<'de> for Seconds {
             fn visit_f64<E: Error>(self, secs: f64) -> Result<Seconds, E> {
                 Ok(Seconds(secs))
             }
-            #[allow(clippy::cast_precision_loss, reason = "a range is checked next; all in it are exact")]
+            #[allow(
+                clippy::cast_precision_loss,
+                reason = "a range is checked next; all in it are exact"
+            )]
             fn visit_u64<E: Error>(self, secs: u64) -> Result<Seconds, E> {
                 Ok(Seconds(secs as f64))
             }
-            #[allow(clippy::cast_precision_loss, reason = "a range is checked next; all in it are exact")]
+            #[allow(
+                clippy::cast_precision_loss,
+                reason = "a range is checked next; all in it are exact"
+            )]
             fn visit_i64<E: Error>(self, secs: i64) -> Result<Seconds, E> {
                 Ok(Seconds(secs as f64))
             }
@@ -82,11 +88,17 @@ impl<'de> Deserialize<'de> for Wait {
             fn visit_f64<E: Error>(self, secs: f64) -> Result<Wait, E> {
                 Ok(Wait::For(Seconds(secs)))
             }
-            #[allow(clippy::cast_precision_loss, reason = "a range is checked next; all in it are exact")]
+            #[allow(
+                clippy::cast_precision_loss,
+                reason = "a range is checked next; all in it are exact"
+            )]
             fn visit_u64<E: Error>(self, secs: u64) -> Result<Wait, E> {
                 Ok(Wait::For(Seconds(secs as f64)))
             }
-            #[allow(clippy::cast_precision_loss, reason = "a range is checked next; all in it are exact")]
+            #[allow(
+                clippy::cast_precision_loss,
+                reason = "a range is checked next; all in it are exact"
+            )]
             fn visit_i64<E: Error>(self, secs: i64) -> Result<Wait, E> {
                 Ok(Wait::For(Seconds(secs as f64)))
             }

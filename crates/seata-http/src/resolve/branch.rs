@@ -98,6 +98,8 @@ fn endpoint(path: Path<'_>, text: &Text<'_>, rules: Rules<'_>) -> Result<Endpoin
             path,
             "local:// exists only in a program that embeds the coordinator: give an http:// or https:// URL",
         )),
-        (Scheme::Local, LocalEndpoints::Allowed) | (Scheme::Http | Scheme::Https, _) => Ok(endpoint),
+        (Scheme::Local, LocalEndpoints::Allowed) | (Scheme::Http | Scheme::Https, _) => {
+            Ok(endpoint)
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use http::HeaderValue;
 use seata_core::{ContentType, Payload};
 use serde_json::value::RawValue;
@@ -64,7 +64,10 @@ pub(super) fn payload(
         (None, Some(base64)) => {
             let content_type = content_type(path, given.content_type)?;
             let bytes = BASE64.decode(base64.0.as_bytes()).map_err(|error| {
-                Problem::field(path.key("payload_base64"), format_args!("is no base64: {error}"))
+                Problem::field(
+                    path.key("payload_base64"),
+                    format_args!("is no base64: {error}"),
+                )
             })?;
             within("payload_base64", bytes.len())?;
             content.put(Part::PayloadBytes, &bytes);

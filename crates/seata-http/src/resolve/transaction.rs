@@ -5,10 +5,10 @@ use std::sync::Arc;
 use seata_core::{Definition, Gid, Mode, UnixMillis};
 use uuid::Uuid;
 
+use super::Rules;
 use super::branch::listed_branch;
 use super::options::options;
 use super::payload::{Given, payload};
-use super::Rules;
 use crate::content::{Content, Part};
 use crate::parse::bodies::TransactionBody;
 use crate::parse::path::Path;

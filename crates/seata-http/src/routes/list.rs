@@ -129,8 +129,9 @@ fn instant(query: &Query, name: &str) -> Result<Option<UnixMillis>, Problem> {
         Err(_) => unix(text),
     };
     ms.map(|ms| Some(UnixMillis(ms))).ok_or_else(|| {
-        let why =
-            format_args!("{text:?} is no time: give RFC 3339 like 2030-01-31T12:00:00Z, or seconds since 1970");
+        let why = format_args!(
+            "{text:?} is no time: give RFC 3339 like 2030-01-31T12:00:00Z, or seconds since 1970"
+        );
         Problem::field(name, why)
     })
 }
