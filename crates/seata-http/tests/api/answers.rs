@@ -1,0 +1,303 @@
+//! What is answered when all is well.
+
+use seata_core::Outcome;
+use serde_json::json;
+
+use crate::world::{World, branch, plus, refused, saga, unknown};
+
+#[tokio::test(start_paused = true)]
+async fn a_saga_is_begun_grown_submitted_and_seen_to_its_end() {
+    let world = World::new().await;
+    let started = world
+        .ok(
+            "/api/start",
+            json!({"gid": "g", "payload": {"b": 1, "a": [2]}}),
+        )
+        .await;
+    assert_eq!(started, json!({"gid": "g"}));
+    let prepared = world.get("/api/tx/g").await.body;
+    assert_eq!(prepared["status"], "PREPARED");
+    assert!(
+        prepared["waiting_for"]
+            .as_str()
+            .unwrap()
+            .starts_with("its submission")
+    );
+    for name in ["b1", "b2"] {
+        let added = world
+            .ok("/api/branch/add", plus(branch(name), json!({"gid": "g"})))
+            .await;
+        assert_eq!(added, json!({"status": "success"}));
+    }
+    let submitted = world.ok("/api/submit", json!({"gid": "g"})).await;
+    assert_eq!(submitted["status"], "success");
+    assert_eq!(submitted["gid"], "g");
+    assert_eq!(submitted["transaction_status"], "SUBMITTED");
+    let ended = world
+        .ok("/api/submit", json!({"gid": "g", "wait": true}))
+        .await;
+    assert_eq!(ended["status"], "committed");
+    let transaction = world.get("/api/tx/g").await.body;
+    assert_eq!(transaction, ended["transaction"]);
+    assert_eq!(
+        transaction,
+        json!({
+            "gid": "g", "mode": "saga", "status": "COMMITTED", "payload": {"b": 1, "a": [2]},
+            "branches": [
+                {"branch_id": "b1", "status": "SUCCEEDED", "action": "http://b1/do", "compensation": "http://b1/undo", "after": [],
+                 "operations": [{"operation": "action", "status": "SUCCEEDED", "attempts": 1, "last_error": null, "next_attempt_at": null}]},
+                {"branch_id": "b2", "status": "SUCCEEDED", "action": "http://b2/do", "compensation": "http://b2/undo", "after": [],
+                 "operations": [{"operation": "action", "status": "SUCCEEDED", "attempts": 1, "last_error": null, "next_attempt_at": null}]},
+            ],
+            "created_unix": 1_700_000_000, "updated_unix": 1_700_000_000,
+        })
+    );
+    let calls = world.script.calls.lock().unwrap();
+    assert_eq!(&*calls[0].payload().unwrap().bytes, br#"{"a":[2],"b":1}"#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_whole_transaction_without_a_gid_gets_one_and_is_awaited() {
+    let world = World::new().await;
+    let body = json!({"mode": "saga", "branches": [branch("a"), plus(branch("b"), json!({"after": ["a"]}))], "wait": 5.5});
+    let ended = world.ok("/api/submit", body).await;
+    assert_eq!(ended["status"], "committed");
+    let gid = ended["gid"].as_str().unwrap();
+    assert_eq!((gid.len(), &gid[14..15]), (36, "7"), "{gid}");
+    assert_eq!(ended["transaction"]["branches"][1]["after"], json!(["a"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_on_a_saga_that_still_runs_is_pending_and_never_a_failure() {
+    let world = World::new().await;
+    world.say("http://b1/do", [(60_000, Outcome::Success)]);
+    let body = plus(
+        saga("slow"),
+        json!({"wait": 0.5, "options": {"request_timeout_secs": 100}}),
+    );
+    let pending = world.post("/api/submit", body).await;
+    assert_eq!(pending.status, 202);
+    assert_eq!(pending.body["status"], "pending");
+    assert_eq!(pending.body["transaction"]["status"], "SUBMITTED");
+    let waiting_for = pending.body["transaction"]["waiting_for"].as_str().unwrap();
+    assert_eq!(
+        waiting_for,
+        "branch b1: the answer to attempt 1 of its action"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_without_room_for_another_client_is_pending_too() {
+    let mut config = seata_engine::Config::new(seata_store::Owner(1));
+    config.waiters_max = 0;
+    let world = World::with(config).await;
+    world.say("http://b1/do", [(60_000, Outcome::Success)]);
+    let pending = world
+        .post("/api/submit", plus(saga("g"), json!({"wait": true})))
+        .await;
+    assert_eq!(
+        (pending.status.as_u16(), &pending.body["status"]),
+        (202, &json!("pending"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_aborts_and_the_answer_and_the_history_say_why() {
+    let world = World::new().await;
+    world.say("http://b2/do", [(5, refused())]);
+    let ended = world
+        .ok("/api/submit", plus(saga("g"), json!({"wait": true})))
+        .await;
+    assert_eq!(ended["status"], "aborted");
+    let reason = "branch b2 refused its action: 409 Conflict: sold out";
+    assert_eq!(ended["transaction"]["reason"], reason);
+    assert_eq!(ended["transaction"]["branches"][0]["status"], "COMPENSATED");
+    assert_eq!(ended["transaction"]["branches"][1]["status"], "REFUSED");
+    let events = world.get("/api/tx/g/events").await.body;
+    let events = events.as_array().unwrap();
+    let kinds: Vec<_> = events
+        .iter()
+        .map(|event| event["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "created",
+            "submitted",
+            "answered",
+            "answered",
+            "turned_round",
+            "answered",
+            "aborted"
+        ]
+    );
+    let refusal = events
+        .iter()
+        .find(|event| event["outcome"] == "failure")
+        .unwrap();
+    assert_eq!(
+        refusal,
+        &json!({
+            "number": 4, "time": "2023-11-14T22:13:20.005Z", "kind": "answered", "branch_id": "b2", "operation": "action", "attempt": 1,
+            "endpoint": "http://b2/do", "outcome": "failure", "duration_ms": 5, "error": "409 Conflict: sold out",
+        })
+    );
+    assert_eq!(events[4]["reason"], reason);
+    assert_eq!(events[4]["branches"], json!(["b1"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_open_transaction_waits_for_is_a_sentence() {
+    let world = World::new().await;
+    let answers = [
+        (0, unknown()),
+        (0, unknown()),
+        (0, unknown()),
+        (0, Outcome::Ongoing),
+    ];
+    world.say("http://b2/do", answers);
+    let options = json!({"options": {"retry_interval_secs": 0.2, "timeout_to_fail_secs": 3600}});
+    let body = plus(plus(saga("g"), options), json!({"wait": 0.1}));
+    let pending = world.post("/api/submit", body).await.body;
+    let said = pending["transaction"]["waiting_for"].as_str().unwrap();
+    assert!(
+        said.starts_with("branch b2: attempt 2 of its action in 0."),
+        "{said}"
+    );
+    assert!(
+        said.ends_with(" s; last answer: 503 Service Unavailable from http://b2/do"),
+        "{said}"
+    );
+    assert_eq!(
+        pending["transaction"]["deadline"],
+        "2023-11-14T23:13:20.000Z"
+    );
+    let operation = &pending["transaction"]["branches"][1]["operations"][0];
+    assert_eq!(operation["last_error"], "503 Service Unavailable");
+    assert_eq!(operation["status"], "OPEN");
+    assert!(
+        operation["next_attempt_at"]
+            .as_str()
+            .unwrap()
+            .starts_with("2023-11-14T22:13:20.")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_are_sent_as_bytes_and_shown_in_base64() {
+    let world = World::new().await;
+    let body = plus(
+        saga("g"),
+        json!({"payload_base64": "AAH/", "content_type": "application/x-protobuf", "wait": true}),
+    );
+    let ended = world.ok("/api/submit", body).await;
+    assert_eq!(ended["transaction"]["payload"], json!(null));
+    assert_eq!(ended["transaction"]["payload_base64"], "AAH/");
+    assert_eq!(
+        ended["transaction"]["content_type"],
+        "application/x-protobuf"
+    );
+    let calls = world.script.calls.lock().unwrap();
+    assert_eq!(&*calls[0].payload().unwrap().bytes, &[0, 1, 255]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn options_of_a_branch_win_over_those_of_the_transaction() {
+    let world = World::new().await;
+    let own = json!({"options": {"request_timeout_secs": 7, "headers": {"X-Tenant": "t2"}}, "payload": 2});
+    let body = json!({
+        "branches": [branch("a"), plus(branch("b"), own)],
+        "payload": 1,
+        "options": {"request_timeout_secs": 0.25, "headers": {"x-tenant": "t1", "authorization": "Bearer x"}},
+        "wait": true,
+    });
+    world.ok("/api/submit", body).await;
+    let calls = world.script.calls.lock().unwrap();
+    let told: Vec<_> = calls
+        .iter()
+        .map(|call| {
+            let last = |name: &str| {
+                call.headers()
+                    .filter(|h| &*h.name == name)
+                    .last()
+                    .unwrap()
+                    .value
+                    .to_string()
+            };
+            let payload = String::from_utf8(call.payload().unwrap().bytes.to_vec()).unwrap();
+            (
+                call.timeout().as_millis(),
+                last("x-tenant"),
+                last("authorization"),
+                payload,
+            )
+        })
+        .collect();
+    let expected = |ms, tenant: &str, payload: &str| {
+        (
+            ms,
+            tenant.to_owned(),
+            "Bearer x".to_owned(),
+            payload.to_owned(),
+        )
+    };
+    assert_eq!(told, [expected(250, "t1", "1"), expected(7000, "t2", "2")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_abort_ends_what_was_only_prepared_and_says_why() {
+    let world = World::new().await;
+    world.ok("/api/start", saga("g")).await;
+    let body = json!({"gid": "g", "reason": "changed my mind", "wait": true});
+    let ended = world.ok("/api/abort", body).await;
+    assert_eq!(ended["status"], "aborted");
+    assert_eq!(
+        ended["transaction"]["reason"],
+        "an abort was asked for: changed my mind"
+    );
+    assert!(world.script.calls.lock().unwrap().is_empty());
+    let again = world.ok("/api/abort", json!({"gid": "g"})).await;
+    assert_eq!(
+        (&again["status"], &again["transaction_status"]),
+        (&json!("success"), &json!("ABORTED"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_branch_without_compensation_needs_none() {
+    let world = World::new().await;
+    world.say("http://b2/do", [(5, refused())]);
+    let body = json!({"branches": [{"branch_id": "b1", "action": "http://b1/do"}, branch("b2")], "wait": true});
+    let ended = world.ok("/api/submit", body).await;
+    assert_eq!(ended["status"], "aborted");
+    assert_eq!(
+        ended["transaction"]["branches"][0]["compensation"],
+        json!(null)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn health_tells_of_the_store_and_readiness_of_the_stop() {
+    let world = World::new().await;
+    let health = world.get("/health").await;
+    assert_eq!(health.status, 200);
+    let expected = json!({"status": "healthy", "timestamp": health.body["timestamp"], "store": "ok", "version": "1.2.3"});
+    assert_eq!(health.body, expected);
+    assert_eq!(world.get("/readyz").await.status, 200);
+    world.down.now();
+    let health = world.get("/health").await;
+    assert_eq!(health.code(), "STORE_UNAVAILABLE");
+    assert_eq!(
+        (&health.body["status"], &health.body["store"]),
+        (&json!("unhealthy"), &json!("unavailable"))
+    );
+    assert_eq!(world.get("/readyz").await.code(), "STORE_UNAVAILABLE");
+    world.api.stopping();
+    assert_eq!(world.get("/readyz").await.code(), "STOPPING");
+    assert_eq!(world.get("/livez").await.status, 200);
+    let metrics = world.get("/metrics").await;
+    assert_eq!(
+        (metrics.status.as_u16(), metrics.body),
+        (200, json!("# metrics\n"))
+    );
+}

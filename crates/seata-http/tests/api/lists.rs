@@ -1,0 +1,82 @@
+//! `/api/tx`.
+
+use serde_json::{Value, json};
+
+use crate::world::{World, plus, saga};
+
+async fn filled() -> World {
+    let world = World::new().await;
+    for n in 0..7 {
+        let gid = format!("{}-{n}", if n < 4 { "a" } else { "b" });
+        let path = if n % 2 == 0 {
+            "/api/start"
+        } else {
+            "/api/submit"
+        };
+        world
+            .ok(path, plus(saga(&gid), json!({"wait": true})))
+            .await;
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+    }
+    world
+}
+
+async fn gids(world: &World, query: &str) -> Vec<String> {
+    let answered = world.get(&format!("/api/tx{query}")).await;
+    assert_eq!(answered.status, 200, "{query}: {}", answered.body);
+    let gid = |line: &Value| line["gid"].as_str().unwrap().to_owned();
+    answered.body.as_array().unwrap().iter().map(gid).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn transactions_are_listed_newest_first_and_filtered() {
+    let world = filled().await;
+    assert_eq!(
+        gids(&world, "").await,
+        ["b-6", "b-5", "b-4", "a-3", "a-2", "a-1", "a-0"]
+    );
+    assert_eq!(
+        gids(&world, "?status=committed").await,
+        ["b-5", "a-3", "a-1"]
+    );
+    assert_eq!(
+        gids(&world, "?status=PREPARED,STUCK&gid_prefix=b").await,
+        ["b-6", "b-4"]
+    );
+    assert_eq!(gids(&world, "?mode=saga&limit=1").await, ["b-6"]);
+    assert_eq!(gids(&world, "?offset=5&limit=2").await, ["a-1", "a-0"]);
+    assert_eq!(
+        gids(&world, "?offset=2&limit=1&status=COMMITTED").await,
+        ["a-1"]
+    );
+    assert_eq!(gids(&world, "?offset=100").await, Vec::<String>::new());
+    let between = "?created_after=1700000002&created_before=2023-11-14T22:13:24Z";
+    assert_eq!(gids(&world, between).await, ["a-3", "a-2"]);
+    assert_eq!(gids(&world, "?nonsense=1&status=").await.len(), 7);
+    let line = world.get("/api/tx?gid_prefix=a-0").await.body;
+    let expected = json!([{"gid": "a-0", "mode": "saga", "status": "PREPARED", "created_unix": 1_700_000_000, "updated_unix": 1_700_000_000}]);
+    assert_eq!(line, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cursor_goes_on_where_the_page_ended_though_others_write() {
+    let world = filled().await;
+    let mut seen = Vec::new();
+    let mut query = "?limit=3".to_owned();
+    loop {
+        let answered = world.get(&format!("/api/tx{query}")).await;
+        let page = answered.body.as_array().unwrap();
+        seen.extend(
+            page.iter()
+                .map(|line| line["gid"].as_str().unwrap().to_owned()),
+        );
+        let Some(cursor) = answered.headers.get("x-next-cursor") else {
+            break;
+        };
+        query = format!("?limit=3&cursor={}", cursor.to_str().unwrap());
+        world
+            .ok("/api/start", saga(&format!("new-{}", seen.len())))
+            .await;
+    }
+    assert_eq!(seen, ["b-6", "b-5", "b-4", "a-3", "a-2", "a-1", "a-0"]);
+}

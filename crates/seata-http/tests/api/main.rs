@@ -1,0 +1,11 @@
+//! The API over a real engine, on the reference store and on virtual time.
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
+
+mod answers;
+mod codes;
+mod content;
+mod lists;
+mod orders;
+mod random;
+mod refusals;
+mod world;

@@ -1,0 +1,250 @@
+//! An API with participants that answer by script.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use seata_core::{Endpoint, Outcome, UnixMillis};
+use seata_engine::{Call, Caller, Clock, Config, Engine, Slot, Task};
+use seata_http::{Api, ApiConfig, Defaults, Limits, LocalEndpoints};
+use seata_store::{Append, Owner};
+use seata_store_mem::{AppendFault, Faults, FaultyStore, MemStore, OtherFault, StoreCall};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use tower::ServiceExt;
+
+struct VirtualClock(Instant);
+
+impl Clock for VirtualClock {
+    fn boot(&self) -> Duration {
+        self.0.elapsed()
+    }
+    fn spawn(&self, task: Task) {
+        drop(tokio::spawn(task));
+    }
+}
+
+/// Answers calls by script, per endpoint: (delay in ms, outcome); then success at once.
+#[derive(Default)]
+pub(crate) struct Script {
+    answers: Mutex<BTreeMap<String, VecDeque<(u64, Outcome)>>>,
+    pub(crate) calls: Mutex<Vec<Call>>,
+}
+
+impl Script {
+    fn next(&self, endpoint: &str) -> (u64, Outcome) {
+        let mut answers = self.answers.lock().unwrap();
+        let next = answers.get_mut(endpoint).and_then(VecDeque::pop_front);
+        next.unwrap_or((0, Outcome::Success))
+    }
+}
+
+#[async_trait]
+impl Caller for Script {
+    async fn slot(&self, _: &Endpoint) -> Slot {
+        Slot::unbounded()
+    }
+    async fn call(&self, call: Call, _: Slot) -> Outcome {
+        let endpoint = call.endpoint.as_str().to_owned();
+        self.calls.lock().unwrap().push(call);
+        let (delay_ms, outcome) = self.next(&endpoint);
+        tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+        outcome
+    }
+}
+
+/// A store that is there or isn't.
+#[derive(Default)]
+pub(crate) struct Down(AtomicBool);
+
+impl Down {
+    pub(crate) fn now(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+    fn is_down(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Faults for Down {
+    fn on_append(&self, _: &[Append]) -> AppendFault {
+        if self.is_down() {
+            AppendFault::Unavailable
+        } else {
+            AppendFault::None
+        }
+    }
+    fn on_other(&self, _: StoreCall) -> OtherFault {
+        if self.is_down() {
+            OtherFault::Unavailable
+        } else {
+            OtherFault::None
+        }
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) api: Arc<Api>,
+    pub(crate) engine: Engine,
+    pub(crate) store: MemStore,
+    pub(crate) script: Arc<Script>,
+    pub(crate) down: Arc<Down>,
+    router: Router,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+pub(crate) const LIMITS: Limits = Limits {
+    body_bytes_max: 64 << 10,
+    payload_bytes_max: 16 << 10,
+};
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(Config::new(Owner(1))).await
+    }
+
+    pub(crate) async fn with(config: Config) -> Self {
+        let start = Instant::now();
+        let store = MemStore::new(Arc::new(move || {
+            UnixMillis(1_700_000_000_000 + i64::try_from(start.elapsed().as_millis()).unwrap())
+        }));
+        let (script, down) = (Arc::<Script>::default(), Arc::<Down>::default());
+        let engine = Engine::start(
+            Arc::new(FaultyStore::new(store.clone(), down.clone())),
+            script.clone(),
+            Arc::new(VirtualClock(start)),
+            config,
+        )
+        .await
+        .unwrap();
+        let config = ApiConfig {
+            defaults: Defaults::default(),
+            limits: LIMITS,
+            local: LocalEndpoints::Refused,
+            version: "1.2.3",
+        };
+        let api = Api::new(
+            engine.clone(),
+            config,
+            Arc::new(|| "# metrics\n".to_owned()),
+        );
+        Self {
+            router: api.router(),
+            api,
+            engine,
+            store,
+            script,
+            down,
+        }
+    }
+
+    /// Lets the endpoint answer so, in this order.
+    pub(crate) fn say(&self, endpoint: &str, answers: impl IntoIterator<Item = (u64, Outcome)>) {
+        let answers = answers.into_iter().collect();
+        self.script
+            .answers
+            .lock()
+            .unwrap()
+            .insert(endpoint.to_owned(), answers);
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answered {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let body = serde_json::from_slice(&bytes)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+        Answered {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    pub(crate) async fn post_bytes(&self, path: &str, body: impl Into<Body>) -> Answered {
+        let request = Request::post(path).header("content-type", "application/json");
+        self.send(request.body(body.into()).unwrap()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answered {
+        self.post_bytes(path, body.to_string()).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answered {
+        self.send(Request::get(path).body(Body::empty()).unwrap())
+            .await
+    }
+
+    /// Posts and expects 200.
+    pub(crate) async fn ok(&self, path: &str, body: Value) -> Value {
+        let answered = self.post(path, body).await;
+        assert_eq!(answered.status, 200, "{path}: {}", answered.body);
+        answered.body
+    }
+}
+
+impl Answered {
+    /// Checks that it is a refusal in the one shape, and answers its code.
+    pub(crate) fn code(&self) -> &str {
+        let object = self.body.as_object().unwrap_or_else(|| panic!("{self:?}"));
+        assert!(self.status.is_client_error() || self.status.is_server_error());
+        assert!(
+            object["error"]
+                .as_str()
+                .is_some_and(|text| !text.is_empty())
+        );
+        assert!(object["details"].is_object(), "{self:?}");
+        assert_eq!(self.headers["content-type"], "application/json");
+        let code = object["code"].as_str().unwrap();
+        let known = seata_http::ErrorCode::ALL
+            .iter()
+            .find(|known| known.as_str() == code);
+        assert_eq!(known.unwrap().status(), self.status, "{self:?}");
+        code
+    }
+
+    pub(crate) fn error(&self) -> &str {
+        self.body["error"].as_str().unwrap()
+    }
+}
+
+/// A branch with both endpoints.
+pub(crate) fn branch(name: &str) -> Value {
+    json!({"branch_id": name, "action": format!("http://{name}/do"), "compensation": format!("http://{name}/undo")})
+}
+
+pub(crate) fn saga(gid: &str) -> Value {
+    json!({"gid": gid, "branches": [branch("b1"), branch("b2")]})
+}
+
+/// The same object with more fields.
+pub(crate) fn plus(mut object: Value, more: Value) -> Value {
+    let more = more.as_object().unwrap().clone();
+    object.as_object_mut().unwrap().extend(more);
+    object
+}
+
+pub(crate) fn refused() -> Outcome {
+    Outcome::Failure {
+        reason: "409 Conflict: sold out".into(),
+    }
+}
+
+pub(crate) fn unknown() -> Outcome {
+    Outcome::Unknown {
+        reason: "503 Service Unavailable".into(),
+    }
+}

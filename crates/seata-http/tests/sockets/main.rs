@@ -1,0 +1,170 @@
+//! The server loop on real sockets.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use seata_http::{ServeConfig, serve};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
+
+struct Server {
+    at: SocketAddr,
+    stop: oneshot::Sender<()>,
+    ended: JoinHandle<()>,
+    /// Lets `/slow` answer.
+    go: Arc<Notify>,
+    /// Is told when `/slow` was asked.
+    asked: Arc<Notify>,
+}
+
+async fn server(connections_max: usize, drain: Duration) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let (go, asked) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (wait, tell) = (Arc::clone(&go), Arc::clone(&asked));
+    let router = Router::new()
+        .route("/fast", get(async || "fast"))
+        .route("/health", get(async || "healthy"))
+        .route(
+            "/slow",
+            get(move || async move {
+                tell.notify_one();
+                wait.notified().await;
+                "slow"
+            }),
+        );
+    let (stop, stopped) = oneshot::channel();
+    let config = ServeConfig {
+        connections_max,
+        drain,
+    };
+    let ended = tokio::spawn(serve(listener, router, config, async {
+        let _ = stopped.await;
+    }));
+    Server {
+        at,
+        stop,
+        ended,
+        go,
+        asked,
+    }
+}
+
+const LONG: Duration = Duration::from_secs(60);
+
+async fn connect(server: &Server, path: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(server.at).await.unwrap();
+    ask(&mut stream, path).await;
+    stream
+}
+
+async fn ask(stream: &mut TcpStream, path: &str) {
+    let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+}
+
+/// Reads until the text came, or the connection ended.
+async fn read_until(stream: &mut TcpStream, end: &str) -> String {
+    let mut read = String::new();
+    let mut buffer = [0; 1024];
+    while !read.contains(end) {
+        match stream.read(&mut buffer).await.unwrap() {
+            0 => break,
+            bytes => read.push_str(std::str::from_utf8(&buffer[..bytes]).unwrap()),
+        }
+    }
+    read
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_for_the_next_request() {
+    let server = server(8, LONG).await;
+    let mut stream = connect(&server, "/fast").await;
+    assert!(
+        read_until(&mut stream, "fast")
+            .await
+            .starts_with("HTTP/1.1 200")
+    );
+    ask(&mut stream, "/fast").await;
+    assert!(read_until(&mut stream, "fast").await.ends_with("fast"));
+}
+
+#[tokio::test]
+async fn a_request_in_progress_is_finished_when_the_server_stops() {
+    let server = server(8, LONG).await;
+    let mut idle = connect(&server, "/fast").await;
+    read_until(&mut idle, "fast").await;
+    let mut slow = connect(&server, "/slow").await;
+    server.asked.notified().await;
+    server.stop.send(()).unwrap();
+    assert_eq!(
+        read_until(&mut idle, "never").await,
+        "",
+        "an idle connection is closed"
+    );
+    server.go.notify_one();
+    assert!(read_until(&mut slow, "slow").await.ends_with("slow"));
+    server.ended.await.unwrap();
+    assert!(TcpStream::connect(server.at).await.is_err());
+}
+
+#[tokio::test]
+async fn a_request_that_takes_longer_than_the_drain_is_dropped() {
+    let server = server(8, Duration::ZERO).await;
+    let mut slow = connect(&server, "/slow").await;
+    server.asked.notified().await;
+    server.stop.send(()).unwrap();
+    server.ended.await.unwrap();
+    assert_eq!(read_until(&mut slow, "slow").await, "");
+}
+
+#[tokio::test]
+async fn clients_beyond_the_bound_are_told_so_while_health_still_answers() {
+    let server = server(1, LONG).await;
+    let mut slow = connect(&server, "/slow").await;
+    server.asked.notified().await;
+    let mut refused = connect(&server, "/fast").await;
+    let answer = read_until(&mut refused, "never").await;
+    assert!(answer.starts_with("HTTP/1.1 429"), "{answer}");
+    assert!(
+        answer.contains("retry-after: 1") && answer.contains("OVERLOADED"),
+        "{answer}"
+    );
+    let mut health = connect(&server, "/health").await;
+    assert!(read_until(&mut health, "never").await.ends_with("healthy"));
+    server.go.notify_one();
+    read_until(&mut slow, "slow").await;
+    drop(slow);
+    loop {
+        let mut next = connect(&server, "/fast").await;
+        if read_until(&mut next, "fast")
+            .await
+            .starts_with("HTTP/1.1 200")
+        {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_http_end_their_connection_and_nothing_else() {
+    let server = server(8, LONG).await;
+    for nonsense in [
+        &b"\x00\xff\xff\r\n\r\n"[..],
+        b"GET\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nnonsense",
+    ] {
+        let mut stream = TcpStream::connect(server.at).await.unwrap();
+        stream.write_all(nonsense).await.unwrap();
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest).await;
+    }
+    let mut stream = connect(&server, "/fast").await;
+    assert!(read_until(&mut stream, "fast").await.ends_with("fast"));
+}
