@@ -145,6 +145,37 @@ pub async fn a_held_lease_is_not_claimed_and_a_passed_one_is(fixture: impl Fixtu
     );
 }
 
+/// An append can't take a lease that another owner holds, whatever the taker's clock says; its own it can.
+pub async fn a_lease_that_holds_is_not_taken_by_an_append(fixture: impl Fixture) {
+    let store = fixture.store();
+    let long = |owner| LeaseChange::Take {
+        owner: Owner(owner),
+        lasts: Duration::from_secs(600),
+    };
+    let mut one = creation("g", 1_000);
+    one.lease = long(1);
+    let held = applied(store.as_ref(), one).await.header;
+    let mut robbery = following(&held, "mine");
+    robbery.lease = long(2);
+    assert_eq!(
+        append(store.as_ref(), robbery).await.unwrap(),
+        AppendOutcome::Fenced
+    );
+    assert_eq!(loaded(store.as_ref(), &gid("g")).await.header, held);
+    let mut again = following(&held, "again");
+    again.lease = long(1);
+    let again = applied(store.as_ref(), again).await.header;
+    let mut release = following(&again, "");
+    release.lease = LeaseChange::Release;
+    let released = applied(store.as_ref(), release).await.header;
+    let mut take = following(&released, "taken");
+    take.lease = long(2);
+    assert_eq!(
+        applied(store.as_ref(), take).await.header.owner,
+        Some(Owner(2))
+    );
+}
+
 /// A wake-up in the future is not due; none is never due; the end takes it away; a release makes it due at its time.
 pub async fn nothing_is_claimed_before_its_wake_up_or_without_one(fixture: impl Fixture) {
     let store = fixture.store();

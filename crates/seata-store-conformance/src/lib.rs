@@ -41,6 +41,7 @@ macro_rules! suite {
             claims_come_by_earliest_wake_up_within_the_limit
             a_claim_raises_the_token_and_nothing_else
             a_held_lease_is_not_claimed_and_a_passed_one_is
+            a_lease_that_holds_is_not_taken_by_an_append
             nothing_is_claimed_before_its_wake_up_or_without_one
             renewal_prolongs_until_the_lease_is_taken_or_released
             a_renewal_tells_the_revision

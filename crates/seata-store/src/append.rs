@@ -26,7 +26,8 @@ pub enum Expected {
 pub enum LeaseChange {
     /// It stays as it is; on a new record: nobody holds it.
     Keep,
-    /// `owner` holds it from now, by the store's clock, and the token rises by one.
+    /// `owner` holds it from now, by the store's clock, and the token rises by one. Refused while another owner's lease
+    /// holds by the store's clock.
     Take {
         /// Who.
         owner: Owner,
@@ -86,7 +87,8 @@ pub enum AppendOutcome {
     Exists(Box<Stored>),
     /// Another revision under the same token, or no record at all. Nothing was written.
     Stale,
-    /// Another token, whatever the revision. Nothing was written.
+    /// Another token, whatever the revision; or the lease was to be taken while another owner's holds. Nothing was
+    /// written.
     Fenced,
 }
 
@@ -118,7 +120,18 @@ impl Append {
             (Expected::At { revision, .. }, Some(header)) if header.revision != revision => {
                 Err(Refusal::Stale)
             }
+            (Expected::At { .. }, Some(header)) if self.takes_from_another(header, now) => {
+                Err(Refusal::Fenced)
+            }
             (Expected::At { .. }, Some(header)) => Ok(self.follow(Some(header), now)),
+        }
+    }
+
+    /// Whoever takes a lease may have a wrong clock: whether another's lease still holds is the store's to say.
+    fn takes_from_another(&self, header: &Header, now: UnixMillis) -> bool {
+        match self.lease {
+            LeaseChange::Take { owner, .. } => header.is_leased(now) && header.owner != Some(owner),
+            LeaseChange::Keep | LeaseChange::Release => false,
         }
     }
 

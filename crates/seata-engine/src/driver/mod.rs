@@ -56,6 +56,8 @@ struct Driver {
     pending_since: Option<Duration>,
     /// When a creation was sent first whose fate is unknown.
     creation_sent_at: Option<Duration>,
+    /// The store says that another server drives, whatever our clock says.
+    foreign: bool,
     /// When calls must have ended, because the process stops.
     stop_at: Option<Duration>,
 }
@@ -79,6 +81,7 @@ impl Driver {
             pending: Vec::new(),
             pending_since: None,
             creation_sent_at: None,
+            foreign: false,
             stop_at: None,
         }
     }

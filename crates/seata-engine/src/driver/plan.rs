@@ -99,7 +99,8 @@ impl Driver {
         if self.held().is_some_and(|held| held.token == header.token) {
             return Role::Driver(header.token);
         }
-        let foreign = header.owner != Some(self.shared.config.owner) && header.is_leased(now);
+        let foreign = header.owner != Some(self.shared.config.owner)
+            && (self.foreign || header.is_leased(now));
         match asked {
             None
             | Some(

@@ -26,6 +26,7 @@ enum Turned {
 impl Driver {
     /// Takes one turn, with a question or without.
     pub(super) async fn turn(&mut self, mut ask: Option<Ask>) {
+        self.foreign = false;
         for _ in 0..TRIES_MAX {
             if ask.is_none() && self.held().is_none() {
                 return self.let_go();
@@ -105,6 +106,7 @@ impl Driver {
                     self.forget_state();
                 } else {
                     self.let_go();
+                    self.foreign = matches!(plan.role, Role::Taker(_));
                 }
                 Turned::Again
             }
