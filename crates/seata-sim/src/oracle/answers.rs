@@ -1,0 +1,201 @@
+//! Judges what clients are told at the moment at which the server answers: P1, P2, P5.
+
+use seata_core::{BranchId, Fingerprint, Gid, Status};
+use seata_engine::{EngineError, Snapshot};
+
+use crate::oracle::{Now, Oracle, Promise, Truth};
+
+/// What was asked, as far as the answer promises something about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Begin {
+        fingerprint: Fingerprint,
+    },
+    Run {
+        fingerprint: Fingerprint,
+    },
+    Add {
+        branch_id: BranchId,
+        fingerprint: Fingerprint,
+    },
+    Submit,
+    Abort,
+    Order {
+        reason: String,
+    },
+    Read,
+}
+
+/// What clients were told of one transaction.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Told {
+    pub(crate) accepted: bool,
+    pub(crate) end: Option<Status>,
+}
+
+/// What anybody ever asked of one transaction, whether it arrived or not.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sent {
+    pub(crate) aborts: u32,
+    pub(crate) overrides: u32,
+}
+
+impl Oracle {
+    /// Notes that somebody asks to abort.
+    pub(crate) fn abort_sent(&mut self, gid: &Gid) {
+        self.sent.entry(gid.clone()).or_default().aborts += 1;
+    }
+
+    /// Notes that an operator skips or forces something.
+    pub(crate) fn override_sent(&mut self, gid: &Gid) {
+        self.sent.entry(gid.clone()).or_default().overrides += 1;
+    }
+
+    /// Answers the transactions that clients may rely on.
+    pub(crate) fn accepted(&self) -> Vec<Gid> {
+        self.told
+            .iter()
+            .filter(|(_, told)| told.accepted)
+            .map(|(gid, _)| gid.clone())
+            .collect()
+    }
+
+    /// Judges an answer.
+    pub(crate) fn told(
+        &mut self,
+        gid: &Gid,
+        asked: &Asked,
+        answer: &Result<Snapshot, EngineError>,
+        now: Now,
+    ) {
+        let breach = match answer {
+            Ok(snapshot) => self
+                .judge_promise(gid, asked)
+                .or_else(|| self.judge_snapshot(gid, snapshot)),
+            Err(error) => self.judge_error(gid, asked, error),
+        };
+        if let Some((promise, what)) = breach {
+            self.broken(promise, gid, now, what);
+        }
+        if let Ok(snapshot) = answer {
+            let told = self.told.entry(gid.clone()).or_default();
+            told.accepted = true;
+            if snapshot.status().is_final() {
+                told.end = Some(snapshot.status());
+            }
+        }
+    }
+
+    /// What was told must be in the store.
+    fn judge_promise(&self, gid: &Gid, asked: &Asked) -> Option<(Promise, String)> {
+        let Some(truth) = self.truths.get(gid) else {
+            return Some((
+                Promise::P1,
+                format!("a client was told yes ({asked:?}) and the store holds nothing"),
+            ));
+        };
+        let decided = truth.turned.is_some() || truth.forced.is_some();
+        let known = match asked {
+            Asked::Begin { fingerprint } => truth.definition.fingerprint == *fingerprint,
+            Asked::Run { fingerprint } => {
+                truth.definition.fingerprint == *fingerprint
+                    && (truth.submitted_at.is_some() || decided)
+            }
+            Asked::Add {
+                branch_id,
+                fingerprint,
+            } => has_branch(truth, branch_id, *fingerprint),
+            Asked::Submit => truth.submitted_at.is_some() || truth.forced.is_some(),
+            Asked::Abort => truth.abort_requested || decided,
+            Asked::Order { reason } => {
+                truth.reasons.contains(reason) || truth.forced.is_some() || truth.ended.is_some()
+            }
+            Asked::Read => true,
+        };
+        (!known).then(|| {
+            (
+                Promise::P1,
+                format!("a client was told yes ({asked:?}) and the store does not say so"),
+            )
+        })
+    }
+
+    fn judge_snapshot(&self, gid: &Gid, snapshot: &Snapshot) -> Option<(Promise, String)> {
+        let truth = self.truths.get(gid)?;
+        let (told, stands) = (snapshot.header.revision, truth.header.revision);
+        if told > stands {
+            return Some((
+                Promise::P1,
+                format!("a client was told of {told:?} while the store stands at {stands:?}"),
+            ));
+        }
+        let end = snapshot.status();
+        if end.is_final() && truth.header.status != end {
+            return Some((
+                Promise::P2,
+                format!(
+                    "a client was told {end} while the store says {}",
+                    truth.header.status
+                ),
+            ));
+        }
+        let before = self.told.get(gid).and_then(|told| told.end);
+        match before {
+            Some(before) if before != end => Some((
+                Promise::P5,
+                format!("a client was told {before} before and {end} now"),
+            )),
+            Some(_) | None => None,
+        }
+    }
+
+    fn judge_error(
+        &self,
+        gid: &Gid,
+        asked: &Asked,
+        error: &EngineError,
+    ) -> Option<(Promise, String)> {
+        let accepted = self.told.get(gid).is_some_and(|told| told.accepted);
+        match (error, asked) {
+            (EngineError::NotFound { .. }, _) if accepted => Some((
+                Promise::P1,
+                "a transaction that was accepted was not found".to_owned(),
+            )),
+            (
+                EngineError::GidConflict { .. },
+                Asked::Begin { fingerprint } | Asked::Run { fingerprint },
+            ) => {
+                let same = self
+                    .truths
+                    .get(gid)
+                    .is_none_or(|truth| truth.definition.fingerprint == *fingerprint);
+                same.then(|| {
+                    (
+                        Promise::P1,
+                        "the same content was called other content".to_owned(),
+                    )
+                })
+            }
+            (
+                EngineError::NotFound { .. }
+                | EngineError::GidConflict { .. }
+                | EngineError::Rejected { .. }
+                | EngineError::TooManyBranches { .. }
+                | EngineError::Overloaded { .. }
+                | EngineError::StoreUnavailable { .. }
+                | EngineError::StoreFull
+                | EngineError::Stopping
+                | EngineError::Unreadable { .. }
+                | EngineError::TooLarge,
+                _,
+            ) => None,
+        }
+    }
+}
+
+fn has_branch(truth: &Truth, branch_id: &BranchId, fingerprint: Fingerprint) -> bool {
+    truth
+        .branches
+        .iter()
+        .any(|branch| branch.branch_id == *branch_id && branch.fingerprint == fingerprint)
+}

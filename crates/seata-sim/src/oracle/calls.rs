@@ -1,0 +1,343 @@
+//! Judges each call when it starts: P1, P2, P6, P7's deadline, and the order of branches. `repeats` judges P8.
+
+use seata_core::{AttemptId, BranchIndex, Gid, Operation, Outcome};
+use seata_store::Owner;
+
+use crate::oracle::{Key, Now, Oracle, Promise, Pulse, Truth};
+use crate::participant::Participants;
+
+/// How a call ended for the coordinator that made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum CallEnd {
+    Answered(Outcome),
+    /// It was given up before its time limit.
+    Dropped,
+    /// Its coordinator died.
+    Died,
+}
+
+/// One call as the network saw it.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) key: Key,
+    pub(crate) attempt: AttemptId,
+    pub(crate) owner: Owner,
+    pub(crate) begun_ms: u64,
+    pub(crate) end: Option<CallEnd>,
+    /// When another living holder began the same operation while this one was in flight.
+    pub(crate) overlapped_ms: Option<u64>,
+}
+
+impl Seen {
+    const fn gid(&self) -> &Gid {
+        &self.key.0
+    }
+}
+
+impl Oracle {
+    /// Judges a call that starts, and notes it.
+    pub(crate) fn call_begun(
+        &mut self,
+        id: u64,
+        seen: Seen,
+        participants: &Participants,
+        now: Now,
+    ) {
+        let gid = seen.gid().clone();
+        for (promise, what) in self.judge_call(&seen, participants, now) {
+            self.broken(promise, &gid, now, what);
+        }
+        self.note_overlaps(&seen, now);
+        self.by_key.entry(seen.key.clone()).or_default().push(id);
+        self.flying.entry(gid).or_default().push(id);
+        self.calls.insert(id, seen);
+    }
+
+    /// Notes how a call ended.
+    pub(crate) fn call_ended(&mut self, id: u64, end: CallEnd, now: Now) {
+        let Some(seen) = self.calls.get_mut(&id) else {
+            return;
+        };
+        if seen.end.is_some() {
+            return;
+        }
+        seen.end = Some(end.clone());
+        let seen = seen.clone();
+        if let Some(flying) = self.flying.get_mut(seen.gid()) {
+            flying.retain(|other| *other != id);
+        }
+        self.judge_overlap(&seen, now);
+        if end == CallEnd::Dropped {
+            self.judge_drop(&seen, now);
+        }
+    }
+
+    /// Notes that a process died: its calls ended with it.
+    pub(crate) fn died(&mut self, owner: Owner, now: Now) {
+        let its: Vec<u64> = self
+            .flying
+            .values()
+            .flatten()
+            .copied()
+            .filter(|id| self.calls.get(id).is_some_and(|seen| seen.owner == owner))
+            .collect();
+        for id in its {
+            self.call_ended(id, CallEnd::Died, now);
+        }
+    }
+
+    /// Answers the calls in flight of one transaction from one process.
+    pub(crate) fn flying_of<'a>(
+        &'a self,
+        gid: &Gid,
+        owner: Owner,
+    ) -> impl Iterator<Item = &'a Seen> + use<'a> {
+        let ids = self.flying.get(gid).map(Vec::as_slice).unwrap_or_default();
+        ids.iter()
+            .filter_map(|id| self.calls.get(id))
+            .filter(move |seen| seen.owner == owner)
+    }
+
+    /// Answers whether a process left a call of this transaction without an answer.
+    pub(crate) fn has_call_since(&self, gid: &Gid, owner: Owner) -> bool {
+        self.by_key
+            .iter()
+            .filter(|((of, _, _), _)| of == gid)
+            .filter_map(|(_, ids)| ids.last().and_then(|id| self.calls.get(id)))
+            .any(|seen| seen.owner == owner && !matches!(seen.end, Some(CallEnd::Answered(_))))
+    }
+
+    fn judge_call(
+        &self,
+        seen: &Seen,
+        participants: &Participants,
+        now: Now,
+    ) -> Vec<(Promise, String)> {
+        let (gid, branch_id, operation) = &seen.key;
+        let Some(truth) = self.truths.get(gid) else {
+            return vec![(
+                Promise::P1,
+                "a branch was called before the transaction was durable".to_owned(),
+            )];
+        };
+        let Some(branch) = truth.index(branch_id) else {
+            return vec![(
+                Promise::P1,
+                format!("branch {branch_id} was called before it was durable"),
+            )];
+        };
+        let mut breaches = Vec::new();
+        breaches.extend(self.judge_caller(truth, seen, now));
+        breaches.extend(match operation {
+            Operation::Action => self.judge_action(truth, branch, participants, now),
+            Operation::Compensation => {
+                self.judge_compensation(truth, branch, seen.owner, participants)
+            }
+        });
+        breaches.extend(self.judge_repeat(truth, branch, seen));
+        breaches.extend(self.judge_width(truth, seen));
+        breaches
+    }
+
+    /// P6: only who holds the lease calls, and only while at least half of it is left.
+    fn judge_caller(&self, truth: &Truth, seen: &Seen, now: Now) -> Option<(Promise, String)> {
+        let header = &truth.header;
+        if header.owner != Some(seen.owner) {
+            let what = format!(
+                "a call started under {:?} after another took the lease ({:?})",
+                seen.attempt.token, header.token
+            );
+            return Some((Promise::P6, what));
+        }
+        let left_ms = header
+            .lease_until
+            .map_or(0, |until| i128::from(until.0) - i128::from(now.store.0));
+        let half_ms = i128::from(self.lease_ms / 2);
+        (left_ms < half_ms).then(|| {
+            (
+                Promise::P6,
+                format!(
+                    "a call started with {left_ms} ms of the lease left, under half of {} ms",
+                    self.lease_ms
+                ),
+            )
+        })
+    }
+
+    fn judge_action(
+        &self,
+        truth: &Truth,
+        branch: BranchIndex,
+        participants: &Participants,
+        now: Now,
+    ) -> Option<(Promise, String)> {
+        if truth.submitted_at.is_none() {
+            return Some((
+                Promise::P1,
+                format!("the action of {branch:?} was called before the submission was durable"),
+            ));
+        }
+        if let Some(turned) = &truth.turned
+            && !turned.compensate.contains(&branch)
+            && truth
+                .branch(branch)
+                .is_some_and(|definition| definition.compensation.is_some())
+        {
+            let what = format!(
+                "the action of {branch:?} was called after the decision that it needs no compensation"
+            );
+            return Some((Promise::P3, what));
+        }
+        if let Some(deadline) = truth.deadline()
+            && now.store > deadline.plus(self.bound.deadline)
+        {
+            let what = format!(
+                "the action of {branch:?} was called {:?} after the deadline",
+                now.store.since(deadline)
+            );
+            return Some((Promise::P7, what));
+        }
+        let early = truth.before(branch).into_iter().find(|earlier| {
+            let took_effect = truth
+                .branch(*earlier)
+                .is_some_and(|definition| !has_not_acted(truth, participants, definition));
+            !took_effect && !truth.skipped.contains(&(*earlier, Operation::Action))
+        });
+        early.map(|earlier| {
+            (
+                Promise::P8,
+                format!("{branch:?} was called before {earlier:?}, which it comes after"),
+            )
+        })
+    }
+
+    fn judge_compensation(
+        &self,
+        truth: &Truth,
+        branch: BranchIndex,
+        owner: Owner,
+        participants: &Participants,
+    ) -> Option<(Promise, String)> {
+        let gid = &truth.header.gid;
+        let Some(turned) = &truth.turned else {
+            return Some((
+                Promise::P2,
+                format!("{branch:?} was compensated before the decision was durable"),
+            ));
+        };
+        if !turned.compensate.contains(&branch) {
+            return Some((
+                Promise::P2,
+                format!("{branch:?} was compensated, which the decision does not list"),
+            ));
+        }
+        if self
+            .flying_of(gid, owner)
+            .any(|other| other.key.2 == Operation::Action)
+        {
+            return Some((
+                Promise::P8,
+                format!("{branch:?} was compensated while an action was in flight"),
+            ));
+        }
+        let behind = truth.behind(branch);
+        let early = turned.compensate.iter().find(|later| {
+            behind.contains(later)
+                && !truth.skipped.contains(&(**later, Operation::Compensation))
+                && {
+                    let Some(definition) = truth.branch(**later) else {
+                        return false;
+                    };
+                    let ledger = participants.ledger(gid, &definition.branch_id);
+                    !ledger.holding.is_compensated() && ledger.action_refusals == 0
+                }
+        });
+        early.map(|later| {
+            (
+                Promise::P8,
+                format!("{branch:?} was compensated before {later:?}, which comes after it"),
+            )
+        })
+    }
+
+    fn judge_width(&self, truth: &Truth, seen: &Seen) -> Option<(Promise, String)> {
+        let flying = self.flying_of(seen.gid(), seen.owner).count();
+        let width =
+            usize::try_from(truth.definition.options.branch_parallelism).unwrap_or(usize::MAX);
+        (flying >= width).then(|| {
+            (
+                Promise::P9,
+                format!("a call started while {flying} of at most {width} were in flight"),
+            )
+        })
+    }
+
+    /// A call was given up although nothing was wrong: then the branch is called twice for nothing.
+    fn judge_drop(&mut self, seen: &Seen, now: Now) {
+        let Some(truth) = self.truths.get(seen.gid()) else {
+            return;
+        };
+        let since_ms = now.ms.saturating_sub(2 * self.lease_ms);
+        if truth.is_overridden() || !self.is_untroubled(seen.owner, since_ms) {
+            return;
+        }
+        let what = format!(
+            "the {} of {} was given up after {} ms although its coordinator was well",
+            seen.key.2,
+            seen.key.1,
+            now.ms - seen.begun_ms
+        );
+        let gid = seen.gid().clone();
+        self.broken(Promise::P8, &gid, now, what);
+    }
+
+    /// Notes which calls of other living holders are in flight for the same operation.
+    fn note_overlaps(&mut self, seen: &Seen, now: Now) {
+        let ids = self.by_key.get(&seen.key).cloned().unwrap_or_default();
+        for id in ids {
+            let alive = |owner: &Owner| {
+                self.lives
+                    .get(owner)
+                    .is_some_and(|life| life.pulse == Pulse::Alive)
+            };
+            if let Some(other) = self.calls.get_mut(&id)
+                && other.end.is_none()
+                && other.owner != seen.owner
+                && alive(&other.owner)
+            {
+                other.overlapped_ms.get_or_insert(now.ms);
+            }
+        }
+    }
+
+    /// A living holder must have given its call up by the time at which another may begin.
+    fn judge_overlap(&mut self, seen: &Seen, now: Now) {
+        const GRACE_MS: u64 = 5;
+        let Some(overlapped_ms) = seen.overlapped_ms else {
+            return;
+        };
+        let stood_still = self.lives.get(&seen.owner).is_none_or(|life| {
+            life.pulse != Pulse::Alive || life.thawed_ms + GRACE_MS > overlapped_ms
+        });
+        if now.ms <= overlapped_ms + GRACE_MS || stood_still {
+            return;
+        }
+        let what = format!(
+            "the {} of {} was in flight from two living holders at once",
+            seen.key.2, seen.key.1
+        );
+        let gid = seen.gid().clone();
+        self.broken(Promise::P8, &gid, now, what);
+    }
+}
+
+fn has_not_acted(
+    truth: &Truth,
+    participants: &Participants,
+    definition: &seata_core::BranchDefinition,
+) -> bool {
+    participants
+        .ledger(&truth.header.gid, &definition.branch_id)
+        .holding
+        == crate::participant::Holding::Untouched
+}

@@ -1,0 +1,210 @@
+//! Judges what coordinators do, from outside: at the participants, at the clients and at the store. It checks the
+//! promises P1 to P9 of DESIGN 2 and knows nothing of what the engine holds in memory.
+//!
+//! `truth` is what the store holds, `writes` judges appends and leases, `calls` judges what reaches the network,
+//! `answers` judges what clients are told, `ends` judges where everything came to.
+
+mod answers;
+mod calls;
+mod ends;
+mod repeats;
+mod truth;
+mod writes;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use seata_core::{BranchId, Gid, Operation, UnixMillis};
+use seata_store::Owner;
+
+pub(crate) use answers::{Asked, Told};
+pub(crate) use calls::{CallEnd, Seen};
+pub(crate) use ends::Bound;
+pub(crate) use truth::Truth;
+
+/// The most violations that one run keeps.
+const VIOLATIONS_MAX: usize = 30;
+
+/// A promise of DESIGN 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Promise {
+    /// Accepted means durable.
+    P1,
+    /// Decision before effect.
+    P2,
+    /// All or nothing.
+    P3,
+    /// Silence is not a no.
+    P4,
+    /// No way back.
+    P5,
+    /// One writer.
+    P6,
+    /// It ends.
+    P7,
+    /// At least once, with a stable key; and the order of branches.
+    P8,
+    /// Bounded.
+    P9,
+}
+
+/// A broken promise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Which promise.
+    pub promise: Promise,
+    /// Of which transaction, if of one.
+    pub gid: Option<Gid>,
+    /// When, in ms of virtual time.
+    pub at_ms: u64,
+    /// What was seen.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gid = self.gid.as_ref().map_or("-", Gid::as_str);
+        write!(
+            f,
+            "{:?} at {} ms, {gid}: {}",
+            self.promise, self.at_ms, self.what
+        )
+    }
+}
+
+/// One moment by both clocks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    pub(crate) ms: u64,
+    pub(crate) store: UnixMillis,
+}
+
+/// Whether a process can act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pulse {
+    Alive,
+    Frozen,
+    /// It was told to stop.
+    Stopping,
+    Dead,
+}
+
+/// One start of one process, as seen from outside.
+#[derive(Debug, Clone)]
+pub(crate) struct Life {
+    pub(crate) pulse: Pulse,
+    /// When something last went wrong with it or between it and the store.
+    pub(crate) trouble_ms: u64,
+    /// When it last began to go on after it had stood still, or began at all.
+    pub(crate) thawed_ms: u64,
+}
+
+/// Names one operation of one branch.
+pub(crate) type Key = (Gid, BranchId, Operation);
+
+/// Everything that was seen, and what was wrong with it.
+#[derive(Debug)]
+pub(crate) struct Oracle {
+    lease_ms: u64,
+    pub(crate) bound: Bound,
+    pub(crate) truths: BTreeMap<Gid, Truth>,
+    pub(crate) lives: BTreeMap<Owner, Life>,
+    calls: BTreeMap<u64, Seen>,
+    by_key: BTreeMap<Key, Vec<u64>>,
+    flying: BTreeMap<Gid, Vec<u64>>,
+    told: BTreeMap<Gid, Told>,
+    sent: BTreeMap<Gid, answers::Sent>,
+    /// Appends that were handed over and neither applied nor refused.
+    appending: BTreeMap<Gid, Owner>,
+    pub(crate) violations: Vec<Violation>,
+}
+
+impl Oracle {
+    pub(crate) const fn new(lease_ms: u64, bound: Bound) -> Self {
+        Self {
+            lease_ms,
+            bound,
+            truths: BTreeMap::new(),
+            lives: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            by_key: BTreeMap::new(),
+            flying: BTreeMap::new(),
+            told: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            appending: BTreeMap::new(),
+            violations: Vec::new(),
+        }
+    }
+
+    pub(crate) fn broken(&mut self, promise: Promise, gid: &Gid, now: Now, what: String) {
+        if self.violations.len() < VIOLATIONS_MAX {
+            self.violations.push(Violation {
+                promise,
+                gid: Some(gid.clone()),
+                at_ms: now.ms,
+                what,
+            });
+        }
+    }
+
+    /// Notes a breach that belongs to no transaction.
+    pub(crate) fn broken_bound(&mut self, now: Now, what: String) {
+        self.violations.push(Violation {
+            promise: Promise::P9,
+            gid: None,
+            at_ms: now.ms,
+            what,
+        });
+    }
+
+    /// Notes a start.
+    pub(crate) fn started(&mut self, owner: Owner, now: Now) {
+        self.lives.insert(
+            owner,
+            Life {
+                pulse: Pulse::Alive,
+                trouble_ms: now.ms,
+                thawed_ms: now.ms,
+            },
+        );
+    }
+
+    /// Notes that a process goes on, stands still, stops or is dead.
+    pub(crate) fn pulse(&mut self, owner: Owner, pulse: Pulse, now: Now) {
+        if let Some(life) = self.lives.get_mut(&owner) {
+            life.pulse = pulse;
+            life.trouble_ms = life.trouble_ms.max(now.ms);
+            life.thawed_ms = now.ms;
+        }
+        if pulse == Pulse::Dead {
+            self.died(owner, now);
+        }
+    }
+
+    /// Notes that something goes wrong with a process until then: what it does in that time has an excuse.
+    pub(crate) fn troubled(&mut self, owner: Owner, until_ms: u64) {
+        if let Some(life) = self.lives.get_mut(&owner) {
+            life.trouble_ms = life.trouble_ms.max(until_ms);
+        }
+    }
+
+    fn is_untroubled(&self, owner: Owner, since_ms: u64) -> bool {
+        self.lives
+            .get(&owner)
+            .is_some_and(|life| life.pulse == Pulse::Alive && life.trouble_ms < since_ms)
+    }
+
+    pub(crate) fn is_alive(&self, owner: Owner) -> bool {
+        self.lives
+            .get(&owner)
+            .is_some_and(|life| life.pulse != Pulse::Dead)
+    }
+
+    /// Answers whether another than this owner holds the lease of a transaction.
+    pub(crate) fn is_stray(&self, gid: &Gid, owner: Owner, now: Now) -> bool {
+        self.truths.get(gid).is_some_and(|truth| {
+            truth.header.is_leased(now.store)
+                && truth.header.owner.is_some_and(|holder| holder != owner)
+        })
+    }
+}

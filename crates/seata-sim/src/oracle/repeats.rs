@@ -1,0 +1,67 @@
+//! Judges P8 when an operation is called again: only after an answer that settles nothing, a crash, a takeover or an
+//! operator's retry, and only once what was learnt before is durable.
+
+use seata_core::{BranchIndex, Operation, Outcome};
+
+use crate::oracle::{CallEnd, Oracle, Promise, Seen, Truth};
+
+impl Oracle {
+    pub(crate) fn judge_repeat(
+        &self,
+        truth: &Truth,
+        branch: BranchIndex,
+        seen: &Seen,
+    ) -> Option<(Promise, String)> {
+        let operation = seen.key.2;
+        if truth.succeeded.contains(&(branch, operation)) {
+            return Some((
+                Promise::P8,
+                format!(
+                    "the {operation} of {branch:?} was called again after its recorded success"
+                ),
+            ));
+        }
+        let earlier = self
+            .by_key
+            .get(&seen.key)?
+            .iter()
+            .rev()
+            .filter_map(|id| self.calls.get(id))
+            .find(|earlier| earlier.owner == seen.owner)?;
+        if earlier.attempt.token != seen.attempt.token {
+            return None;
+        }
+        match &earlier.end {
+            None => Some((
+                Promise::P8,
+                format!(
+                    "the {operation} of {branch:?} was called again while its call was in flight"
+                ),
+            )),
+            Some(CallEnd::Answered(Outcome::Success)) => Some((
+                Promise::P8,
+                format!(
+                    "the {operation} of {branch:?} was called again after its success was heard"
+                ),
+            )),
+            Some(CallEnd::Answered(Outcome::Failure { .. })) if operation == Operation::Action => {
+                Some((
+                    Promise::P8,
+                    format!(
+                        "the action of {branch:?} was called again after its refusal was heard"
+                    ),
+                ))
+            }
+            Some(CallEnd::Answered(_)) => {
+                let known = truth
+                    .answered
+                    .contains(&(branch, operation, earlier.attempt));
+                (!known).then(|| {
+                    let what = format!("the {operation} of {branch:?} was called again before the answer to {:?} was durable", earlier.attempt);
+                    (Promise::P2, what)
+                })
+            }
+            Some(CallEnd::Dropped | CallEnd::Died) => None,
+        }
+    }
+}

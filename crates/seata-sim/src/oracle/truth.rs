@@ -1,0 +1,242 @@
+//! What the store holds, as the oracle knows it: folded from the appends that were applied, by its own few rules and
+//! not by the core's. It judges what the record says, never how the engine came to it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use seata_core::{
+    AbortCause, AttemptId, BranchDefinition, BranchId, BranchIndex, Definition, End, Event, Fact,
+    Operation, Outcome, Status, UnixMillis,
+};
+use seata_store::Header;
+
+/// The decision to abort.
+#[derive(Debug, Clone)]
+pub(crate) struct Turned {
+    pub(crate) cause: AbortCause,
+    pub(crate) at: UnixMillis,
+    pub(crate) compensate: Vec<BranchIndex>,
+}
+
+/// One transaction as the store holds it.
+#[derive(Debug, Clone)]
+pub(crate) struct Truth {
+    pub(crate) header: Header,
+    pub(crate) definition: Arc<Definition>,
+    pub(crate) branches: Vec<Arc<BranchDefinition>>,
+    last_event: u32,
+    pub(crate) submitted_at: Option<UnixMillis>,
+    pub(crate) abort_requested: bool,
+    pub(crate) turned: Option<Turned>,
+    pub(crate) answered: BTreeSet<(BranchIndex, Operation, AttemptId)>,
+    pub(crate) succeeded: BTreeSet<(BranchIndex, Operation)>,
+    pub(crate) skipped: BTreeSet<(BranchIndex, Operation)>,
+    pub(crate) forced: Option<End>,
+    pub(crate) ended: Option<End>,
+    stands_still: bool,
+    /// A coordinator marked it STUCK without saying so in an event: it broke an invariant there.
+    pub(crate) set_aside: bool,
+    /// The reasons of all orders.
+    pub(crate) reasons: BTreeSet<String>,
+}
+
+impl Truth {
+    /// Begins with the first event.
+    pub(crate) fn begin(header: Header, first: &Event) -> Result<Self, String> {
+        let Fact::Created(definition) = &first.fact else {
+            return Err(format!("the first event is {}", first.fact.as_str()));
+        };
+        Ok(Self {
+            header,
+            definition: Arc::clone(definition),
+            branches: definition.branches.clone(),
+            last_event: first.number,
+            submitted_at: None,
+            abort_requested: false,
+            turned: None,
+            answered: BTreeSet::new(),
+            succeeded: BTreeSet::new(),
+            skipped: BTreeSet::new(),
+            forced: None,
+            ended: None,
+            stands_still: false,
+            set_aside: false,
+            reasons: BTreeSet::new(),
+        })
+    }
+
+    pub(crate) fn index(&self, branch: &BranchId) -> Option<BranchIndex> {
+        let at = self
+            .branches
+            .iter()
+            .position(|known| known.branch_id == *branch)?;
+        u32::try_from(at).ok().map(BranchIndex)
+    }
+
+    pub(crate) fn branch(&self, index: BranchIndex) -> Option<&Arc<BranchDefinition>> {
+        self.branches.get(usize::try_from(index.0).ok()?)
+    }
+
+    /// Answers whether an operator overrode the participants, so that the end is not theirs (P3).
+    pub(crate) fn is_overridden(&self) -> bool {
+        self.forced.is_some() || !self.skipped.is_empty()
+    }
+
+    /// Answers the deadline of a submitted saga.
+    pub(crate) fn deadline(&self) -> Option<UnixMillis> {
+        let limit = self.definition.options.timeout_to_fail?;
+        self.submitted_at.map(|at| at.plus(limit))
+    }
+
+    /// Takes the next event, or says why it contradicts what stands.
+    pub(crate) fn follow(&mut self, event: &Event) -> Result<(), String> {
+        let word = event.fact.as_str();
+        if event.number <= self.last_event {
+            return Err(format!(
+                "event {} ({word}) was written over event {}",
+                event.number, self.last_event
+            ));
+        }
+        if let Some(end) = self.ended {
+            return Err(format!(
+                "event {} ({word}) follows the end {}",
+                event.number,
+                end.as_str()
+            ));
+        }
+        self.last_event = event.number;
+        self.stands_still = match &event.fact {
+            Fact::Stuck { .. } => true,
+            Fact::Retried { .. }
+            | Fact::Skipped { .. }
+            | Fact::TurnedRound { .. }
+            | Fact::Committed
+            | Fact::Aborted => false,
+            Fact::Created(_)
+            | Fact::BranchAdded(_)
+            | Fact::Submitted
+            | Fact::AbortRequested { .. }
+            | Fact::Answered(_)
+            | Fact::Recovered { .. }
+            | Fact::Forced { .. }
+            | Fact::Elided { .. } => self.stands_still,
+        };
+        match &event.fact {
+            Fact::Created(_) => return Err("created twice".to_owned()),
+            Fact::BranchAdded(branch) => self.branches.push(Arc::clone(branch)),
+            Fact::Submitted => {
+                if self.submitted_at.is_some() || self.turned.is_some() {
+                    return Err("submitted again".to_owned());
+                }
+                self.submitted_at = Some(event.at);
+            }
+            Fact::AbortRequested { reason } => {
+                self.abort_requested = true;
+                self.reasons.insert(reason.as_str().to_owned());
+            }
+            Fact::Answered(answered) => {
+                self.answered
+                    .insert((answered.branch, answered.operation, answered.attempt));
+                if answered.outcome == Outcome::Success {
+                    self.succeeded.insert((answered.branch, answered.operation));
+                }
+            }
+            Fact::TurnedRound { cause, compensate } => {
+                if self.turned.is_some() {
+                    return Err("turned round twice".to_owned());
+                }
+                self.turned = Some(Turned {
+                    cause: cause.clone(),
+                    at: event.at,
+                    compensate: compensate.clone(),
+                });
+            }
+            Fact::Committed => self.end(End::Committed)?,
+            Fact::Aborted => self.end(End::Aborted)?,
+            Fact::Retried { reason, .. } => {
+                self.reasons.insert(reason.as_str().to_owned());
+            }
+            Fact::Skipped {
+                branch,
+                operation,
+                reason,
+            } => {
+                self.skipped.insert((*branch, *operation));
+                self.reasons.insert(reason.as_str().to_owned());
+            }
+            Fact::Forced { to, reason } => {
+                self.forced = Some(*to);
+                self.reasons.insert(reason.as_str().to_owned());
+            }
+            Fact::Recovered { .. } | Fact::Stuck { .. } | Fact::Elided { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Takes a history that took the old one's place: what is new in it follows, the rest must not be new.
+    pub(crate) fn follow_compacted(&mut self, rest: &[Event]) -> Result<(), String> {
+        let known = self.last_event;
+        rest.iter()
+            .filter(|event| event.number > known)
+            .try_for_each(|event| self.follow(event))
+    }
+
+    fn end(&mut self, end: End) -> Result<(), String> {
+        let allowed = match end {
+            End::Committed => self.turned.is_none() && self.submitted_at.is_some(),
+            End::Aborted => self.turned.is_some(),
+        };
+        if !allowed && self.forced != Some(end) {
+            return Err(format!("ended {} without having decided so", end.as_str()));
+        }
+        self.ended = Some(end);
+        Ok(())
+    }
+
+    /// Notes whether the record was marked STUCK although no event says so.
+    pub(crate) fn note_set_aside(&mut self) {
+        self.set_aside |= self.header.status == Status::Stuck && !self.stands_still;
+    }
+
+    /// Says what is wrong between the header and the events, if anything.
+    pub(crate) fn contradiction(&self) -> Option<String> {
+        let status = self.header.status;
+        let agrees = match self.ended {
+            Some(End::Committed) => status == Status::Committed,
+            Some(End::Aborted) => status == Status::Aborted,
+            None => !status.is_final(),
+        };
+        (!agrees).then(|| format!("the header says {status}, the events say {:?}", self.ended))
+    }
+
+    /// Answers the branches that must be done before this one, those before them not included.
+    pub(crate) fn before(&self, branch: BranchIndex) -> Vec<BranchIndex> {
+        let Some(definition) = self.branch(branch) else {
+            return Vec::new();
+        };
+        let mut before: Vec<BranchIndex> = definition
+            .after
+            .iter()
+            .filter_map(|name| self.index(name))
+            .collect();
+        if self.definition.options.order == seata_core::Order::Sequential && branch.0 > 0 {
+            before.push(BranchIndex(branch.0 - 1));
+        }
+        before
+    }
+
+    /// Answers all branches that come after this one, however far.
+    pub(crate) fn behind(&self, branch: BranchIndex) -> BTreeSet<BranchIndex> {
+        let count = u32::try_from(self.branches.len()).unwrap_or(u32::MAX);
+        let mut behind = BTreeSet::new();
+        let mut open = vec![branch];
+        while let Some(earlier) = open.pop() {
+            for later in (0..count).map(BranchIndex) {
+                if self.before(later).contains(&earlier) && behind.insert(later) {
+                    open.push(later);
+                }
+            }
+        }
+        behind
+    }
+}
