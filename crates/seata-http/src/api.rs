@@ -98,7 +98,6 @@ impl Api {
     }
 
     /// Makes the router of all routes.
-    #[must_use]
     pub fn router(self: &Arc<Self>) -> Router {
         let endpoint = |route: Route| Endpoint {
             api: Arc::clone(self),

@@ -18,6 +18,9 @@ use crate::code::ErrorCode;
 /// The longest text of an error, in bytes: it may quote what was sent.
 const TEXT_BYTES_MAX: usize = 600;
 
+/// When to come back, unless somebody knows better.
+const RETRY_DEFAULT: Duration = Duration::from_secs(1);
+
 /// When to come back to a full disk.
 const STORE_FULL_RETRY: Duration = Duration::from_secs(30);
 
@@ -99,13 +102,36 @@ impl Problem {
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = self.code.status();
         response.headers_mut().insert(CONTENT_TYPE, JSON);
-        if let Some(wait) = self.retry_after {
-            let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            response
-                .headers_mut()
-                .insert(RETRY_AFTER, HeaderValue::from(secs.max(1)));
+        if let Some(value) = self.retry_after() {
+            response.headers_mut().insert(RETRY_AFTER, value);
         }
         response
+    }
+
+    /// Answers when to come back, in whole seconds: every 429 and 503 says it.
+    pub(crate) fn retry_after(&self) -> Option<HeaderValue> {
+        let passes = match self.code {
+            ErrorCode::Overloaded
+            | ErrorCode::StoreUnavailable
+            | ErrorCode::StoreFull
+            | ErrorCode::Stopping => Some(RETRY_DEFAULT),
+            ErrorCode::InvalidRequest
+            | ErrorCode::InvalidGid
+            | ErrorCode::RouteNotFound
+            | ErrorCode::TransactionNotFound
+            | ErrorCode::BranchNotFound
+            | ErrorCode::MethodNotAllowed
+            | ErrorCode::GidConflict
+            | ErrorCode::BranchConflict
+            | ErrorCode::InvalidStatusTransition
+            | ErrorCode::PayloadTooLarge
+            | ErrorCode::UnsupportedMediaType
+            | ErrorCode::RecordUnreadable
+            | ErrorCode::Internal => None,
+        };
+        let wait = self.retry_after.or(passes)?;
+        let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Some(HeaderValue::from(secs.max(1)))
     }
 
     pub(crate) const fn status(&self) -> StatusCode {

@@ -8,7 +8,7 @@ mod time;
 mod transaction;
 
 pub(crate) use events::events;
-pub(crate) use list::headers;
+pub(crate) use list::{headers, lines};
 pub(crate) use submitted::{accepted, ended, ordered};
 pub(crate) use time::rfc3339;
 pub(crate) use transaction::transaction;

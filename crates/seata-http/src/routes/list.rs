@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use seata_core::{Gid, Mode, Status, UnixMillis};
 use seata_store::{Cursor, Header, ListQuery, PAGE_MAX};
 
+use super::lines;
+use super::pages::{Asked, Pages};
 use crate::answer::{headers, json};
 use crate::api::Api;
 use crate::endpoint::Answer;
@@ -27,27 +29,26 @@ const SCANS_MAX: usize = 16;
 /// Between time and gid of a cursor: no character of a gid.
 const CURSOR_MARK: char = '~';
 
-/// Answers a page of transactions.
+/// Answers a page of transactions, or all as lines.
 pub(super) async fn list(api: Arc<Api>, request: Request) -> Answer {
-    let query = Query::parse(request.uri().query())?;
-    let (mut asked, mut skip) = read(&query)?;
-    let limit = asked.limit;
+    let asked = read(&Query::parse(request.uri().query())?)?;
+    if lines::is_asked(request.headers()) {
+        return lines::stream(api, asked).await;
+    }
+    let limit = asked.limit.unwrap_or(LIMIT_DEFAULT);
+    let mut pages = Pages::new(asked.query, asked.skip);
     let mut found: Vec<Header> = Vec::new();
-    let mut next = None;
     for _ in 0..SCANS_MAX {
-        asked.limit = (limit - found.len() + skip).min(PAGE_MAX);
-        let page = api.engine.list(&asked).await.map_err(Problem::from)?;
-        let skipped = skip.min(page.items.len());
-        skip -= skipped;
-        found.extend(page.items.into_iter().skip(skipped));
-        next = page.next;
-        if next.is_none() || found.len() >= limit {
+        let Some(page) = pages.read(&api.engine, limit - found.len()).await? else {
+            break;
+        };
+        found.extend(page);
+        if found.len() >= limit {
             break;
         }
-        asked.behind.clone_from(&next);
     }
     let mut response = json(StatusCode::OK, &headers(&found));
-    if let Some(cursor) = next
+    if let Some(cursor) = pages.next()
         && let Ok(value) = HeaderValue::from_str(&write_cursor(&cursor))
     {
         response.headers_mut().insert(NEXT_CURSOR, value);
@@ -55,8 +56,8 @@ pub(super) async fn list(api: Arc<Api>, request: Request) -> Answer {
     Ok(response)
 }
 
-fn read(query: &Query) -> Result<(ListQuery, usize), Problem> {
-    let limit = number(query, "limit", 1, PAGE_MAX)?.unwrap_or(LIMIT_DEFAULT);
+fn read(query: &Query) -> Result<Asked, Problem> {
+    let limit = number(query, "limit", 1, PAGE_MAX)?;
     let offset = number(query, "offset", 0, OFFSET_MAX)?;
     let behind = query.get("cursor")?.map(read_cursor).transpose()?;
     if behind.is_some() && offset.is_some() {
@@ -65,16 +66,20 @@ fn read(query: &Query) -> Result<(ListQuery, usize), Problem> {
             "is given beside `cursor`: give one of them",
         ));
     }
-    let asked = ListQuery {
+    let query = ListQuery {
         behind,
         status: query.get("status")?.map_or(Ok(Vec::new()), statuses)?,
         mode: query.get("mode")?.map(mode).transpose()?,
         created_from: instant(query, "created_after")?,
         created_before: instant(query, "created_before")?,
         gid_prefix: query.get("gid_prefix")?.map(prefix).transpose()?,
-        ..ListQuery::newest(limit)
+        ..ListQuery::newest(LIMIT_DEFAULT)
     };
-    Ok((asked, offset.unwrap_or(0)))
+    Ok(Asked {
+        query,
+        skip: offset.unwrap_or(0),
+        limit,
+    })
 }
 
 fn number(query: &Query, name: &str, min: usize, max: usize) -> Result<Option<usize>, Problem> {

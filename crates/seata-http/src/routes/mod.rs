@@ -1,9 +1,11 @@
 //! The handlers: read, ask the engine, render.
 
 mod create;
+mod lines;
 mod list;
 mod observe;
 mod orders;
+mod pages;
 mod settle;
 mod submit;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
@@ -51,6 +51,7 @@ pub(super) async fn health(api: Arc<Api>) -> Answer {
     let health = api.engine.health().await;
     let problem = (!health.store).then(store_down);
     let status = problem.as_ref().map_or(StatusCode::OK, Problem::status);
+    let retry_after = problem.as_ref().and_then(Problem::retry_after);
     let body = HealthJson {
         status: if health.store { "healthy" } else { "unhealthy" },
         timestamp: rfc3339(api.engine.now()),
@@ -58,7 +59,11 @@ pub(super) async fn health(api: Arc<Api>) -> Answer {
         version: api.config.version,
         problem,
     };
-    Ok(json(status, &body))
+    let mut response = json(status, &body);
+    if let Some(value) = retry_after {
+        response.headers_mut().insert(RETRY_AFTER, value);
+    }
+    Ok(response)
 }
 
 fn store_down() -> Problem {

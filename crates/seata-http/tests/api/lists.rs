@@ -1,5 +1,7 @@
 //! `/api/tx`.
 
+use axum::body::Body;
+use http::Request;
 use serde_json::{Value, json};
 
 use crate::world::{World, plus, saga};
@@ -79,4 +81,37 @@ async fn a_cursor_goes_on_where_the_page_ended_though_others_write() {
             .await;
     }
     assert_eq!(seen, ["b-6", "b-5", "b-4", "a-3", "a-2", "a-1", "a-0"]);
+}
+
+async fn lines(world: &World, query: &str) -> Vec<String> {
+    let request = Request::get(format!("/api/tx{query}"))
+        .header("accept", "text/html, application/x-ndjson;q=0.9");
+    let answered = world.send(request.body(Body::empty()).unwrap()).await;
+    assert_eq!(answered.headers["content-type"], "application/x-ndjson");
+    let gid = |line: &str| serde_json::from_str::<Value>(line).unwrap()["gid"].clone();
+    let text = answered.text.lines().map(gid);
+    text.map(|gid| gid.as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn lines_are_streamed_to_the_last_one_that_matches() {
+    let world = filled().await;
+    assert_eq!(
+        lines(&world, "").await,
+        ["b-6", "b-5", "b-4", "a-3", "a-2", "a-1", "a-0"]
+    );
+    assert_eq!(lines(&world, "?limit=2&offset=4").await, ["a-2", "a-1"]);
+    assert_eq!(lines(&world, "?gid_prefix=c").await, Vec::<String>::new());
+    for n in 0..1_100 {
+        world
+            .ok("/api/start", json!({"gid": format!("c-{n}")}))
+            .await;
+    }
+    let streamed = lines(&world, "?gid_prefix=c").await;
+    let each: std::collections::BTreeSet<_> = streamed.iter().collect();
+    assert_eq!((streamed.len(), each.len()), (1_100, 1_100));
+    world.down.now();
+    let request = Request::get("/api/tx").header("accept", "application/x-ndjson");
+    let refused = world.send(request.body(Body::empty()).unwrap()).await;
+    assert_eq!(refused.code(), "STORE_UNAVAILABLE");
 }

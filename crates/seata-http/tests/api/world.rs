@@ -103,7 +103,9 @@ pub(crate) struct World {
 pub(crate) struct Answered {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
+    /// As JSON; what is none, as a text.
     pub(crate) body: Value,
+    pub(crate) text: String,
 }
 
 pub(crate) const LIMITS: Limits = Limits {
@@ -165,12 +167,13 @@ impl World {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        let body = serde_json::from_slice(&bytes)
-            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let body = serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text.clone()));
         Answered {
             status: parts.status,
             headers: parts.headers,
             body,
+            text,
         }
     }
 
@@ -213,6 +216,8 @@ impl Answered {
             .iter()
             .find(|known| known.as_str() == code);
         assert_eq!(known.unwrap().status(), self.status, "{self:?}");
+        let passes = [429, 503].contains(&self.status.as_u16());
+        assert_eq!(self.headers.contains_key("retry-after"), passes, "{self:?}");
         code
     }
 

@@ -1,0 +1,71 @@
+//! Reads pages of the store, one after the other.
+
+use seata_engine::Engine;
+use seata_store::{Cursor, Header, ListQuery, PAGE_MAX};
+
+use crate::problem::Problem;
+
+/// What a client asked to see of the list.
+pub(super) struct Asked {
+    pub(super) query: ListQuery,
+    /// How many to step over first.
+    pub(super) skip: usize,
+    /// How many at most, if the client said so.
+    pub(super) limit: Option<usize>,
+}
+
+/// What stands behind the pages that were read.
+enum Rest {
+    /// Perhaps more.
+    Unread,
+    /// Nothing.
+    Nothing,
+}
+
+/// The pages of one query that were not read yet.
+pub(super) struct Pages {
+    query: ListQuery,
+    skip: usize,
+    rest: Rest,
+}
+
+impl Pages {
+    pub(super) fn new(query: ListQuery, skip: usize) -> Self {
+        Self {
+            query,
+            skip,
+            rest: Rest::Unread,
+        }
+    }
+
+    /// Reads one page of at most so many. It may be short, even empty, though more follows: filters and what is
+    /// stepped over leave little of it. None: nothing follows.
+    pub(super) async fn read(
+        &mut self,
+        engine: &Engine,
+        at_most: usize,
+    ) -> Result<Option<Vec<Header>>, Problem> {
+        match self.rest {
+            Rest::Unread => {}
+            Rest::Nothing => return Ok(None),
+        }
+        self.query.limit = at_most.saturating_add(self.skip).min(PAGE_MAX);
+        let mut page = engine.list(&self.query).await.map_err(Problem::from)?;
+        let skipped = self.skip.min(page.items.len());
+        self.skip -= skipped;
+        page.items.drain(..skipped);
+        match page.next {
+            Some(next) => self.query.behind = Some(next),
+            None => self.rest = Rest::Nothing,
+        }
+        Ok(Some(page.items))
+    }
+
+    /// Answers where to go on, if anything may follow.
+    pub(super) fn next(self) -> Option<Cursor> {
+        match self.rest {
+            Rest::Unread => self.query.behind,
+            Rest::Nothing => None,
+        }
+    }
+}
