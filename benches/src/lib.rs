@@ -1,1 +1,31 @@
-//! Measures ratios against a null coordinator in one run.
+//! Measures the coordinator against a *null coordinator* in one run: two processes with the same client, the same
+//! participants and the same machine, one of which keeps no state.
+//!
+//! It starts every part as a process of its own and reads what they cost from `/proc`. It uses no crate of ours: it
+//! sees the server as its users do. It asserts no time; a run in which a transaction is lost or doubled fails.
+#![warn(missing_docs)]
+
+mod figures;
+mod lane;
+mod load;
+mod loader;
+mod metrics;
+mod null;
+mod open;
+mod order;
+mod participants;
+mod process;
+mod procfs;
+mod report;
+mod roles;
+mod runner;
+mod serve;
+mod server;
+mod start;
+mod stub;
+mod syncs;
+mod table;
+mod throughput;
+
+pub use roles::Role;
+pub use runner::{Options, run};

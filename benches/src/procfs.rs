@@ -1,0 +1,85 @@
+//! Reads what a process costs from the texts under `/proc`.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+/// Answers the processor time of a process, user and system, threads that ended included.
+///
+/// # Errors
+/// The process is gone.
+pub(crate) fn cpu(pid: u32) -> Result<Duration> {
+    let stat = read(pid, "stat")?;
+    let ticks = ticks(&stat).context("reading processor time")?;
+    Ok(Duration::from_secs(ticks) / u32::try_from(rustix::param::clock_ticks_per_second())?)
+}
+
+/// Answers the resident memory of a process in bytes.
+///
+/// # Errors
+/// The process is gone.
+pub(crate) fn resident_bytes(pid: u32) -> Result<u64> {
+    memory_bytes(pid, "VmRSS")
+}
+
+/// Answers the most resident memory that a process ever had, in bytes.
+///
+/// # Errors
+/// The process is gone.
+pub(crate) fn resident_bytes_max(pid: u32) -> Result<u64> {
+    memory_bytes(pid, "VmHWM")
+}
+
+fn memory_bytes(pid: u32, name: &str) -> Result<u64> {
+    let status = read(pid, "status")?;
+    let kib = kib(&status, name).context("reading resident memory")?;
+    Ok(kib * 1024)
+}
+
+fn read(pid: u32, name: &str) -> Result<String> {
+    let path = format!("/proc/{pid}/{name}");
+    std::fs::read_to_string(&path).with_context(|| format!("reading {path}"))
+}
+
+/// Adds fields 14 and 15. The second is the name of the program in brackets: it may hold blanks and brackets itself.
+fn ticks(stat: &str) -> Option<u64> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_ascii_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some(user + system)
+}
+
+fn kib(status: &str, name: &str) -> Option<u64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.split_ascii_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn processor_time_is_user_and_system_whatever_the_program_is_called() {
+        let stat = "42 (a) b (c)) S 1 42 42 0 -1 4194560 900 0 0 0 123 45 6 7 20 0 9 0 8000 9 9";
+        assert_eq!(ticks(stat), Some(168));
+        assert_eq!(ticks("42 (a"), None);
+        assert_eq!(ticks("42 (a) S 1"), None);
+    }
+
+    #[test]
+    fn resident_memory_is_read_by_its_whole_name() {
+        let status = "Name:\tx\nVmRSSx:\t 1 kB\nVmRSS:\t   15360 kB\nThreads:\t3\n";
+        assert_eq!(kib(status, "VmRSS"), Some(15_360));
+        assert_eq!(kib(status, "VmSwap"), None);
+    }
+
+    #[test]
+    fn this_process_has_memory_and_time() {
+        assert!(resident_bytes(std::process::id()).unwrap() > 100_000);
+        assert!(cpu(std::process::id()).is_ok());
+    }
+}

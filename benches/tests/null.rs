@@ -1,0 +1,58 @@
+//! A short bench of the null coordinator alone: all its processes start, agree on what was called, and end.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn bench(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_seata-bench"))
+        .args(arguments)
+        .env_remove("SEATA_SERVER_BIN")
+        .output()
+        .unwrap()
+}
+
+fn read(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+#[test]
+fn the_null_coordinator_is_measured_without_a_server() {
+    let folder = TempDir::with_prefix("seata-bench-test-").unwrap();
+    let json = folder.path().join("bench.json");
+    let output = bench(&[
+        "--null-only",
+        "--connections=1,4",
+        "--rounds=2",
+        "--seconds=0.05",
+        "--json",
+        json.to_str().unwrap(),
+    ]);
+    assert!(output.status.success(), "{output:?}");
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(
+        table
+            .lines()
+            .filter(|line| line.contains("| null |"))
+            .count(),
+        2
+    );
+    let report = read(&json);
+    assert_eq!(report["runs"].as_array().unwrap().len(), 4);
+    for row in report["rows"].as_array().unwrap() {
+        assert!(row["rate"].as_f64().unwrap() > 0.0, "{row}");
+        assert_eq!(row["rate_ratio"], 1.0);
+        assert_eq!(row["appends"], 0.0);
+    }
+}
+
+#[test]
+fn without_a_server_to_measure_it_says_how_to_name_one() {
+    let output = bench(&["--quick"]);
+    assert!(!output.status.success());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("--server"), "{said}");
+}
