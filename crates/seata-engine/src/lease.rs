@@ -1,5 +1,6 @@
 //! One lease as its holder knows it: by the boot-time clock, from before the claim or renewal was sent.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub(crate) struct Held {
 #[derive(Debug, Default)]
 pub(crate) struct Lease {
     held: Mutex<Option<Held>>,
+    /// A release is on its way to the store: no call may begin.
+    held_back: AtomicBool,
     prolonged: Notify,
 }
 
@@ -31,6 +34,17 @@ impl Lease {
 
     pub(crate) fn set(&self, held: Option<Held>) {
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
+        self.prolonged.notify_waiters();
+    }
+
+    /// Lets no call begin while the store is asked to release the lease.
+    pub(crate) fn hold_back(&self) {
+        self.held_back.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets calls begin again, if the lease is still held.
+    pub(crate) fn go_on(&self) {
+        self.held_back.store(false, Ordering::Relaxed);
         self.prolonged.notify_waiters();
     }
 
@@ -64,7 +78,7 @@ impl Lease {
             prolonged.as_mut().enable();
             let enough = self.held().is_some_and(|held| {
                 held.token >= token && held.until.saturating_sub(clock.boot()) >= lasts / 2
-            });
+            }) && !self.held_back.load(Ordering::Relaxed);
             if enough || planted::is(Planted::CallAfterLostLease) {
                 return;
             }

@@ -62,6 +62,9 @@ impl Driver {
         let saves = self.fed;
         let at = self.shared.boot();
         let shared = Arc::clone(&self.shared);
+        if plan.lease == LeaseChange::Release {
+            self.handle.lease.hold_back();
+        }
         let answer = {
             let journal = shared.journal.append(append.clone());
             tokio::pin!(journal);
@@ -73,6 +76,7 @@ impl Driver {
                 }
             }
         };
+        self.handle.lease.go_on();
         Sent {
             answer,
             at,
@@ -144,7 +148,7 @@ impl Driver {
         record.header = Some(header);
         self.pending.clear();
         self.pending_since = None;
-        self.creation_sent_at = None;
+        self.creation = None;
         self.unsaved.drain(..sent.saves);
         self.fed -= sent.saves;
         if let Some(snapshot) = self.appended_snapshot() {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
 use seata_core::planted::{self, Planted};
-use seata_core::{Event, Gid, Input};
+use seata_core::{Event, Gid, Input, UnixMillis};
 
 use crate::driver::calls::{Calls, Ended};
 use crate::driver::record::Record;
@@ -54,12 +54,21 @@ struct Driver {
     pending: Vec<Event>,
     /// Since when the oldest of them waits.
     pending_since: Option<Duration>,
-    /// When a creation was sent first whose fate is unknown.
-    creation_sent_at: Option<Duration>,
+    /// A creation whose fate is unknown.
+    creation: Option<Creation>,
     /// The store says that another server drives, whatever our clock says.
     foreign: bool,
     /// When calls must have ended, because the process stops.
     stop_at: Option<Duration>,
+}
+
+/// A creation that may have been applied, now or later. Every repetition bears the same time, which tells it from
+/// whatever this process created under the same name before.
+#[derive(Debug, Clone, Copy)]
+struct Creation {
+    created_at: UnixMillis,
+    /// The boot time before it was sent first.
+    sent_at: Duration,
 }
 
 enum Woken {
@@ -80,7 +89,7 @@ impl Driver {
             fed: 0,
             pending: Vec::new(),
             pending_since: None,
-            creation_sent_at: None,
+            creation: None,
             foreign: false,
             stop_at: None,
         }
@@ -91,6 +100,7 @@ impl Driver {
             match self.woken().await {
                 Woken::Mail(messages) => {
                     for message in messages {
+                        self.let_go_if_lapsed();
                         self.take(message).await;
                     }
                 }
@@ -210,22 +220,27 @@ impl Driver {
         while let Some(Some(another)) = self.calls.next().now_or_never() {
             self.note(another);
         }
+        self.let_go_if_lapsed();
         if self.stop_at.is_none() && self.held().is_some() {
             self.turn(None).await;
         }
     }
 
     async fn timer(&mut self) {
-        let ended = self
-            .handle
-            .lease
+        self.let_go_if_lapsed();
+        if self.stop_at.is_none() && self.held().is_some() {
+            self.turn(None).await;
+        }
+    }
+
+    /// Gives up driving once the lease has ended: another may have written since, and what is known here may be old.
+    fn let_go_if_lapsed(&mut self) {
+        let lapsed = self
             .held()
             .is_some_and(|held| held.until <= self.shared.boot());
-        if ended && !planted::is(Planted::CallAfterLostLease) {
+        if lapsed && !planted::is(Planted::CallAfterLostLease) {
             tracing::warn!(gid = %self.gid, "the lease ended without renewal: calls are given up, another turn will come");
             self.let_go();
-        } else if self.stop_at.is_none() {
-            self.turn(None).await;
         }
     }
 

@@ -99,8 +99,9 @@ impl Driver {
         if self.held().is_some_and(|held| held.token == header.token) {
             return Role::Driver(header.token);
         }
-        let foreign = header.owner != Some(self.shared.config.owner)
-            && (self.foreign || header.is_leased(now));
+        // Also while this process itself holds a living lease of which this driver doesn't know: a claim whose answer is
+        // on its way will drive.
+        let foreign = self.foreign || header.is_leased(now);
         match asked {
             None
             | Some(

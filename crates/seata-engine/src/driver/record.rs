@@ -30,7 +30,10 @@ impl Driver {
             return true;
         }
         if let Some(Asked::Create { definition, .. }) = ask.as_ref().map(|ask| &ask.asked) {
-            let created = Transaction::create(Arc::clone(definition), self.shared.now());
+            let at = self
+                .creation
+                .map_or_else(|| self.shared.now(), |creation| creation.created_at);
+            let created = Transaction::create(Arc::clone(definition), at);
             let drafted = created.map(|event| (Transaction::fold(&self.gid, [&event]), event));
             return match drafted {
                 Ok((Ok(txn), event)) => {

@@ -1,13 +1,14 @@
 //! One turn: state → plan → append → effects. Whatever the store answers, nothing known is dropped and nothing is
 //! applied blindly.
 
+use seata_core::FencingToken;
 use seata_core::planted::{self, Planted};
 use seata_store::{AppendOutcome, LeaseChange, Status, StoreError, StoreErrorKind, Stored};
 
 use crate::driver::append::Sent;
 use crate::driver::plan::{Needed, Plan, Role};
 use crate::driver::record::STORE_BACKOFF;
-use crate::driver::{Driver, reply};
+use crate::driver::{Creation, Driver, reply};
 use crate::error::EngineError;
 use crate::lease::Held;
 use crate::mailbox::{Ask, Asked, Submission};
@@ -114,24 +115,27 @@ impl Driver {
         }
     }
 
-    /// A creation met a record. Mine, if it bears this process's name and the fate of my own creation was unknown.
+    /// A creation met a record. It is this driver's own, and so is its lease, if it bears this process's name and the
+    /// time of a creation whose fate was unknown.
     async fn exists(&mut self, stored: Stored, ask: &mut Option<Ask>) -> Turned {
-        let header = &stored.header;
-        let mine = header.owner == Some(self.shared.config.owner)
-            || planted::is(Planted::TwoDriversAfterAmbiguousCreation);
-        let held = self
-            .creation_sent_at
-            .take()
-            .filter(|_| mine && header.is_leased(self.shared.now()));
-        let token = header.token;
+        let (owner, token) = (stored.header.owner, stored.header.token);
+        let living = stored.header.is_leased(self.shared.now());
+        let creation = self.creation.take();
         self.forget_state();
         if !self.adopt_stored(stored, ask).await {
             return Turned::Done;
         }
-        if let Some(sent_at) = held {
+        let created_at = self.record.as_ref().map(|record| record.txn.created_at());
+        let mine = |creation: &Creation| {
+            let created_here = owner == Some(self.shared.config.owner)
+                && token == FencingToken(1)
+                && created_at == Some(creation.created_at);
+            created_here || planted::is(Planted::TwoDriversAfterAmbiguousCreation)
+        };
+        if let Some(creation) = creation.filter(mine).filter(|_| living) {
             self.handle.lease.set(Some(Held {
                 token,
-                until: sent_at + self.shared.config.lease,
+                until: creation.sent_at + self.shared.config.lease,
             }));
         }
         Turned::Again
@@ -144,6 +148,7 @@ impl Driver {
         sent_at: std::time::Duration,
         ask: &mut Option<Ask>,
     ) -> Turned {
+        let created_at = self.record.as_ref().map(|record| record.txn.created_at());
         self.forget_state();
         match error.kind {
             StoreErrorKind::Unavailable => {
@@ -155,8 +160,13 @@ impl Driver {
                     // It may be released, now or later: then another may drive. If it isn't, it runs out.
                     self.handle.lease.set(None);
                 }
-                if creates_now(ask.as_ref()) {
-                    self.creation_sent_at.get_or_insert(sent_at);
+                if creates_now(ask.as_ref())
+                    && let Some(created_at) = created_at
+                {
+                    self.creation.get_or_insert(Creation {
+                        created_at,
+                        sent_at,
+                    });
                 }
                 if ask.is_some() {
                     tokio::time::sleep(STORE_BACKOFF).await;

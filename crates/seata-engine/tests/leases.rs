@@ -1,0 +1,260 @@
+//! Who may call and answer: only a driver that surely holds the lease, whatever comes late.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use common::*;
+use seata_core::{End, Endpoint, Operation, Outcome, Reason, Status, UnixMillis};
+use seata_engine::{Call, Caller, Clock, Config, Engine, Order, Slot, Task};
+use seata_store::{
+    Append, AppendOutcome, ClaimLimit, FencingToken, Gid, Header, Held, ListQuery, Owner, Page,
+    Revision, StoreError, Stored, TxnStore,
+};
+use seata_store_mem::{AppendFault, Faults, FaultyStore, MemStore, OtherFault, StoreCall};
+
+/// A store whose answers lie on the way for a while.
+struct Distant {
+    store: MemStore,
+    claim_back_ms: AtomicU64,
+    append_back_ms: AtomicU64,
+}
+
+impl Distant {
+    fn new(store: &MemStore) -> Arc<Self> {
+        Arc::new(Self {
+            store: store.clone(),
+            claim_back_ms: AtomicU64::new(0),
+            append_back_ms: AtomicU64::new(0),
+        })
+    }
+}
+
+async fn pass(ms: &AtomicU64) {
+    tokio::time::sleep(Duration::from_millis(ms.load(Ordering::Relaxed))).await;
+}
+
+#[async_trait]
+impl TxnStore for Distant {
+    async fn append(&self, batch: Vec<Append>) -> Vec<Result<AppendOutcome, StoreError>> {
+        let answers = self.store.append(batch).await;
+        pass(&self.append_back_ms).await;
+        answers
+    }
+    async fn load(&self, gid: &Gid) -> Result<Option<Stored>, StoreError> {
+        self.store.load(gid).await
+    }
+    async fn claim_due(
+        &self,
+        owner: Owner,
+        lasts: Duration,
+        limit: ClaimLimit,
+    ) -> Result<Vec<Stored>, StoreError> {
+        let claimed = self.store.claim_due(owner, lasts, limit).await;
+        pass(&self.claim_back_ms).await;
+        claimed
+    }
+    async fn renew(
+        &self,
+        held: &[(Gid, FencingToken)],
+        lasts: Duration,
+    ) -> Result<Vec<Held>, StoreError> {
+        self.store.renew(held, lasts).await
+    }
+    async fn list(&self, query: &ListQuery) -> Result<Page<Header>, StoreError> {
+        self.store.list(query).await
+    }
+    async fn purge(&self, ended_before: UnixMillis, limit: usize) -> Result<usize, StoreError> {
+        self.store.purge(ended_before, limit).await
+    }
+    async fn ping(&self) -> Result<UnixMillis, StoreError> {
+        self.store.ping().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_answers_late_calls_nobody_after_the_end() {
+    let world = World::new();
+    world
+        .script
+        .say("a", Operation::Action, (0..9).map(|_| (1, unknown())));
+    let store = Distant::new(&world.store);
+    let engine = world.engine_on(store.clone(), 1).await;
+    engine.run(gid("g"), saga(&[("a", &[])])).await.unwrap();
+    // By now it waits in the store for its next attempt. The claim's answer travels for a second.
+    while world
+        .store
+        .peek(&gid("g"))
+        .unwrap()
+        .header
+        .lease_until
+        .is_some()
+    {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    store.claim_back_ms.store(1_000, Ordering::Relaxed);
+    while world.store.peek(&gid("g")).unwrap().header.token < FencingToken(2) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let ordered = Order::Force {
+        to: End::Aborted,
+        reason: Reason::new("enough"),
+    };
+    let called_before = world.script.calls().len();
+    engine.order(gid("g"), ordered).await.unwrap();
+    let ended_by_order = world.store.peek(&gid("g")).unwrap().header.status == Status::Aborted;
+    let ended = settled(&engine, "g").await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(ended.status(), Status::Aborted);
+    let called_since = world.script.calls().len() - called_before;
+    assert!(
+        !ended_by_order || called_since == 0,
+        "{called_since} calls after the end"
+    );
+}
+
+/// Answers store faults from a list; renewals never arrive.
+#[derive(Default)]
+struct Listed(Mutex<VecDeque<AppendFault>>);
+
+impl Faults for Listed {
+    fn on_append(&self, _: &[Append]) -> AppendFault {
+        self.0
+            .lock()
+            .unwrap()
+            .pop_front()
+            .unwrap_or(AppendFault::None)
+    }
+    fn on_other(&self, _: StoreCall) -> OtherFault {
+        OtherFault::None
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ambiguous_creation_adopts_no_lease_of_an_earlier_one() {
+    let world = World::new();
+    world.script.say("a", Operation::Action, [(1, unknown())]);
+    let faults = Arc::new(Listed::default());
+    let store = FaultyStore::new(world.store.clone(), faults.clone());
+    let config = Config {
+        linger: Duration::ZERO,
+        ..Config::new(Owner(1))
+    };
+    let engine = world.engine_with(Arc::new(store), config).await;
+    // The append that releases the lease is never answered and never applied: the driver lets go, the lease goes on.
+    faults
+        .0
+        .lock()
+        .unwrap()
+        .extend([AppendFault::None, AppendFault::Hang]);
+    engine.run(gid("g"), saga(&[("a", &[])])).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(world.script.calls().len(), 1);
+    // The same request comes again, and the answer that it exists is lost.
+    faults.0.lock().unwrap().push_back(AppendFault::LostReply);
+    engine.run(gid("g"), saga(&[("a", &[])])).await.unwrap();
+    let lease_until = world.store.peek(&gid("g")).unwrap().header.lease_until;
+    while world.store.ping().await.unwrap() < lease_until.unwrap() {
+        assert_eq!(
+            world.script.calls().len(),
+            1,
+            "called under a lease that was given up"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(settled(&engine, "g").await.status(), Status::Committed);
+}
+
+/// Lets branch `late` wait for its place in the queue.
+struct Queue(Arc<Script>);
+
+#[async_trait]
+impl Caller for Queue {
+    async fn slot(&self, endpoint: &Endpoint) -> Slot {
+        if endpoint.authority() == "late" {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Slot::unbounded()
+    }
+    async fn call(&self, call: Call, slot: Slot) -> Outcome {
+        self.0.call(call, slot).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_call_begins_while_the_end_is_being_appended() {
+    let world = World::new();
+    let store = Distant::new(&world.store);
+    let engine = Engine::start(
+        store.clone(),
+        Arc::new(Queue(world.script.clone())),
+        Arc::new(VirtualClock(world.start)),
+        Config::new(Owner(1)),
+    )
+    .await
+    .unwrap();
+    engine.run(gid("g"), saga(&[("late", &[])])).await.unwrap();
+    store.append_back_ms.store(200, Ordering::Relaxed);
+    let forced = Order::Force {
+        to: End::Aborted,
+        reason: Reason::new("enough"),
+    };
+    let ended = engine.order(gid("g"), forced).await.unwrap();
+    assert_eq!(ended.status(), Status::Aborted);
+    assert!(
+        world.script.calls().is_empty(),
+        "{:?}",
+        world.script.calls()
+    );
+}
+
+/// A clock that can jump.
+struct Jumping(VirtualClock, AtomicU64);
+
+impl Clock for Jumping {
+    fn boot(&self) -> Duration {
+        self.0.boot() + Duration::from_millis(self.1.load(Ordering::Relaxed))
+    }
+    fn spawn(&self, task: Task) {
+        self.0.spawn(task);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_whose_lease_has_ended_answers_from_the_store() {
+    let world = World::new();
+    world
+        .script
+        .say("a", Operation::Action, [(60_000, Outcome::Success)]);
+    let clock = Arc::new(Jumping(VirtualClock(world.start), AtomicU64::new(0)));
+    let one = Engine::start(
+        Arc::new(world.store.clone()),
+        world.script.clone(),
+        clock.clone(),
+        Config::new(Owner(1)),
+    )
+    .await
+    .unwrap();
+    let other = world.engine(2).await;
+    one.run(gid("g"), saga(&[("a", &[])])).await.unwrap();
+    // The other server records an order meanwhile.
+    let abort = tokio::spawn(async move { other.abort(gid("g"), Reason::new("enough")).await });
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(
+        world.store.peek(&gid("g")).unwrap().header.revision,
+        Revision(2)
+    );
+    clock.1.store(11_000, Ordering::Relaxed);
+    let told = one.submit(gid("g")).await.unwrap();
+    assert!(
+        told.header.revision > Revision(1),
+        "told of {:?}",
+        told.header.revision
+    );
+    abort.abort();
+}
