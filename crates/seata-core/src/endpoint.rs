@@ -1,6 +1,7 @@
 //! Where a branch is called: a URL that was parsed at the edge.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 /// How an endpoint is reached.
@@ -31,6 +32,11 @@ pub enum EndpointError {
     /// Nothing stands where the host or the handler's name belongs.
     #[error("endpoint {0:?} names no host: write http://host:port/path")]
     Host(String),
+    /// What stands there can't be a host.
+    #[error(
+        "endpoint {0:?} has a host that is no name and no address: write letters, digits, -, _ and ., or an IPv6 address in brackets"
+    )]
+    HostName(String),
     /// The port is not a number from 1 to 65535.
     #[error("endpoint {0:?} has a port that is not a number from 1 to 65535")]
     Port(String),
@@ -130,6 +136,9 @@ fn check_authority(scheme: Scheme, authority: &str, text: &str) -> Result<(), En
     if host.is_empty() || host == "[]" {
         return Err(EndpointError::Host(text.to_owned()));
     }
+    if !is_host(host) {
+        return Err(EndpointError::HostName(text.to_owned()));
+    }
     match (scheme, port) {
         (Scheme::Local, None) => Ok(()),
         (Scheme::Local, Some(_)) => Err(EndpointError::Port(text.to_owned())),
@@ -139,6 +148,21 @@ fn check_authority(scheme: Scheme, authority: &str, text: &str) -> Result<(), En
             Ok(_) | Err(_) => Err(EndpointError::Port(text.to_owned())),
         },
     }
+}
+
+/// Says whether a host could ever be reached; one that can't would be called until the deadline, or for ever.
+fn is_host(host: &str) -> bool {
+    if let Some(bracketed) = host.strip_prefix('[') {
+        let address = bracketed.strip_suffix(']').unwrap_or("");
+        return address.parse::<Ipv6Addr>().is_ok();
+    }
+    let name = host.strip_suffix('.').unwrap_or(host);
+    name.split('.').all(|label| {
+        !label.is_empty()
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    })
 }
 
 /// Splits `host:port`; the colons within `[::1]` belong to the host.
@@ -175,6 +199,8 @@ mod tests {
             "http://a/",
             "http://a:80",
             "https://a.b:443/x?y=1",
+            "http://a-b_c.d./",
+            "http://127.0.0.1:1/",
             "http://[::1]:8080/p",
             "local://credit",
         ] {
@@ -200,6 +226,15 @@ mod tests {
             ("http://a/ b", "percent-encoded"),
             ("http://a/\u{e9}", "percent-encoded"),
             ("local://a:1", "port"),
+            ("http://[::1]x/", "no name and no address"),
+            ("http://[zz]/", "no name and no address"),
+            ("http://[::1/", "no name and no address"),
+            ("http://a]b/", "no name and no address"),
+            ("http://a..b/", "no name and no address"),
+            ("http://./", "no name and no address"),
+            ("http://a%20b/", "no name and no address"),
+            ("http://*/", "no name and no address"),
+            ("local://a&b", "no name and no address"),
         ] {
             let error = Endpoint::parse(bad).expect_err(bad).to_string();
             assert!(error.contains(why), "{bad}: {error}");
