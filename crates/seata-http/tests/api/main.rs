@@ -4,6 +4,7 @@
 mod answers;
 mod codes;
 mod content;
+mod endpoints;
 mod lists;
 mod orders;
 mod random;
