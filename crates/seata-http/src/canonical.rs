@@ -1,8 +1,9 @@
 //! Writes a JSON text so that equal contents give equal bytes: keys sorted, white space gone, strings unescaped,
-//! numbers as written. Only for digests; what participants are sent stays as it came.
+//! numbers by their exact value. Only for digests; what participants are sent stays as it came.
 //!
 //! The texts were parsed by serde_json before: this scanner relies on their being valid JSON, and on nothing else.
 
+use std::io::Write;
 use std::ops::Range;
 
 /// How deep a payload may nest.
@@ -35,6 +36,11 @@ impl<'a> Scanner<'a> {
             b'"' => {
                 let text = self.string();
                 put_string(self.out, text);
+                Ok(())
+            }
+            b'-' | b'0'..=b'9' => {
+                let number = self.word();
+                put_number(self.out, number);
                 Ok(())
             }
             _ => {
@@ -157,6 +163,43 @@ fn put(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// Writes a number as its digits and a power of ten: 1, 1.0 and 10e-1 are one number, and no two others become one.
+fn put_number(out: &mut Vec<u8>, text: &str) {
+    let Some((digits, exponent)) = decimal(text) else {
+        out.push(b'w');
+        return put(out, text.as_bytes());
+    };
+    out.push(b'n');
+    let from = out.len();
+    out.extend(digits);
+    if text.starts_with('-') && out.len() > from {
+        out.push(b'-');
+    }
+    // Writing to memory does not fail.
+    let _ = write!(out, "e{exponent};");
+}
+
+/// Reads a number of JSON as digits without zeros at either end, times a power of ten; zero has no digits. None: its
+/// exponent is beyond all counting.
+fn decimal(text: &str) -> Option<(impl Iterator<Item = u8> + '_, i64)> {
+    let text = text.strip_prefix('-').unwrap_or(text);
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
+        None => (text, 0),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = || whole.bytes().chain(fraction.bytes());
+    let leading = all().take_while(|digit| *digit == b'0').count();
+    let trailing = all().rev().take_while(|digit| *digit == b'0').count();
+    let significant = (whole.len() + fraction.len()).saturating_sub(leading + trailing);
+    let shift = i64::try_from(trailing).ok()? - i64::try_from(fraction.len()).ok()?;
+    let exponent = match significant {
+        0 => 0,
+        1.. => exponent.checked_add(shift)?,
+    };
+    Some((all().skip(leading).take(significant), exponent))
+}
+
 fn put_string(out: &mut Vec<u8>, quoted: &str) {
     let inner = quoted
         .strip_prefix('"')
@@ -205,6 +248,9 @@ mod tests {
             (r#""A\n""#, "\"\\u0041\\u000a\""),
             (r#"{"\u0061":1}"#, r#"{"a":1}"#),
             ("[ ]", "[]"),
+            ("[1,1.0,10e-1,-0]", "[1E0,0.1e+1,1.000,0.0]"),
+            ("-120", "-1.20e2"),
+            ("1e99999999999999999999", "1e99999999999999999999"),
         ] {
             assert_eq!(canonical(one), canonical(other), "{one} {other}");
         }
@@ -214,8 +260,14 @@ mod tests {
     fn different_contents_give_different_bytes() {
         let texts = [
             "1",
-            "1.0",
-            "1e0",
+            "-1",
+            "10",
+            "0.1",
+            "0",
+            "1.0000000000000000000001",
+            "18446744073709551616",
+            "18446744073709551617",
+            "1e99999999999999999999",
             "\"1\"",
             "[1]",
             "[[1]]",

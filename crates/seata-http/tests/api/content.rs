@@ -132,3 +132,34 @@ async fn gids_where_one_is_a_prefix_of_another_are_two_transactions() {
         2
     );
 }
+
+/// What a proxy or another JSON library may change without changing the value.
+#[tokio::test(start_paused = true)]
+async fn payloads_are_compared_as_parsed_json() {
+    let world = World::new().await;
+    let body = |payload: &str| format!(r#"{{"gid":"g","payload":{payload}}}"#);
+    let first = body(r#"{"a":[1.50,-0,1e2,12300],"b":{"c":"/","d":null}}"#);
+    assert_eq!(world.post_bytes("/api/start", first).await.status, 200);
+    for same in [
+        r#"{"b":{"d":null,"c":"\/"},"a":[1.5,0,100,12300]}"#,
+        r#"{"a":[15e-1,0.0,1E+2,1.23e4],"b":{"c":"\u002f","d":null}}"#,
+    ] {
+        assert_eq!(
+            world.post_bytes("/api/start", body(same)).await.status,
+            200,
+            "{same}"
+        );
+    }
+    for other in [
+        r#"{"a":[1.5,0,100,12301],"b":{"c":"/","d":null}}"#,
+        r#"{"a":[1.5,0,100,12300],"b":{"c":"/"}}"#,
+        r#"{"a":[0,1.5,100,12300],"b":{"c":"/","d":null}}"#,
+        r#"{"a":["1.5",0,100,12300],"b":{"c":"/","d":null}}"#,
+    ] {
+        assert_eq!(
+            world.post_bytes("/api/start", body(other)).await.code(),
+            "GID_CONFLICT",
+            "{other}"
+        );
+    }
+}
