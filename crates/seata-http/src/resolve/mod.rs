@@ -39,15 +39,13 @@ const WAIT_TRUE: Duration = Duration::from_secs(30);
 /// How long a client may wait.
 const WAIT_RANGE: SecsRange = SecsRange::new(0.0, 300.0);
 
-/// Reads how long a client waits for the end; none: it doesn't.
+/// Reads how long a client waits for the end; none: it doesn't. Zero seconds look once: what is asked decides the
+/// shape of the answer, not how much time a client has left.
 pub(crate) fn wait(given: Option<Wait>) -> Result<Option<Duration>, Problem> {
     match given {
         None | Some(Wait::No) => Ok(None),
         Some(Wait::Yes) => Ok(Some(WAIT_TRUE)),
-        Some(Wait::For(secs)) => {
-            let at_most = span(Path::Body.key("wait"), secs, WAIT_RANGE)?;
-            Ok(Some(at_most).filter(|span| !span.is_zero()))
-        }
+        Some(Wait::For(secs)) => span(Path::Body.key("wait"), secs, WAIT_RANGE).map(Some),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is answered when all is well.
 
 use seata_core::Outcome;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::world::{World, branch, plus, refused, saga, unknown};
 
@@ -300,4 +300,88 @@ async fn health_tells_of_the_store_and_readiness_of_the_stop() {
         (metrics.status.as_u16(), metrics.body),
         (200, json!("# metrics\n"))
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_no_time_at_all_still_tells_the_state() {
+    let world = World::new().await;
+    world.say("http://b1/do", [(60_000, Outcome::Success)]);
+    for wait in [json!(0), json!(0.0), json!(0.0001)] {
+        let looked = world
+            .post("/api/submit", plus(saga("g"), json!({"wait": wait})))
+            .await;
+        assert_eq!(
+            (looked.status.as_u16(), &looked.body["status"]),
+            (202, &json!("pending"))
+        );
+        assert_eq!(looked.body["transaction"]["status"], "SUBMITTED");
+    }
+    let unasked = world
+        .ok("/api/submit", plus(saga("g"), json!({"wait": false})))
+        .await;
+    assert_eq!(unasked["status"], "success");
+    assert!(unasked.get("transaction").is_none());
+}
+
+/// An initiator that lost our answer sends the whole transaction again, whatever became of it meanwhile.
+#[tokio::test(start_paused = true)]
+async fn the_same_whole_transaction_answers_its_state_whatever_became_of_it() {
+    let world = World::new().await;
+    world.say("http://b2/do", [(1_000, refused())]);
+    world.say("http://b1/undo", [(60_000, refused())]);
+    let submit = |more: Value| plus(saga("g"), more);
+    world.ok("/api/submit", submit(json!({}))).await;
+    let mut seen = Vec::new();
+    for seconds in [0, 2, 60] {
+        tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
+        let again = world.ok("/api/submit", submit(json!({}))).await;
+        assert_eq!(
+            (&again["status"], &again["gid"]),
+            (&json!("success"), &json!("g"))
+        );
+        seen.push(again["transaction_status"].clone());
+    }
+    world
+        .ok(
+            "/api/tx/g/skip",
+            json!({"branch_id": "b1", "reason": "undone by hand"}),
+        )
+        .await;
+    let ended = world.ok("/api/submit", submit(json!({"wait": true}))).await;
+    assert_eq!(ended["status"], "aborted");
+    seen.push(world.ok("/api/submit", submit(json!({}))).await["transaction_status"].clone());
+    assert_eq!(seen, ["SUBMITTED", "ABORTING", "STUCK", "ABORTED"]);
+    let by_gid = world.post("/api/submit", json!({"gid": "g"})).await;
+    assert_eq!(by_gid.code(), "INVALID_STATUS_TRANSITION");
+    assert_eq!(
+        by_gid.body["details"],
+        json!({"gid": "g", "status": "ABORTED"})
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_abort_of_a_running_saga_answers_once_it_is_decided_and_waits_if_asked() {
+    let world = World::new().await;
+    world.say("http://b2/do", [(5_000, Outcome::Success)]);
+    world.ok("/api/submit", saga("g")).await;
+    let aborted = world.ok("/api/abort", json!({"gid": "g"})).await;
+    assert_eq!(
+        (&aborted["status"], &aborted["transaction_status"]),
+        (&json!("success"), &json!("ABORTING"))
+    );
+    let pending = world
+        .post("/api/abort", json!({"gid": "g", "wait": 0.5}))
+        .await;
+    assert_eq!(
+        (pending.status.as_u16(), &pending.body["status"]),
+        (202, &json!("pending"))
+    );
+    let by_gid = world.post("/api/submit", json!({"gid": "g"})).await;
+    assert_eq!(by_gid.code(), "INVALID_STATUS_TRANSITION");
+    assert_eq!(by_gid.body["details"]["status"], "ABORTING");
+    let ended = world
+        .ok("/api/abort", json!({"gid": "g", "wait": 300}))
+        .await;
+    assert_eq!(ended["status"], "aborted");
+    assert_eq!(ended["transaction"]["branches"][1]["status"], "COMPENSATED");
 }
