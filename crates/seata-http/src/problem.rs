@@ -178,7 +178,9 @@ impl From<EngineError> for Problem {
         let text = error.to_string();
         match error {
             EngineError::NotFound { gid } => {
-                Self::new(ErrorCode::TransactionNotFound, text).of(&gid)
+                let why =
+                    format_args!("{text}: check the gid; one that ended may have been purged");
+                Self::new(ErrorCode::TransactionNotFound, why).of(&gid)
             }
             EngineError::GidConflict { gid, present } => Self::new(ErrorCode::GidConflict, text)
                 .of(&gid)
@@ -192,10 +194,11 @@ impl From<EngineError> for Problem {
                     None => problem,
                 }
             }
-            EngineError::TooManyBranches { max } => Self::field("branches", text).with(
-                "branches_max",
-                Detail::Count(u64::try_from(max).unwrap_or(u64::MAX)),
-            ),
+            EngineError::TooManyBranches { max } => {
+                let why = format_args!("{text}: make several transactions of it");
+                let max = Detail::Count(u64::try_from(max).unwrap_or(u64::MAX));
+                Self::new(ErrorCode::InvalidRequest, why).with("branches_max", max)
+            }
             EngineError::Overloaded { retry_after, .. } => {
                 Self::new(ErrorCode::Overloaded, text).after(retry_after)
             }
@@ -209,7 +212,10 @@ impl From<EngineError> for Problem {
             EngineError::Unreadable { gid } => {
                 Self::new(ErrorCode::RecordUnreadable, text).of(&gid)
             }
-            EngineError::TooLarge => Self::new(ErrorCode::PayloadTooLarge, text),
+            EngineError::TooLarge => {
+                let why = format_args!("{text}: send smaller payloads, or fewer branches");
+                Self::new(ErrorCode::PayloadTooLarge, why)
+            }
         }
     }
 }
@@ -217,7 +223,9 @@ impl From<EngineError> for Problem {
 fn rejected(rejection: &Rejection, text: String) -> Problem {
     match rejection {
         Rejection::BranchConflict { branch_id } => {
-            Problem::new(ErrorCode::BranchConflict, text).branch(branch_id)
+            let why =
+                format_args!("{text}: choose another branch_id, or send the same content again");
+            Problem::new(ErrorCode::BranchConflict, why).branch(branch_id)
         }
         Rejection::BranchTwice { branch_id } => {
             Problem::new(ErrorCode::InvalidRequest, text).branch(branch_id)
@@ -232,7 +240,8 @@ fn rejected(rejection: &Rejection, text: String) -> Problem {
         }
         Rejection::NoBranches => Problem::new(ErrorCode::InvalidRequest, text),
         Rejection::UnknownBranch { branch_id } => {
-            Problem::new(ErrorCode::BranchNotFound, text).branch(branch_id)
+            let why = format_args!("{text}: GET /api/tx/{{gid}} shows its branches");
+            Problem::new(ErrorCode::BranchNotFound, why).branch(branch_id)
         }
         Rejection::WrongStatus { .. } | Rejection::NothingToRetry => {
             Problem::new(ErrorCode::InvalidStatusTransition, text)

@@ -16,7 +16,8 @@ impl Query {
             .filter(|pair| !pair.is_empty())
             .map(|pair| {
                 let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-                Ok((decode("the query", name)?, decode("the query", value)?))
+                let text = |part: &str| decode("the query", &part.replace('+', " "));
+                Ok((text(name)?, text(value)?))
             })
             .collect::<Result<_, Problem>>()
             .map(Self)
@@ -57,7 +58,6 @@ fn decode(what: &str, text: &str) -> Result<String, Problem> {
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
         match byte {
-            b'+' => bytes.push(b' '),
             b'%' => {
                 let high = rest.next().and_then(hex);
                 let low = rest.next().and_then(hex);
@@ -90,6 +90,10 @@ mod tests {
         assert_eq!(query.get("b").unwrap(), Some("x y z"));
         assert_eq!(query.get("b2").unwrap(), Some("é"));
         assert_eq!(query.get("c").unwrap(), None);
+        assert_eq!(
+            Query::parse(Some("a=%2B")).unwrap().get("a").unwrap(),
+            Some("+")
+        );
         for bad in ["a=%", "a=%4", "a=%zz", "a=%+1", "%ff=1", "a=%C3"] {
             assert!(Query::parse(Some(bad)).is_err(), "{bad}");
         }

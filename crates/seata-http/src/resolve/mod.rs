@@ -60,5 +60,5 @@ fn branch_id(path: Path<'_>, text: &Text<'_>) -> Result<BranchId, Problem> {
 }
 
 fn missing(path: Path<'_>) -> Problem {
-    Problem::field(path, "is missing")
+    Problem::field(path, "is missing: it must be given")
 }

@@ -119,6 +119,10 @@ impl World {
     }
 
     pub(crate) async fn with(config: Config) -> Self {
+        Self::with_limits(config, LIMITS).await
+    }
+
+    pub(crate) async fn with_limits(config: Config, limits: Limits) -> Self {
         let start = Instant::now();
         let store = MemStore::new(Arc::new(move || {
             UnixMillis(1_700_000_000_000 + i64::try_from(start.elapsed().as_millis()).unwrap())
@@ -134,7 +138,7 @@ impl World {
         .unwrap();
         let config = ApiConfig {
             defaults: Defaults::default(),
-            limits: LIMITS,
+            limits,
             local: LocalEndpoints::Refused,
             version: "1.2.3",
         };

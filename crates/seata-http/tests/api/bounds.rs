@@ -1,0 +1,218 @@
+//! What is large, slow or hostile: bounded, kept whole, and never echoed where it could do harm.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Mutex;
+
+use axum::body::Body;
+use futures_util::StreamExt;
+use futures_util::stream::{iter, pending, repeat_with};
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use seata_engine::Config;
+use seata_http::Limits;
+use seata_store::Owner;
+use serde_json::{Value, json};
+
+use crate::world::{LIMITS, World, branch, plus, saga};
+
+type Piece = Result<&'static [u8], io::Error>;
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_tells_no_length_is_bounded_while_it_comes() {
+    let world = World::new().await;
+    let endless = Body::from_stream(repeat_with(|| Piece::Ok(b"[[[[[[[[[[[[[[[[")));
+    let answered = world.post_bytes("/api/submit", endless).await;
+    assert_eq!(answered.code(), "PAYLOAD_TOO_LARGE");
+    assert_eq!(answered.body["details"]["bytes_max"], LIMITS.body_bytes_max);
+    let pieces = [Piece::Ok(br#"{"gid":"#), Piece::Ok(br#""pieces"}"#)];
+    let answered = world
+        .post_bytes("/api/start", Body::from_stream(iter(pieces)))
+        .await;
+    assert_eq!(answered.body, json!({"gid": "pieces"}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_breaks_off_or_never_comes_begins_nothing() {
+    let world = World::new().await;
+    let whole = br#"{"gid":"g"}"#;
+    let broken = iter([Piece::Ok(whole), Err(io::ErrorKind::ConnectionReset.into())]);
+    let silent = iter([Piece::Ok(whole)]).chain(pending());
+    for (body, says) in [
+        (Body::from_stream(broken), "broke off"),
+        (Body::from_stream(silent), "within 60 s"),
+    ] {
+        let answered = world.post_bytes("/api/start", body).await;
+        assert_eq!(answered.code(), "INVALID_REQUEST");
+        assert!(answered.error().contains(says), "{}", answered.body);
+    }
+    assert_eq!(world.get("/api/tx").await.body, json!([]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_branches_than_allowed_are_refused_however_they_come() {
+    let mut config = Config::new(Owner(1));
+    config.branches_max = 2;
+    let world = World::with(config).await;
+    let three = json!({"gid": "g", "branches": [branch("b1"), branch("b2"), branch("b3")]});
+    let at_once = world.post("/api/submit", three).await;
+    world.ok("/api/start", saga("h")).await;
+    let later = world
+        .post("/api/branch/add", plus(branch("b3"), json!({"gid": "h"})))
+        .await;
+    for answered in [at_once, later] {
+        assert_eq!(answered.code(), "INVALID_REQUEST");
+        assert!(
+            answered.error().contains("at most 2 branches"),
+            "{}",
+            answered.body
+        );
+        assert_eq!(answered.body["details"]["branches_max"], 2);
+    }
+    world
+        .ok("/api/branch/add", plus(branch("b2"), json!({"gid": "h"})))
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payload_as_large_as_allowed_reaches_the_participant_whole() {
+    let world = World::with_limits(Config::new(Owner(1)), Limits::default()).await;
+    let large = "\u{e4}\u{1f600}x"
+        .repeat(1 << 20)
+        .chars()
+        .take(290_000)
+        .collect::<String>();
+    let exact = "y".repeat((1 << 20) - 2);
+    let body = json!({"gid": "g", "payload": {"text": large}, "wait": true,
+        "branches": [branch("b1"), plus(branch("b2"), json!({"payload": exact}))]});
+    let ended = world.ok("/api/submit", body).await;
+    assert_eq!(ended["status"], "committed");
+    assert_eq!(ended["transaction"]["payload"]["text"], large);
+    let calls = world.script.calls.lock().unwrap();
+    let sent: Vec<Value> = calls
+        .iter()
+        .map(|call| serde_json::from_slice(&call.payload().unwrap().bytes).unwrap())
+        .collect();
+    assert_eq!(sent, [json!({"text": large}), json!(exact)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gid_with_quotes_or_markup_is_refused_wherever_it_may_stand() {
+    let world = World::new().await;
+    for bad in [
+        "'; DROP TABLE global_transaction; --",
+        "<script>alert(1)</script>",
+        "a\"b",
+        "a\\b",
+        "a\u{0}b",
+        "a/b",
+        "a b",
+        "a+b",
+        "ä",
+        "%27",
+        "$(x)",
+        "{p}",
+    ] {
+        for path in ["/api/start", "/api/submit", "/api/abort"] {
+            let answered = world
+                .post(path, json!({"gid": bad, "branches": [branch("b")]}))
+                .await;
+            assert_eq!(answered.code(), "INVALID_GID", "{path} {bad}");
+        }
+        let added = world
+            .post("/api/branch/add", plus(branch("b"), json!({"gid": bad})))
+            .await;
+        assert_eq!(added.code(), "INVALID_GID", "{bad}");
+        let encoded: String = bad.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        for path in ["", "/events"] {
+            let answered = world.get(&format!("/api/tx/{encoded}{path}")).await;
+            assert_eq!(answered.code(), "INVALID_GID", "{path} {bad}");
+        }
+        for order in ["retry", "skip", "force"] {
+            let body = json!({"reason": "x", "branch_id": "b", "to": "aborted"});
+            let answered = world
+                .post(&format!("/api/tx/{encoded}/{order}"), body)
+                .await;
+            assert_eq!(answered.code(), "INVALID_GID", "{order} {bad}");
+        }
+        for name in ["gid_prefix", "cursor"] {
+            let answered = world.get(&format!("/api/tx?{name}=1~{encoded}")).await;
+            assert_eq!(answered.code(), "INVALID_REQUEST", "{name} {bad}");
+        }
+        let named = world
+            .post(
+                "/api/start",
+                json!({"branches": [plus(branch("b"), json!({"branch_id": bad}))]}),
+            )
+            .await;
+        assert_eq!(
+            named.body["details"]["field"], "branches[0].branch_id",
+            "{bad}"
+        );
+    }
+    assert_eq!(world.get("/api/tx").await.body, json!([]));
+}
+
+/// Keeps the names and labels of all series.
+#[derive(Default)]
+struct Series(Mutex<BTreeSet<String>>);
+
+impl Series {
+    fn note(&self, key: &Key) {
+        self.0.lock().unwrap().insert(format!("{key}"));
+    }
+    fn seen(&self) -> BTreeSet<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Recorder for Series {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        self.note(key);
+        Counter::noop()
+    }
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        self.note(key);
+        Gauge::noop()
+    }
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        self.note(key);
+        Histogram::noop()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_request_makes_a_metric_series_of_its_own() {
+    let series = Series::default();
+    let _recording = metrics::set_default_local_recorder(&series);
+    let world = World::new().await;
+    let ask = async |name: &str| {
+        world
+            .post("/api/submit", plus(saga(name), json!({"wait": true})))
+            .await;
+        world
+            .post("/api/submit", json!({"gid": format!("{name}-none")}))
+            .await;
+        world
+            .post("/api/start", json!({"gid": format!("{name}'")}))
+            .await;
+        world.get(&format!("/api/tx/{name}")).await;
+        world.get(&format!("/api/tx/{name}/events?x={name}")).await;
+        world.get(&format!("/api/tx?gid_prefix={name}")).await;
+        world.get(&format!("/{name}")).await;
+        world.get(&format!("/api/tx/{name}/{name}")).await;
+    };
+    ask("secret-0").await;
+    let first = series.seen();
+    assert!(
+        first.iter().any(|key| key.contains("/api/tx/{gid}")),
+        "{first:?}"
+    );
+    for n in 1..20 {
+        ask(&format!("secret-{n}")).await;
+    }
+    assert_eq!(series.seen(), first);
+    assert!(!first.iter().any(|key| key.contains("secret")), "{first:?}");
+}
