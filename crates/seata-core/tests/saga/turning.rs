@@ -1,0 +1,218 @@
+//! Turning round: who must be undone, and who did nothing.
+
+use seata_core::{BranchStatus, Status};
+
+use crate::driven::Driven;
+use crate::script::*;
+use crate::spec::saga;
+
+fn statuses(saga: &Driven) -> Vec<BranchStatus> {
+    saga.txn.branches().iter().map(|b| b.status).collect()
+}
+
+#[test]
+fn a_refusal_on_the_only_attempt_did_nothing_and_is_not_undone() {
+    let ended = check(
+        saga("a b:a c:b"),
+        [
+            (0, submit(), "submitted, call a#1"),
+            (10, ok("a"), "call b#1"),
+            (20, no("b"), "turned by refusal of b, undoes a, undo a#1"),
+            (30, undone("a"), "aborted"),
+        ],
+    );
+    assert_eq!(
+        statuses(&ended),
+        [
+            BranchStatus::Compensated,
+            BranchStatus::Refused,
+            BranchStatus::Prepared
+        ]
+    );
+}
+
+#[test]
+fn a_refusal_after_silence_leaves_the_branch_in_doubt() {
+    check(
+        saga("a"),
+        [
+            (0, submit(), "submitted, call a#1"),
+            (10, silent("a"), "retry a"),
+            (500, wake(), "call a#2"),
+            (510, no("a"), "turned by refusal of a, undoes a, undo a#1"),
+            (520, undone("a"), "aborted"),
+        ],
+    );
+}
+
+#[test]
+fn a_refusal_after_ongoing_leaves_the_branch_in_doubt() {
+    check(
+        saga("a"),
+        [
+            (0, submit(), "submitted, call a#1"),
+            (10, ongoing("a"), "ask a in 100"),
+            (500, wake(), "call a#2"),
+            (510, no("a"), "turned by refusal of a, undoes a, undo a#1"),
+        ],
+    );
+}
+
+#[test]
+fn a_refusal_after_a_recovery_leaves_the_branch_in_doubt() {
+    check(
+        saga("a"),
+        [
+            (0, submit(), "submitted, call a#1"),
+            (10, crash(), "recovered, call a#1"),
+            (20, no("a"), "turned by refusal of a, undoes a, undo a#1"),
+        ],
+    );
+}
+
+#[test]
+fn a_refusal_that_was_recorded_before_the_recovery_did_nothing() {
+    check(
+        saga("a b"),
+        [
+            (0, submit(), "submitted, call a#1, call b#1"),
+            (10, no("a"), "turned by refusal of a, undoes b"),
+            (20, crash(), "recovered, undo b#1"),
+            (30, undone("b"), "aborted"),
+        ],
+    );
+}
+
+#[test]
+fn actions_in_flight_are_awaited_before_the_first_compensation() {
+    let open = check(
+        saga("a b c"),
+        [
+            (0, submit(), "submitted, call a#1, call b#1, call c#1"),
+            (10, ok("a"), ""),
+            (20, no("b"), "turned by refusal of b, undoes a c"),
+            (30, wake(), ""),
+        ],
+    );
+    assert_eq!(open.txn.status(), Status::Aborting);
+    for (answer, then) in [
+        (ok("c"), "undo a#1, undo c#1"),
+        (silent("c"), "undo a#1, undo c#1"),
+        (ongoing("c"), "undo a#1, undo c#1"),
+        (no("c"), "undo a#1"),
+    ] {
+        assert_eq!(play(&mut open.clone(), answer, 40), then);
+    }
+}
+
+#[test]
+fn an_action_in_flight_that_was_silent_before_is_undone_even_if_it_refuses() {
+    check(
+        saga("a b"),
+        [
+            (0, submit(), "submitted, call a#1, call b#1"),
+            (10, silent("a"), "retry a"),
+            (500, wake(), "call a#2"),
+            (510, no("b"), "turned by refusal of b, undoes a"),
+            (520, no("a"), "undo a#1"),
+            (530, undone("a"), "aborted"),
+        ],
+    );
+}
+
+#[test]
+fn the_first_cause_stays() {
+    let ended = check(
+        saga("a b"),
+        [
+            (0, submit(), "submitted, call a#1, call b#1"),
+            (10, no("a"), "turned by refusal of a, undoes b"),
+            (20, abort(), ""),
+            (30, no("b"), "aborted"),
+        ],
+    );
+    assert!(matches!(
+        ended.txn.abort_cause(),
+        Some(seata_core::AbortCause::Refused { branch }) if branch.0 == 0
+    ));
+}
+
+#[test]
+fn an_abort_undoes_what_succeeded_waits_and_flies_and_nothing_else() {
+    check(
+        saga("a b c d:c"),
+        [
+            (0, submit(), "submitted, call a#1, call b#1, call c#1"),
+            (10, ok("a"), ""),
+            (20, silent("b"), "retry b"),
+            (
+                30,
+                abort(),
+                "abort_requested, turned by abort, undoes a b c",
+            ),
+            (40, ok("c"), "undo a#1, undo b#1, undo c#1"),
+            (50, undone("a"), ""),
+            (60, undone("b"), ""),
+            (70, undone("c"), "aborted"),
+        ],
+    );
+}
+
+#[test]
+fn an_abort_recorded_without_the_lease_is_decided_by_the_driver() {
+    check(
+        saga("a b:a"),
+        [
+            (0, submit(), "submitted, call a#1"),
+            (10, Do::Record(abort_input()), "abort_requested"),
+            (20, ok("a"), "turned by abort, undoes a, undo a#1"),
+            (30, undone("a"), "aborted"),
+        ],
+    );
+}
+
+#[test]
+fn an_abort_that_comes_before_the_last_success_is_decided_wins() {
+    check(
+        saga("a"),
+        [
+            (0, submit(), "submitted, call a#1"),
+            (10, Do::Record(abort_input()), "abort_requested"),
+            (20, ok("a"), "turned by abort, undoes a, undo a#1"),
+            (30, undone("a"), "aborted"),
+        ],
+    );
+}
+
+#[test]
+fn a_branch_without_compensation_declares_that_nothing_need_be_undone() {
+    let ended = check(
+        saga("a- b:a c:b"),
+        [
+            (0, submit(), "submitted, call a#1"),
+            (10, ok("a"), "call b#1"),
+            (20, ok("b"), "call c#1"),
+            (30, no("c"), "turned by refusal of c, undoes b, undo b#1"),
+            (40, undone("b"), "aborted"),
+        ],
+    );
+    assert_eq!(
+        statuses(&ended),
+        [
+            BranchStatus::Succeeded,
+            BranchStatus::Compensated,
+            BranchStatus::Refused
+        ]
+    );
+}
+
+#[test]
+fn a_saga_whose_first_branch_refuses_ends_at_once() {
+    check(
+        saga("a b:a"),
+        [
+            (0, submit(), "submitted, call a#1"),
+            (10, no("a"), "turned by refusal of a, undoes, aborted"),
+        ],
+    );
+}
