@@ -69,12 +69,12 @@ fn elided<'a>(
     (branch, operation): (BranchIndex, Operation),
     dropped: impl Iterator<Item = &'a Event>,
 ) -> Event {
-    let (mut calls, mut attempts, mut first) = (0, 0, None);
+    let (mut calls, mut attempts, mut first) = (0_u32, 0_u32, None);
     for event in dropped {
         first = first.or(Some((event.number, event.at)));
         let (c, a) = counts(&event.fact);
-        calls += c;
-        attempts += a;
+        calls = calls.saturating_add(c);
+        attempts = attempts.saturating_add(a);
     }
     let (number, at) = first.unwrap_or_default();
     Event {

@@ -13,3 +13,4 @@ mod script;
 mod spec;
 mod stuck;
 mod turning;
+mod history;

@@ -1,0 +1,207 @@
+//! Histories are bounded, and a compacted one tells the same.
+
+use seata_core::{ATTEMPTS_KEPT_MAX, Event, Fact, Operation, Transaction, UnixMillis, compact};
+
+use crate::driven::Driven;
+use crate::script::*;
+use crate::spec::{gid, saga};
+
+/// `a` was silent so many times, one day apart each.
+fn silent_for(attempts: u32) -> Driven {
+    let mut saga = check(
+        saga("a b"),
+        [(0, submit(), "submitted, call a#1, call b#1")],
+    );
+    play(&mut saga, ok("b"), 1);
+    for attempt in 1..=i64::from(attempts) {
+        let answered = match attempt % 3 {
+            0 => ongoing("a"),
+            1 | 2 => silent("a"),
+            _ => unreachable!(),
+        };
+        play(&mut saga, answered, attempt * 1_000);
+        play(&mut saga, wake(), attempt * 1_000 + 900);
+    }
+    saga
+}
+
+/// Compares all that anyone can see, and what is decided next.
+fn assert_same(one: &Transaction, other: &Transaction) {
+    let now = one.updated_at();
+    assert_eq!(one.status(), other.status());
+    assert_eq!(one.branches(), other.branches());
+    assert_eq!(one.waiting_for(), other.waiting_for());
+    assert_eq!(one.attention(), other.attention());
+    assert_eq!(one.abort_cause(), other.abort_cause());
+    assert_eq!(one.overridden(), other.overridden());
+    assert_eq!(one.alarm(now), other.alarm(now));
+    assert_eq!(one.last_event(), other.last_event());
+    assert_eq!(one.updated_at(), other.updated_at());
+    assert_eq!(one.token_seen(), other.token_seen());
+    let far = UnixMillis(now.0 + 1_000_000);
+    for input in [
+        seata_core::Input::Wake,
+        abort_input(),
+        force_input(seata_core::End::Aborted),
+    ] {
+        assert_eq!(one.step(input.clone(), far), other.step(input, far));
+    }
+}
+
+fn fold(events: &[Event]) -> Transaction {
+    Transaction::fold(&gid(), events).unwrap()
+}
+
+fn attempts(events: &[Event]) -> Vec<u32> {
+    events
+        .iter()
+        .filter_map(|event| match &event.fact {
+            Fact::Answered(answered) if answered.branch.0 == 0 => Some(answered.attempt.number),
+            Fact::Answered(_)
+            | Fact::Created(_)
+            | Fact::BranchAdded(_)
+            | Fact::Submitted
+            | Fact::AbortRequested { .. }
+            | Fact::Recovered { .. }
+            | Fact::TurnedRound { .. }
+            | Fact::Committed
+            | Fact::Aborted
+            | Fact::Stuck { .. }
+            | Fact::Retried { .. }
+            | Fact::Skipped { .. }
+            | Fact::Forced { .. }
+            | Fact::Elided { .. } => None,
+        })
+        .collect()
+}
+
+#[test]
+fn the_first_and_the_last_attempts_stay_and_the_rest_is_a_count() {
+    let saga = silent_for(200);
+    let short = compact(&saga.events);
+    let kept = attempts(&short);
+    assert_eq!(kept.len(), ATTEMPTS_KEPT_MAX as usize);
+    assert_eq!(kept[0], 1);
+    assert_eq!(kept[1..], (152..=200).collect::<Vec<_>>());
+    let elided: Vec<_> = short
+        .iter()
+        .filter(|event| event.fact.as_str() == "elided")
+        .collect();
+    assert!(matches!(
+        elided[..],
+        [Event {
+            fact: Fact::Elided {
+                calls: 150,
+                attempts: 100,
+                ..
+            },
+            ..
+        }]
+    ));
+    assert_same(&fold(&short), &fold(&saga.events));
+}
+
+#[test]
+fn a_short_history_stays_as_it_is() {
+    let saga = silent_for(ATTEMPTS_KEPT_MAX);
+    assert_eq!(compact(&saga.events), saga.events);
+}
+
+#[test]
+fn numbers_are_never_given_again_and_keep_rising() {
+    let short = compact(&silent_for(200).events);
+    assert!(short.windows(2).all(|pair| pair[0].number < pair[1].number));
+}
+
+#[test]
+fn compacting_again_adds_the_counts() {
+    let saga = silent_for(500);
+    let twice = compact(&compact(&saga.events));
+    assert_eq!(twice, compact(&saga.events));
+    let mut early = compact(&saga.events[..300]);
+    early.extend_from_slice(&saga.events[300..]);
+    let in_steps = compact(&early);
+    assert_same(&fold(&in_steps), &fold(&saga.events));
+    assert_eq!(in_steps.len(), twice.len());
+}
+
+#[test]
+fn compaction_falls_due_in_time_and_is_not_due_again_at_once() {
+    let saga = silent_for(101);
+    assert!(saga.txn.compaction_due());
+    assert!(!silent_for(100).txn.compaction_due());
+    assert!(!fold(&compact(&saga.events)).compaction_due());
+}
+
+#[test]
+fn a_compacted_history_goes_on_like_the_whole_one() {
+    let mut whole = silent_for(150);
+    let mut short = whole.clone();
+    short.events = compact(&whole.events);
+    short.txn = fold(&short.events);
+    for ((branch, operation), attempt) in &whole.flights {
+        short.txn.call_begun(*branch, *operation, *attempt);
+    }
+    for (now_ms, what) in [
+        (200_000, no("a")),
+        (200_010, undo_no("b")),
+        (200_020, retry_all()),
+        (200_030, undo_silent("b")),
+        (210_000, wake()),
+        (210_010, undone("b")),
+    ] {
+        assert_eq!(
+            play(&mut short, what.clone(), now_ms),
+            play(&mut whole, what, now_ms)
+        );
+    }
+}
+
+#[test]
+fn a_run_that_refusals_and_orders_interrupt_compacts_to_the_same() {
+    let mut saga = check(saga("a b:a"), [(0, submit(), "submitted, call a#1")]);
+    play(&mut saga, ok("a"), 10);
+    play(&mut saga, no("b"), 20);
+    for round in 1..=150_i64 {
+        let at = round * 10_000;
+        play(&mut saga, undo_silent("a"), at);
+        play(&mut saga, wake(), at + 1_000);
+        if round % 40 == 0 {
+            play(&mut saga, undo_no("a"), at + 2_000);
+            play(&mut saga, retry_all(), at + 3_000);
+        }
+        let attempts: u32 = round.try_into().unwrap();
+        let operations = &saga.txn.branches()[0].operations;
+        assert!(
+            operations
+                .iter()
+                .any(|o| o.operation == Operation::Compensation && o.calls >= attempts)
+        );
+    }
+    assert_same(&fold(&compact(&saga.events)), &fold(&saga.events));
+}
+
+#[test]
+fn counts_from_a_damaged_record_do_not_overflow() {
+    let mut saga = silent_for(60);
+    let number = saga.events.len() as u32;
+    for at in 1..=2 {
+        saga.events.push(Event {
+            number: number + at,
+            at: UnixMillis(100_000),
+            fact: Fact::Elided {
+                branch: seata_core::BranchIndex(0),
+                operation: Operation::Action,
+                calls: u32::MAX,
+                attempts: u32::MAX,
+            },
+        });
+    }
+    for _ in 0..60 {
+        let last = saga.events.len() - 3;
+        let mut again = saga.events[last].clone();
+        again.number = saga.events.len() as u32 + 1;
+        saga.events.push(again);
+    }
+    assert!(compact(&saga.events).len() < saga.events.len());
+}
