@@ -145,9 +145,12 @@ impl Saga {
             }
         };
         let expected = match (&self.phase, answered.operation) {
-            (Phase::Open(Side::Running { agenda, .. }), Operation::Action)
-            | (Phase::Open(Side::Aborting { agenda }), Operation::Compensation) => {
+            (Phase::Open(Side::Running { agenda, .. }), Operation::Action) => unblocked(agenda),
+            // Settled but not skipped: there was nothing to undo, so nobody was asked.
+            (Phase::Open(Side::Aborting { agenda }), Operation::Compensation) => {
                 unblocked(agenda)
+                    && (agenda.place(answered.branch) != Place::Settled
+                        || progress.state == OperationState::Skipped)
             }
             (Phase::Open(Side::Aborting { .. }), Operation::Action) => true,
             (Phase::Open(Side::Prepared), _)

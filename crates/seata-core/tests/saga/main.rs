@@ -14,3 +14,4 @@ mod spec;
 mod stuck;
 mod turning;
 mod history;
+mod late;
