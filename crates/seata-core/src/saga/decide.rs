@@ -31,7 +31,7 @@ impl Saga {
     }
 
     fn end_forced(&self, txn: &Transaction, now: UnixMillis) -> Step {
-        match self.forced.as_ref().map(|forced| forced.to) {
+        match self.forced_to() {
             Some(End::Committed) => self.recorded(txn, Fact::Committed, now),
             Some(End::Aborted) => self.recorded(txn, Fact::Aborted, now),
             None => self.nothing(txn, now),

@@ -88,9 +88,15 @@ impl Saga {
             | Phase::Stuck {
                 side: Side::Prepared | Side::Running { .. },
                 ..
-            } => match self.cause {
-                None => Ok(self.recorded(txn, Fact::AbortRequested { reason }, now)),
-                Some(_) => Ok(self.nothing(txn, now)),
+            } => match (self.forced_to(), &self.cause) {
+                (Some(End::Committed), _) => Err(Rejection::WrongStatus {
+                    asked: "aborted",
+                    status: self.status(),
+                }),
+                (Some(End::Aborted) | None, None) => {
+                    Ok(self.recorded(txn, Fact::AbortRequested { reason }, now))
+                }
+                (Some(End::Aborted) | None, Some(_)) => Ok(self.nothing(txn, now)),
             },
             Phase::Open(Side::Aborting { .. })
             | Phase::Stuck {
@@ -262,9 +268,11 @@ impl Saga {
         };
         match (self.side(), to) {
             (Some(Side::Prepared | Side::Running { .. }), End::Committed | End::Aborted)
-            | (Some(Side::Aborting { .. }), End::Aborted) => match self.forced {
+            | (Some(Side::Aborting { .. }), End::Aborted) => match self.forced_to() {
                 None => Ok(self.recorded(txn, Fact::Forced { to, reason }, now)),
-                Some(_) => Ok(self.nothing(txn, now)),
+                Some(ordered) if ordered == to => Ok(self.nothing(txn, now)),
+                // The first order stands, though nobody has carried it out yet.
+                Some(_) => Err(refused()),
             },
             (Some(Side::Aborting { .. }), End::Committed) => Err(refused()),
             (None, End::Committed) if self.phase == Phase::Ended(End::Committed) => {

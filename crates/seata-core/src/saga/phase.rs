@@ -80,6 +80,14 @@ impl Saga {
         }
     }
 
+    /// Answers the end that an operator ordered, carried out or not.
+    pub(crate) const fn forced_to(&self) -> Option<End> {
+        match &self.forced {
+            Some(forced) => Some(forced.to),
+            None => None,
+        }
+    }
+
     pub(crate) const fn agenda(&self) -> Option<&Agenda> {
         match self.side() {
             Some(Side::Running { agenda, .. } | Side::Aborting { agenda }) => Some(agenda),

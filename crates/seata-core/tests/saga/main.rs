@@ -15,3 +15,4 @@ mod stuck;
 mod turning;
 mod history;
 mod late;
+mod operator;
