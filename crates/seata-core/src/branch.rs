@@ -169,8 +169,11 @@ impl Table {
             .map(|(at, branch)| (crate::dag::index(at), branch))
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Branch> {
-        self.branches.iter_mut()
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (BranchIndex, &mut Branch)> {
+        self.branches
+            .iter_mut()
+            .enumerate()
+            .map(|(at, branch)| (crate::dag::index(at), branch))
     }
 
     pub(crate) fn find(&self, branch_id: &BranchId) -> Option<BranchIndex> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::agenda::{Agenda, Place};
-use crate::branch::{OperationState, Table, Trace};
+use crate::branch::{Branch, OperationState, Table, Trace};
 use crate::dag::Dag;
 use crate::definition::Definition;
 use crate::event::{AbortCause, Answered, BranchIndex, End, Event, Fact};
@@ -204,18 +204,25 @@ impl Saga {
         }
     }
 
-    /// Whatever has no recorded answer is in doubt, whatever `after` says: another driver may have called it.
+    /// Whatever has no recorded answer is in doubt, whatever `after` says: another driver may have called it. Once the
+    /// saga has turned, the event that turned it tells of each branch that can be undone whether it was called.
     fn apply_recovered(&self, table: &mut Table) -> Applied {
-        legal(matches!(
-            self.side(),
-            Some(Side::Running { .. } | Side::Aborting { .. })
-        ))?;
-        for branch in table.iter_mut() {
+        let told = |branch: BranchIndex, known: &Branch| match self.side() {
+            Some(Side::Aborting { agenda }) => {
+                known.definition.compensation.is_some() && agenda.place(branch) == Place::Settled
+            }
+            Some(Side::Prepared | Side::Running { .. }) | None => false,
+        };
+        legal(self.agenda().is_some())?;
+        for (index, branch) in table.iter_mut() {
             match branch.action.state {
-                OperationState::Open | OperationState::Skipped => {
+                OperationState::Open | OperationState::Skipped if !told(index, branch) => {
                     branch.action.trace = Trace::Doubtful
                 }
-                OperationState::Succeeded | OperationState::Refused => {}
+                OperationState::Open
+                | OperationState::Skipped
+                | OperationState::Succeeded
+                | OperationState::Refused => {}
             }
         }
         Ok(())

@@ -16,3 +16,4 @@ mod turning;
 mod history;
 mod late;
 mod operator;
+mod recovery;
