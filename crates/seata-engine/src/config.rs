@@ -11,7 +11,8 @@ pub struct Config {
     pub owner: Owner,
     /// How long a lease holds without renewal.
     pub lease: Duration,
-    /// The most transactions in memory at once. Beyond it due work waits in the store and new work is refused.
+    /// The most transactions in memory at once. Beyond it due work waits in the store. Requests are refused beyond
+    /// seven eighths of it: the rest is kept for due work, so that a flood of requests can't hold it up.
     pub active_max: usize,
     /// The most bytes of events that wait to be appended. Beyond it new work is refused.
     pub journal_bytes_max: usize,

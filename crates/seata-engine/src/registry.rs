@@ -11,6 +11,9 @@ use crate::mailbox::{Delivery, Handle, Message};
 
 const SHARDS: usize = 16;
 
+/// The part of the room that requests leave to due work, so that a flood of them can't hold it up: one in so many.
+const DUE_SHARE: usize = 8;
+
 /// Hashes without a random seed: gids are looked up, and no order of the map decides anything.
 type Map = HashMap<Gid, Arc<Handle>, BuildHasherDefault<DefaultHasher>>;
 
@@ -58,13 +61,21 @@ impl Registry {
             },
             None => (message, 0),
         };
-        if self.len() - replaced >= self.count_max {
+        if self.len() - replaced >= self.limit(&message) {
             return Posted::Full;
         }
         let handle = Arc::new(Handle::new(message));
         shard.insert(gid.clone(), Arc::clone(&handle));
         self.count.fetch_add(1 - replaced, Ordering::Relaxed);
         Posted::New(handle)
+    }
+
+    /// Answers how many drivers there may be before this message finds no room for another.
+    fn limit(&self, message: &Message) -> usize {
+        match message {
+            Message::Ask(_) => self.count_max - self.count_max / DUE_SHARE,
+            Message::Claimed { .. } | Message::Look | Message::Stop { .. } => self.count_max,
+        }
     }
 
     pub(crate) fn get(&self, gid: &Gid) -> Option<Arc<Handle>> {

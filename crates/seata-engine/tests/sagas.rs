@@ -3,12 +3,13 @@
 
 mod common;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::*;
 use seata_core::{AbortCause, End, Operation, Outcome, Reason, Status};
-use seata_engine::{EngineError, Order, Waited};
-use seata_store::Revision;
+use seata_engine::{Config, EngineError, Order, Waited};
+use seata_store::{Owner, Revision};
 
 #[tokio::test(start_paused = true)]
 async fn a_saga_in_one_request_costs_two_appends() {
@@ -247,4 +248,41 @@ async fn a_crash_loses_nothing_and_another_server_goes_on() {
         2,
         "{calls:?}"
     );
+}
+
+/// Without room kept for it, what is due would wait as long as clients fill every place that falls free.
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_requests_leaves_room_for_due_work() {
+    let world = World::new();
+    let silence = Outcome::Unknown {
+        reason: "nobody".into(),
+    };
+    world.script.say("due", Operation::Action, [(1, silence)]);
+    world.script.say(
+        "slow",
+        Operation::Action,
+        vec![(600_000, Outcome::Success); 8],
+    );
+    let mut config = Config::new(Owner(1));
+    config.active_max = 8;
+    let engine = world
+        .engine_with(Arc::new(world.store.clone()), config)
+        .await;
+    let mut late = options();
+    late.retry.first = Duration::from_secs(8);
+    engine
+        .run(gid("due"), saga_with(&[("due", &[])], late))
+        .await
+        .unwrap();
+    // It waits in the store by now.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut refused = 0;
+    for number in 0..8 {
+        let whole = saga(&[("slow", &[])]);
+        let begun = engine.run(gid(&format!("flood-{number}")), whole).await;
+        refused += usize::from(matches!(begun, Err(EngineError::Overloaded { .. })));
+    }
+    assert_eq!(refused, 1);
+    assert_eq!(settled(&engine, "due").await.status(), Status::Committed);
+    assert!(engine.now().0 < 1_700_000_000_000 + 60_000);
 }
