@@ -86,11 +86,12 @@ impl Progress {
         });
     }
 
-    /// Answers whether this attempt's answer is recorded already.
+    /// Answers whether this attempt's answer is recorded already. An operation is called again only once the attempt
+    /// before has ended, so answers are recorded in the order of their attempts.
     pub(crate) fn knows(&self, attempt: AttemptId) -> bool {
         self.last
             .as_ref()
-            .is_some_and(|last| last.attempt == attempt)
+            .is_some_and(|last| last.attempt >= attempt)
     }
 
     pub(crate) fn next_number(&self) -> u32 {

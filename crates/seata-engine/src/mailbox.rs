@@ -149,6 +149,11 @@ impl Handle {
         self.revision.store(revision.0, Ordering::Relaxed);
     }
 
+    /// Answers whether the driver knows a later revision.
+    pub(crate) fn knows_newer(&self, revision: Revision) -> bool {
+        self.revision.load(Ordering::Relaxed) > revision.0
+    }
+
     /// Answers whether this revision is news for the driver.
     pub(crate) fn is_news(&self, revision: Revision) -> bool {
         self.revision.load(Ordering::Relaxed) < revision.0

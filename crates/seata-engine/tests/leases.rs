@@ -10,28 +10,29 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use common::*;
-use seata_core::{End, Endpoint, Operation, Outcome, Reason, Status, UnixMillis};
+use seata_core::{BranchStatus, End, Endpoint, Operation, Outcome, Reason, Status, UnixMillis};
 use seata_engine::{Call, Caller, Clock, Config, Engine, Order, Slot, Task};
 use seata_store::{
     Append, AppendOutcome, ClaimLimit, FencingToken, Gid, Header, Held, ListQuery, Owner, Page,
-    Revision, StoreError, Stored, TxnStore,
+    Revision, StoreError, Stored, TxnStore, record,
 };
 use seata_store_mem::{AppendFault, Faults, FaultyStore, MemStore, OtherFault, StoreCall};
 
 /// A store whose answers lie on the way for a while.
+#[derive(Clone)]
 struct Distant {
     store: MemStore,
-    claim_back_ms: AtomicU64,
-    append_back_ms: AtomicU64,
+    claim_back_ms: Arc<AtomicU64>,
+    append_back_ms: Arc<AtomicU64>,
 }
 
 impl Distant {
-    fn new(store: &MemStore) -> Arc<Self> {
-        Arc::new(Self {
+    fn new(store: &MemStore) -> Self {
+        Self {
             store: store.clone(),
-            claim_back_ms: AtomicU64::new(0),
-            append_back_ms: AtomicU64::new(0),
-        })
+            claim_back_ms: Arc::default(),
+            append_back_ms: Arc::default(),
+        }
     }
 }
 
@@ -84,7 +85,7 @@ async fn a_claim_that_answers_late_calls_nobody_after_the_end() {
         .script
         .say("a", Operation::Action, (0..9).map(|_| (1, unknown())));
     let store = Distant::new(&world.store);
-    let engine = world.engine_on(store.clone(), 1).await;
+    let engine = world.engine_on(Arc::new(store.clone()), 1).await;
     engine.run(gid("g"), saga(&[("a", &[])])).await.unwrap();
     // By now it waits in the store for its next attempt. The claim's answer travels for a second.
     while world
@@ -191,7 +192,7 @@ async fn no_call_begins_while_the_end_is_being_appended() {
     let world = World::new();
     let store = Distant::new(&world.store);
     let engine = Engine::start(
-        store.clone(),
+        Arc::new(store.clone()),
         Arc::new(Queue(world.script.clone())),
         Arc::new(VirtualClock(world.start)),
         Config::new(Owner(1)),
@@ -257,4 +258,99 @@ async fn a_driver_whose_lease_has_ended_answers_from_the_store() {
         told.header.revision
     );
     abort.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_whose_append_was_ambiguous_counts_once() {
+    let world = World::new();
+    world
+        .script
+        .say("a", Operation::Action, (0..2).map(|_| (1, unknown())));
+    let faults = Arc::new(Listed::default());
+    faults.0.lock().unwrap().extend([
+        AppendFault::None,
+        AppendFault::LostReply,
+        AppendFault::LostReply,
+    ]);
+    let store = FaultyStore::new(world.store.clone(), faults.clone());
+    let engine = world.engine_on(Arc::new(store), 1).await;
+    let mut options = options();
+    options.retry.max_attempts = 3;
+    engine
+        .run(gid("g"), saga_with(&[("a", &[])], options))
+        .await
+        .unwrap();
+    assert_eq!(settled(&engine, "g").await.status(), Status::Committed);
+    assert_eq!(
+        world.script.calls(),
+        ["action a#1", "action a#2", "action a#3"]
+    );
+}
+
+/// Looks, at each call, whether the store says already that it succeeded.
+struct Watchful {
+    script: Arc<Script>,
+    store: MemStore,
+    needless: AtomicU64,
+}
+
+#[async_trait]
+impl Caller for Watchful {
+    async fn slot(&self, _: &Endpoint) -> Slot {
+        Slot::unbounded()
+    }
+    async fn call(&self, call: Call, slot: Slot) -> Outcome {
+        let stored = self.store.peek(&call.gid).unwrap();
+        let (transaction, _) = record::transaction(&stored).unwrap();
+        let branch = transaction.find_branch(&call.branch.branch_id).unwrap();
+        if transaction.branches()[usize::try_from(branch.0).unwrap()].status
+            == BranchStatus::Succeeded
+        {
+            self.needless.fetch_add(1, Ordering::Relaxed);
+        }
+        self.script.call(call, slot).await
+    }
+}
+
+/// A clock that stands still while the store's goes on.
+struct Still;
+
+impl Clock for Still {
+    fn boot(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+    fn spawn(&self, task: Task) {
+        drop(tokio::spawn(task));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_that_was_overtaken_by_its_own_process_calls_nobody_on_an_old_state() {
+    let world = World::new();
+    world
+        .script
+        .say("a", Operation::Action, [(9_900, Outcome::Success)]);
+    let distant = Distant::new(&world.store);
+    distant.claim_back_ms.store(1_000, Ordering::Relaxed);
+    let faults = Arc::new(Listed::default());
+    let store = FaultyStore::new(distant, faults.clone());
+    let caller = Arc::new(Watchful {
+        script: world.script.clone(),
+        store: world.store.clone(),
+        needless: AtomicU64::new(0),
+    });
+    let config = Config::new(Owner(1));
+    let engine = Engine::start(Arc::new(store), caller.clone(), Arc::new(Still), config)
+        .await
+        .unwrap();
+    // The answer can't be appended before the lease has run out at the store and was claimed again.
+    let unavailable = std::iter::repeat_n(AppendFault::Unavailable, 12);
+    faults.0.lock().unwrap().push_back(AppendFault::None);
+    faults.0.lock().unwrap().extend(unavailable);
+    engine
+        .run(gid("g"), saga(&[("a", &[]), ("b", &["a"])]))
+        .await
+        .unwrap();
+    assert_eq!(settled(&engine, "g").await.status(), Status::Committed);
+    assert_eq!(caller.needless.load(Ordering::Relaxed), 0);
 }

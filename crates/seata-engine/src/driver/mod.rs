@@ -193,6 +193,13 @@ impl Driver {
                     until: sent_at + self.shared.config.lease,
                 }));
                 self.adopt(snapshot);
+                if self.handle.knows_newer(stored.header.revision) {
+                    // This driver wrote, without the lease, while the claim's answer was on its way.
+                    self.forget_state();
+                    if !self.ensure_record(&mut None).await {
+                        return;
+                    }
+                }
                 self.recover_if_needed(token);
                 if self.stop_at.is_none() {
                     self.turn(None).await;

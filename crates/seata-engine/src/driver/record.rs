@@ -138,6 +138,20 @@ impl Driver {
         true
     }
 
+    /// Answers whether the record bears another token than the lease that this driver thinks it holds: it is lost.
+    pub(super) fn is_overtaken(&self) -> bool {
+        let stored = self
+            .record
+            .as_ref()
+            .and_then(|record| record.header.as_ref());
+        match (self.held(), stored) {
+            (Some(held), Some(header)) if !planted::is(Planted::CallAfterLostLease) => {
+                held.token != header.token
+            }
+            (Some(_) | None, Some(_) | None) => false,
+        }
+    }
+
     /// Marks what another driver may have done as in doubt, unless the record tells that nothing was left open.
     pub(super) fn recover_if_needed(&mut self, token: FencingToken) {
         let needed = self

@@ -32,6 +32,9 @@ impl Driver {
         if !self.ensure_record(&mut None).await {
             return true;
         }
+        if self.is_overtaken() {
+            return true;
+        }
         let Some(plan) = self.last_plan() else {
             return true;
         };

@@ -35,6 +35,10 @@ impl Driver {
             if !self.ensure_record(&mut ask).await {
                 return;
             }
+            if self.is_overtaken() {
+                self.let_go();
+                continue;
+            }
             let plan = self.plan(&mut ask);
             if self.is_refused_creation(&ask) {
                 return self.forget_state();
@@ -66,6 +70,11 @@ impl Driver {
             Needed::Nothing | Needed::Behind => {
                 if plan.needed == Needed::Behind {
                     self.pending_since.get_or_insert(self.shared.boot());
+                }
+                if plan.needed == Needed::Nothing {
+                    // Whatever was fed is durable already, or changes nothing.
+                    self.unsaved.drain(..self.fed);
+                    self.fed = 0;
                 }
                 self.dispatch_as(plan.role, std::mem::take(&mut plan.effects));
                 self.answer_appended(ask);
