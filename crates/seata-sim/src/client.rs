@@ -22,6 +22,8 @@ pub(crate) struct Request {
     pub(crate) act: Act,
     /// Tells this order from all others.
     pub(crate) reason: String,
+    /// When it was sent, in ms.
+    pub(crate) sent_ms: u64,
 }
 
 /// What a client knows after one attempt.
@@ -93,6 +95,7 @@ async fn insist(world: &Arc<World>, tx: &Arc<TxPlan>, act: Act, script: &Script)
         tx: Arc::clone(tx),
         act,
         reason,
+        sent_ms: 0,
     };
     let waits_ms = match act {
         Act::Wait { for_ms } => for_ms,
@@ -116,7 +119,7 @@ async fn insist(world: &Arc<World>, tx: &Arc<TxPlan>, act: Act, script: &Script)
             }
             world.state().counts.fault(Fault::DuplicateRequest);
         }
-        if ask(world, &request, script.patience_ms + waits_ms).await == Heard::Answer {
+        if ask(world, request.clone(), script.patience_ms + waits_ms).await == Heard::Answer {
             return;
         }
         let pause_ms = world.state().clients.span(20..700);
@@ -125,7 +128,11 @@ async fn insist(world: &Arc<World>, tx: &Arc<TxPlan>, act: Act, script: &Script)
 }
 
 /// Sends a request to a random server and waits for its answer.
-async fn ask(world: &Arc<World>, request: &Request, patience_ms: u64) -> Heard {
+async fn ask(world: &Arc<World>, request: Request, patience_ms: u64) -> Heard {
+    let request = Request {
+        sent_ms: world.now().ms,
+        ..request
+    };
     let (at, there_ms, lost) = {
         let rates = &world.plan.rates;
         let state = &mut *world.state();
@@ -137,7 +144,7 @@ async fn ask(world: &Arc<World>, request: &Request, patience_ms: u64) -> Heard {
             lost,
         )
     };
-    note_sent(world, request, at);
+    note_sent(world, &request, at);
     pause(there_ms).await;
     if lost {
         world.state().counts.fault(Fault::ClientRequestLost);
@@ -151,7 +158,7 @@ async fn ask(world: &Arc<World>, request: &Request, patience_ms: u64) -> Heard {
         return Heard::Nothing;
     };
     let (reply, mut answer) = oneshot::channel();
-    serve(world, &life, engine, request.clone(), reply);
+    serve(world, &life, engine, request, reply);
     match tokio::time::timeout(ms(patience_ms), &mut answer).await {
         Ok(Ok(heard)) => heard,
         Ok(Err(_)) => Heard::Nothing,
@@ -252,7 +259,7 @@ fn judge(
             request.act
         ),
     );
-    state.oracle.told(gid, &asked(request), answer, now);
+    state.oracle.told(gid, (&asked(request), request.sent_ms), answer, now);
     let heard = match answer {
         Ok(_)
         | Err(

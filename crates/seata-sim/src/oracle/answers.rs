@@ -29,8 +29,10 @@ pub(crate) enum Asked {
 /// What clients were told of one transaction.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Told {
-    pub(crate) accepted: bool,
-    pub(crate) end: Option<Status>,
+    /// When anybody was told first that it exists, in ms.
+    pub(crate) accepted_ms: Option<u64>,
+    /// Which end anybody was told first, and when.
+    pub(crate) end: Option<(Status, u64)>,
 }
 
 /// What anybody ever asked of one transaction, whether it arrived or not.
@@ -55,7 +57,7 @@ impl Oracle {
     pub(crate) fn accepted(&self) -> Vec<Gid> {
         self.told
             .iter()
-            .filter(|(_, told)| told.accepted)
+            .filter(|(_, told)| told.accepted_ms.is_some())
             .map(|(gid, _)| gid.clone())
             .collect()
     }
@@ -64,24 +66,24 @@ impl Oracle {
     pub(crate) fn told(
         &mut self,
         gid: &Gid,
-        asked: &Asked,
+        (asked, sent_ms): (&Asked, u64),
         answer: &Result<Snapshot, EngineError>,
         now: Now,
     ) {
         let breach = match answer {
             Ok(snapshot) => self
                 .judge_promise(gid, asked)
-                .or_else(|| self.judge_snapshot(gid, snapshot)),
-            Err(error) => self.judge_error(gid, asked, error),
+                .or_else(|| self.judge_snapshot(gid, snapshot, sent_ms)),
+            Err(error) => self.judge_error(gid, (asked, sent_ms), error),
         };
         if let Some((promise, what)) = breach {
             self.broken(promise, gid, now, what);
         }
         if let Ok(snapshot) = answer {
             let told = self.told.entry(gid.clone()).or_default();
-            told.accepted = true;
+            told.accepted_ms.get_or_insert(now.ms);
             if snapshot.status().is_final() {
-                told.end = Some(snapshot.status());
+                told.end.get_or_insert((snapshot.status(), now.ms));
             }
         }
     }
@@ -120,7 +122,8 @@ impl Oracle {
         })
     }
 
-    fn judge_snapshot(&self, gid: &Gid, snapshot: &Snapshot) -> Option<(Promise, String)> {
+    /// A question may be answered by what stood when it was sent, or later.
+    fn judge_snapshot(&self, gid: &Gid, snapshot: &Snapshot, sent_ms: u64) -> Option<(Promise, String)> {
         let truth = self.truths.get(gid)?;
         let (told, stands) = (snapshot.header.revision, truth.header.revision);
         if told > stands {
@@ -139,12 +142,13 @@ impl Oracle {
                 ),
             ));
         }
-        let before = self.told.get(gid).and_then(|told| told.end);
-        match before {
-            Some(before) if before != end => Some((
-                Promise::P5,
-                format!("a client was told {before} before and {end} now"),
-            )),
+        match self.told.get(gid).and_then(|told| told.end) {
+            Some((before, told_ms)) if before != end && (end.is_final() || told_ms < sent_ms) => {
+                Some((
+                    Promise::P5,
+                    format!("a client was told {before} before and {end} now"),
+                ))
+            }
             Some(_) | None => None,
         }
     }
@@ -152,10 +156,14 @@ impl Oracle {
     fn judge_error(
         &self,
         gid: &Gid,
-        asked: &Asked,
+        (asked, sent_ms): (&Asked, u64),
         error: &EngineError,
     ) -> Option<(Promise, String)> {
-        let accepted = self.told.get(gid).is_some_and(|told| told.accepted);
+        let accepted = self
+            .told
+            .get(gid)
+            .and_then(|told| told.accepted_ms)
+            .is_some_and(|told_ms| told_ms < sent_ms);
         match (error, asked) {
             (EngineError::NotFound { .. }, _) if accepted => Some((
                 Promise::P1,

@@ -117,6 +117,7 @@ impl Oracle {
                     .map(|what| (gid.clone(), Promise::P4, what)),
             );
             let told = self.told.get(gid).and_then(|told| told.end);
+            let told = told.map(|(end, _)| end);
             if told.is_some_and(|told| told != truth.header.status) {
                 let what = format!(
                     "a client was told {told:?}, the store says {}",
