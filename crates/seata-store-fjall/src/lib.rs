@@ -13,6 +13,7 @@ mod layout;
 mod open;
 mod read;
 mod store;
+mod tables;
 mod write;
 
 pub use open::{FjallOptions, OpenError};

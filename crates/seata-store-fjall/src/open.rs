@@ -9,7 +9,7 @@ use fjall::config::{BlockSizePolicy, BloomConstructionPolicy, FilterPolicy, Filt
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use seata_store::{Gid, Header, Revision, StoreError};
 
-use crate::damage;
+use crate::damage::{self, Damage, Wrong};
 use crate::index::{Index, Open};
 use crate::layout;
 
@@ -47,6 +47,16 @@ pub enum OpenError {
         file: PathBuf,
         /// Where.
         offset: usize,
+    },
+    /// A file is missing or is not what was written: acknowledged transactions could be missing.
+    #[error(
+        "the store's file {file} is {what}: restore the data folder from a backup; nothing was changed"
+    )]
+    Broken {
+        /// Which.
+        file: PathBuf,
+        /// `missing` or `damaged`.
+        what: &'static str,
     },
     /// The engine below can't open its files.
     #[error("the store in {folder} can't be opened: {why}")]
@@ -92,10 +102,7 @@ pub(crate) fn open(folder: &Path) -> Result<(Files, Index), OpenError> {
     let lock = lock(folder)?;
     let path = folder.join("fjall");
     if let Err(damage) = damage::check(&path).map_err(unusable)? {
-        return Err(OpenError::Damaged {
-            file: damage.file,
-            offset: damage.offset,
-        });
+        return Err(damaged(damage));
     }
     let engine = |why: fjall::Error| {
         if matches!(why, fjall::Error::Locked) {
@@ -129,6 +136,20 @@ pub(crate) fn open(folder: &Path) -> Result<(Files, Index), OpenError> {
         _lock: lock,
     };
     Ok((files, index))
+}
+
+fn damaged(Damage { file, wrong }: Damage) -> OpenError {
+    match wrong {
+        Wrong::Journal { offset } => OpenError::Damaged { file, offset },
+        Wrong::Missing => OpenError::Broken {
+            file,
+            what: "missing",
+        },
+        Wrong::Altered => OpenError::Broken {
+            file,
+            what: "damaged",
+        },
+    }
 }
 
 fn keyspace_options() -> KeyspaceCreateOptions {
