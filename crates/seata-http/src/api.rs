@@ -9,6 +9,7 @@ use axum::routing::{get_service, post_service};
 use seata_engine::Engine;
 use tower::Service;
 
+use crate::body::Bodies;
 use crate::defaults::Defaults;
 use crate::endpoint::Endpoint;
 use crate::meters::{Meters, Route};
@@ -64,6 +65,7 @@ pub struct Api {
     pub(crate) config: ApiConfig,
     pub(crate) render: Render,
     pub(crate) meters: Meters,
+    pub(crate) bodies: Bodies,
     stopping: AtomicBool,
 }
 
@@ -72,6 +74,7 @@ impl Api {
     #[must_use]
     pub fn new(engine: Engine, config: ApiConfig, render: Render) -> Arc<Self> {
         Arc::new(Self {
+            bodies: Bodies::new(config.limits.body_bytes_max),
             engine,
             config,
             render,

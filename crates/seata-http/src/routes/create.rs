@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use crate::answer::json;
 use crate::api::Api;
-use crate::body;
 use crate::endpoint::Answer;
 use crate::parse::bodies::{BranchBody, TransactionBody};
 use crate::parse::parse;
@@ -27,9 +26,10 @@ struct Added {
 
 /// Begins a transaction that is not submitted yet.
 pub(super) async fn start(api: Arc<Api>, request: Request) -> Answer {
-    let body = body::read(request, api.config.limits.body_bytes_max).await?;
+    let body = api.bodies.take(request).await?;
     let asked = parse::<TransactionBody<'_>>(&body)
         .and_then(|body| whole(body, api.rules(), api.engine.now()))?;
+    drop(body);
     let gid = asked.gid;
     api.engine
         .begin(gid.clone(), asked.definition)
@@ -40,9 +40,10 @@ pub(super) async fn start(api: Arc<Api>, request: Request) -> Answer {
 
 /// Adds a branch to a transaction that is not submitted yet.
 pub(super) async fn add_branch(api: Arc<Api>, request: Request) -> Answer {
-    let body = body::read(request, api.config.limits.body_bytes_max).await?;
+    let body = api.bodies.take(request).await?;
     let (gid, branch) =
         parse::<BranchBody<'_>>(&body).and_then(|body| added_branch(body, api.rules()))?;
+    drop(body);
     api.engine
         .add_branch(gid.clone(), branch)
         .await

@@ -8,7 +8,6 @@ use seata_engine::Order;
 
 use crate::answer::{json, ordered};
 use crate::api::Api;
-use crate::body;
 use crate::endpoint::Answer;
 use crate::parse::bodies::OrderBody;
 use crate::parse::parse;
@@ -22,7 +21,7 @@ pub(super) async fn order(
     read: for<'a> fn(&OrderBody<'a>) -> Result<Order, Problem>,
 ) -> Answer {
     let gid = gid_of_path(request.uri().path())?;
-    let body = body::read(request, api.config.limits.body_bytes_max).await?;
+    let body = api.bodies.take(request).await?;
     let order = parse::<OrderBody<'_>>(&body).and_then(|body| read(&body))?;
     drop(body);
     let snapshot = api

@@ -8,7 +8,6 @@ use seata_core::{Gid, Reason};
 
 use super::settle::settle;
 use crate::api::Api;
-use crate::body;
 use crate::code::ErrorCode;
 use crate::endpoint::Answer;
 use crate::parse::bodies::{AbortBody, TransactionBody};
@@ -25,7 +24,7 @@ enum Submission {
 
 /// Submits, and waits if asked to.
 pub(super) async fn submit(api: Arc<Api>, request: Request) -> Answer {
-    let body = body::read(request, api.config.limits.body_bytes_max).await?;
+    let body = api.bodies.take(request).await?;
     let (submission, wait) = read_submission(&api, &body)?;
     drop(body);
     let (gid, submitted) = match submission {
@@ -68,7 +67,7 @@ fn read_submission(api: &Api, body: &[u8]) -> Result<(Submission, Option<Duratio
 
 /// Aborts, and waits if asked to.
 pub(super) async fn abort(api: Arc<Api>, request: Request) -> Answer {
-    let body = body::read(request, api.config.limits.body_bytes_max).await?;
+    let body = api.bodies.take(request).await?;
     let (gid, reason, wait) = read_abort(&body)?;
     drop(body);
     let aborted = api.engine.abort(gid.clone(), reason).await;

@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Mutex;
+use std::task::Poll;
 
 use axum::body::Body;
+use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{iter, pending, repeat_with};
+use http::Request;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use seata_engine::Config;
 use seata_http::Limits;
@@ -215,4 +218,50 @@ async fn no_request_makes_a_metric_series_of_its_own() {
     }
     assert_eq!(series.seen(), first);
     assert!(!first.iter().any(|key| key.contains("secret")), "{first:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_on_their_way_are_bounded_in_all() {
+    let limits = Limits {
+        body_bytes_max: 64 << 20,
+        ..LIMITS
+    };
+    let world = World::with_limits(Config::new(Owner(1)), limits).await;
+    let large = Bytes::from(vec![b' '; limits.body_bytes_max]);
+    let silent = || {
+        let request = Request::post("/api/start")
+            .header("content-type", "application/json")
+            .body(Body::from_stream(
+                iter([io::Result::Ok(large.clone())]).chain(pending()),
+            ));
+        world.send(request.unwrap())
+    };
+    let mut waiting: Vec<_> = (0..4).map(|_| Box::pin(silent())).collect();
+    for one in &mut waiting {
+        assert!(poll_once(one.as_mut()).await.is_none());
+    }
+    let refused = world.post("/api/start", json!({"gid": "g"})).await;
+    assert_eq!(refused.code(), "OVERLOADED");
+    assert_eq!(world.get("/livez").await.status, 200);
+    drop(waiting.pop());
+    world.ok("/api/start", json!({"gid": "g"})).await;
+    for one in waiting {
+        assert_eq!(one.await.code(), "INVALID_REQUEST");
+    }
+    let mut again: Vec<_> = (0..4).map(|_| Box::pin(silent())).collect();
+    for one in &mut again {
+        assert!(
+            poll_once(one.as_mut()).await.is_none(),
+            "all room is free again"
+        );
+    }
+}
+
+async fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
+    let mut future = future;
+    std::future::poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
