@@ -1,0 +1,89 @@
+//! The command line: a flag per key, and what else the program can do.
+
+use clap::{Arg, ArgMatches, Command, value_parser};
+use std::path::PathBuf;
+
+use crate::config::{ConfigFile, Given, KEYS};
+use anyhow::Result;
+
+/// What the program is to do.
+pub(crate) enum Task {
+    /// Serve until it is told to stop.
+    Serve(Given),
+    /// Print what is set, and where.
+    Config(Given),
+    /// Show two sagas on a server that is gone afterwards.
+    Demo,
+}
+
+/// Reads the command line, and what it names. Ends the process where the command line is wrong, or asks for help.
+///
+/// # Errors
+/// The configuration has an unknown key, or a file that can't be read.
+pub(crate) fn read() -> Result<Task> {
+    let matches = command().get_matches();
+    match matches.subcommand() {
+        Some(("config", matches)) => Ok(Task::Config(given(matches)?)),
+        Some(("demo", _)) => Ok(Task::Demo),
+        Some(_) | None => Ok(Task::Serve(given(&matches)?)),
+    }
+}
+
+fn command() -> Command {
+    Command::new("seata-server")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Seata Server coordinates distributed transactions: without a command it serves until SIGTERM or SIGINT.")
+        .after_help(
+            "A key is taken from its flag, else from the environment (SEATA_LEASE_SECS for --lease-secs), else from \
+             conf.yaml (lease_secs), else it has its default.",
+        )
+        .args_conflicts_with_subcommands(true)
+        .args(arguments())
+        .subcommand(
+            Command::new("config")
+                .about("Print the effective configuration, each value with where it comes from")
+                .args(arguments()),
+        )
+        .subcommand(Command::new("demo").about(
+            "Start a server on a temporary folder, run one saga that commits and one that is compensated, show both",
+        ))
+}
+
+fn arguments() -> impl Iterator<Item = Arg> {
+    let file = Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .help("The configuration file, instead of conf.yaml if that is there")
+        .value_parser(value_parser!(PathBuf));
+    let keys = KEYS.iter().map(|key| {
+        Arg::new(key.name)
+            .long(key.flag())
+            .value_name("VALUE")
+            .help(format!("{} [default: {}]", key.doc.trim(), key.default))
+            .long_help(format!(
+                "{} It must be {}. [default: {}]",
+                key.doc.trim(),
+                (key.said)(),
+                key.default
+            ))
+            .allow_hyphen_values(true)
+            .help_heading("Settings")
+    });
+    std::iter::once(file).chain(keys)
+}
+
+fn given(matches: &ArgMatches) -> Result<Given> {
+    let file = match matches.get_one::<PathBuf>("config") {
+        Some(path) => ConfigFile::Named(path.clone()),
+        None => ConfigFile::IfThere,
+    };
+    let mut given = Given::defaults()
+        .file(&file)?
+        .environment(std::env::vars_os())?;
+    for key in KEYS {
+        if let Some(text) = matches.get_one::<String>(key.name) {
+            given.flag(key, text.clone());
+        }
+    }
+    Ok(given)
+}

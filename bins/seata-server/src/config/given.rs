@@ -1,0 +1,192 @@
+//! Collects what is given for each key, and where.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Error, Result, anyhow};
+
+use super::allowed::Allowed;
+use super::file::ConfigFile;
+use super::keys::{KEYS, Key, LATER};
+
+const PREFIX: &str = "SEATA_";
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    Default,
+    File(PathBuf),
+    Environment,
+    Flag,
+}
+
+/// A value as it was written.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub(crate) text: String,
+    pub(crate) source: Source,
+}
+
+/// The value of every key, as it was written.
+#[derive(Debug)]
+pub(crate) struct Given {
+    // Invariant: holds each of `KEYS`.
+    found: BTreeMap<&'static str, Found>,
+}
+
+impl Given {
+    /// Begins with the built-in defaults.
+    pub(crate) fn defaults() -> Self {
+        let default = |key: &Key| Found {
+            text: key.default.to_owned(),
+            source: Source::Default,
+        };
+        let found = KEYS.iter().map(|key| (key.name, default(key))).collect();
+        Self { found }
+    }
+
+    /// Takes what a file says.
+    ///
+    /// # Errors
+    /// It can't be read, or holds an unknown key.
+    pub(crate) fn file(mut self, file: &ConfigFile) -> Result<Self> {
+        for (name, text) in file.read()? {
+            let key = key(&name).map_err(|why| file_error(file.path(), &name, &why))?;
+            self.set(key, text, Source::File(file.path().to_owned()));
+        }
+        Ok(self)
+    }
+
+    /// Takes what the environment says. Variables of others are none of ours.
+    ///
+    /// # Errors
+    /// One is unknown, or no text.
+    pub(crate) fn environment(
+        mut self,
+        variables: impl Iterator<Item = (OsString, OsString)>,
+    ) -> Result<Self> {
+        for (variable, text) in variables {
+            let variable = variable.to_string_lossy();
+            let Some(name) = variable.strip_prefix(PREFIX) else {
+                continue;
+            };
+            if is_service_link(name) {
+                continue;
+            }
+            let key = key(&name.to_ascii_lowercase())
+                .map_err(|why| anyhow!("{variable}: {}", why.in_environment()))?;
+            let text = text.into_string().ok();
+            let text = text.with_context(|| format!("{variable} is not UTF-8"))?;
+            self.set(key, text, Source::Environment);
+        }
+        Ok(self)
+    }
+
+    /// Takes a flag.
+    pub(crate) fn flag(&mut self, key: &'static Key, text: String) {
+        self.set(key, text, Source::Flag);
+    }
+
+    /// Puts a value that nobody outside can give.
+    #[must_use]
+    pub(crate) fn with(mut self, name: &'static str, text: &str) -> Self {
+        let source = Source::Default;
+        let text = text.to_owned();
+        self.found.insert(name, Found { text, source });
+        self
+    }
+
+    fn set(&mut self, key: &'static Key, text: String, source: Source) {
+        self.found.insert(key.name, Found { text, source });
+    }
+
+    /// Answers what was given for a key.
+    pub(crate) fn of(&self, name: &str) -> &Found {
+        &self.found[name]
+    }
+
+    /// Names the place at which the value of a key stands.
+    pub(crate) fn place(&self, name: &str) -> String {
+        match &self.of(name).source {
+            Source::Default => format!("the default of {name}"),
+            Source::File(path) => format!("{name} in {}", path.display()),
+            Source::Environment => format!("{PREFIX}{}", name.to_ascii_uppercase()),
+            Source::Flag => format!("--{}", name.replace('_', "-")),
+        }
+    }
+
+    /// Reads the value of a key.
+    ///
+    /// # Errors
+    /// It isn't allowed: says the place, the value and what is.
+    pub(crate) fn read<A: Allowed>(&self, name: &'static str, allowed: &A) -> Result<A::Value> {
+        let text = &self.of(name).text;
+        allowed.read(text).ok_or_else(|| {
+            anyhow!(
+                "{} is {text:?}: it must be {}",
+                self.place(name),
+                allowed.said()
+            )
+        })
+    }
+}
+
+/// Why a name is no key.
+enum NoKey {
+    Unknown { nearest: &'static str },
+    Later { why: &'static str },
+}
+
+impl NoKey {
+    fn in_environment(&self) -> String {
+        match self {
+            Self::Unknown { nearest } => format!(
+                "there is no such setting; the nearest is {PREFIX}{}",
+                nearest.to_ascii_uppercase()
+            ),
+            Self::Later { why } => (*why).to_owned(),
+        }
+    }
+
+    fn in_file(&self) -> String {
+        match self {
+            Self::Unknown { nearest } => {
+                format!("there is no such setting; the nearest is {nearest}")
+            }
+            Self::Later { why } => (*why).to_owned(),
+        }
+    }
+}
+
+fn file_error(path: &Path, name: &str, why: &NoKey) -> Error {
+    anyhow!("{}: {name}: {}", path.display(), why.in_file())
+}
+
+fn key(name: &str) -> Result<&'static Key, NoKey> {
+    if let Some(key) = KEYS.iter().find(|key| key.name == name) {
+        return Ok(key);
+    }
+    if let Some((_, why)) = LATER.iter().find(|(later, _)| *later == name) {
+        return Err(NoKey::Later { why });
+    }
+    let names = KEYS.iter().map(|key| key.name);
+    let nearest = names.min_by_key(|known| strsim::damerau_levenshtein(known, name));
+    Err(NoKey::Unknown {
+        nearest: nearest.unwrap_or_default(),
+    })
+}
+
+/// Says whether Kubernetes set the variable, as it does in every pod for each service: for one named "seata" that is
+/// `SEATA_SERVICE_HOST`, `SEATA_SERVICE_PORT_HTTP`, `SEATA_PORT`, `SEATA_PORT_36789_TCP_ADDR`, …
+fn is_service_link(name: &str) -> bool {
+    let name = format!("_{name}");
+    let numbered = name
+        .split_once("_PORT_")
+        .is_some_and(|(_, rest)| rest.starts_with(|first: char| first.is_ascii_digit()));
+    let is_port_of_service = ["_PORT", "_SERVER_PORT"].contains(&name.as_str());
+    numbered
+        || is_port_of_service
+        || name.contains("_SERVICE_HOST")
+        || name.contains("_SERVICE_PORT")
+}

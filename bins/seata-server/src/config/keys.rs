@@ -1,0 +1,152 @@
+//! The one table of keys. The settings, the flags, what `config` prints and the check of the documentation follow it.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use tracing_subscriber::filter::Targets;
+
+use super::allowed::{Address, Allowed, Folder, OneOf, Secs, SecsOrNone, Whole};
+use super::given::Given;
+use super::logs::LogFilter;
+
+/// One key.
+pub(crate) struct Key {
+    /// As in `conf.yaml`; upper-case behind `SEATA_` in the environment, with dashes as a flag.
+    pub(crate) name: &'static str,
+    /// What holds if nothing is given.
+    pub(crate) default: &'static str,
+    /// What it sets, in a sentence.
+    pub(crate) doc: &'static str,
+    /// What is allowed, as the end of "it must be …".
+    pub(crate) said: fn() -> String,
+}
+
+impl Key {
+    /// Names it as a variable of the environment.
+    pub(crate) fn variable(&self) -> String {
+        format!("SEATA_{}", self.name.to_ascii_uppercase())
+    }
+
+    /// Names it as a flag, without the dashes in front.
+    pub(crate) fn flag(&self) -> String {
+        self.name.replace('_', "-")
+    }
+}
+
+macro_rules! keys {
+    ($(#[doc = $doc:literal] $name:ident: $value:ty = $default:literal, $allowed:expr;)+) => {
+        /// All that is set, read.
+        #[derive(Debug, Clone)]
+        pub(crate) struct Settings {
+            $(#[doc = $doc] pub(crate) $name: $value,)+
+        }
+
+        /// All keys.
+        pub(crate) const KEYS: &[Key] = &[$(Key {
+            name: stringify!($name),
+            default: $default,
+            doc: $doc,
+            said: || $allowed.said(),
+        },)+];
+
+        impl Settings {
+            fn each(given: &Given) -> Result<Self> {
+                Ok(Self { $($name: given.read(stringify!($name), &$allowed)?,)+ })
+            }
+        }
+    };
+}
+
+keys! {
+    /// Where transactions are kept.
+    store: Store = "embedded", OneOf { words: &[("embedded", Store::Embedded)], note: ": this version has no other store" };
+    /// The folder of the embedded store; made if it isn't there.
+    data_dir: PathBuf = "./data", Folder;
+    /// The address to listen on.
+    bind: IpAddr = "127.0.0.1", Address;
+    /// The port of the HTTP API; 0 takes any free one.
+    http_port: u16 = "36789", Whole(0..=u16::MAX);
+    /// How long one call of a branch may take, unless the request says otherwise.
+    request_timeout_secs: Duration = "3", Secs(0.01..=86_400.0);
+    /// The first interval between attempts, unless the request says otherwise.
+    retry_interval_secs: Duration = "1", Secs(0.01..=86_400.0);
+    /// The longest interval between attempts, unless the request says otherwise.
+    retry_interval_max_secs: Duration = "60", Secs(0.01..=86_400.0);
+    /// Attempts of an action in all, unless the request says otherwise; 0: until the deadline.
+    max_attempts: u32 = "0", Whole(0..=1_000_000);
+    /// How long after its submission a saga turns round, unless the request says otherwise.
+    timeout_to_fail_secs: Option<Duration> = "none", SecsOrNone(0.01..=31_536_000.0);
+    /// When a transaction that nobody submits is aborted, unless the request says otherwise.
+    prepared_timeout_secs: Duration = "35", Secs(0.01..=31_536_000.0);
+    /// How many branches of a transaction are called at once, unless the request says otherwise.
+    branch_parallelism: u32 = "8", Whole(1..=1_000);
+    /// After how many attempts of one operation a person should look.
+    attention_attempts: u32 = "5", Whole(1..=1_000_000);
+    /// How long a server that has died holds up its transactions on a shared store.
+    lease_secs: Duration = "10", Secs(1.0..=3_600.0);
+    /// How long calls and requests in progress may take to end when the server stops.
+    grace_secs: Duration = "10", Secs(0.0..=3_600.0);
+    /// How long ended transactions are kept.
+    retention_secs: Duration = "604800", Secs(1.0..=3_153_600_000.0);
+    /// The largest payload, in bytes.
+    payload_bytes_max: usize = "1048576", Whole(1..=(16 << 20));
+    /// The largest body of a request, in bytes.
+    body_bytes_max: usize = "4194304", Whole(1_024..=(32 << 20));
+    /// The most branches of one transaction.
+    branches_max: usize = "1000", Whole(1..=10_000);
+    /// The most transactions in memory at once; beyond it new ones are refused with 429.
+    active_max: usize = "10000", Whole(1..=1_000_000);
+    /// The most calls of branches at once, in all; less if the process may not open as many files.
+    calls_in_flight_max: usize = "2000", Whole(1..=100_000);
+    /// The most calls of branches at once to one scheme, host and port.
+    calls_in_flight_per_destination: usize = "256", Whole(1..=100_000);
+    /// With less free disk space than this, in bytes, new transactions are refused; open ones go on.
+    disk_free_min_bytes: u64 = "268435456", Whole(0..=u64::MAX);
+    /// Which log lines are written to the standard error output.
+    log: Targets = "info", LogFilter;
+    /// How they look: for a person, or an object of JSON per line.
+    log_format: LogFormat = "pretty", OneOf { words: &[("pretty", LogFormat::Pretty), ("json", LogFormat::Json)], note: "" };
+}
+
+impl Settings {
+    /// Reads all that was given.
+    ///
+    /// # Errors
+    /// Names the first value that isn't allowed.
+    pub(crate) fn read(given: &Given) -> Result<Self> {
+        let settings = Self::each(given)?;
+        ensure!(
+            settings.retry_interval_secs <= settings.retry_interval_max_secs,
+            "{} is {}, which is more than retry_interval_max_secs, which is {}",
+            given.place("retry_interval_secs"),
+            settings.retry_interval_secs.as_secs_f64(),
+            settings.retry_interval_max_secs.as_secs_f64(),
+        );
+        Ok(settings)
+    }
+}
+
+/// Where transactions are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Store {
+    Embedded,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    Pretty,
+    Json,
+}
+
+/// Keys of the specification for which this version has nothing. Most of their values are secrets: none is printed.
+pub(crate) const LATER: &[(&str, &str)] = &[
+    ("redis_url", "this version has only the embedded store"),
+    ("mysql_dsn", "this version has only the embedded store"),
+    ("postgres_dsn", "this version has only the embedded store"),
+    ("migrate", "this version has only the embedded store"),
+    ("grpc_port", "this version has no gRPC API"),
+    ("cors_origins", "this version serves no browsers"),
+];

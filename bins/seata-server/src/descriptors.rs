@@ -1,0 +1,95 @@
+//! Shares out what the process may open, so that none of its parts can starve another (and the port stays reachable).
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::config::Settings;
+
+/// The most connections of clients at once, however many files may be open.
+const CONNECTIONS_MAX: usize = 10_000;
+
+/// Connections that the HTTP server takes beyond its bound, only to answer 429.
+const TURNED_AWAY: usize = 16;
+
+/// Files of the store, the log, the runtime: a quarter of what may be open, within these bounds.
+const OWN_MIN: usize = 32;
+const OWN_MAX: usize = 1_024;
+
+/// How many of each there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shares {
+    pub(crate) connections_max: usize,
+    pub(crate) calls_in_flight_max: usize,
+    pub(crate) calls_per_destination_max: usize,
+}
+
+/// Lets the process open as many files as the system allows it, and answers how many those are.
+pub(crate) fn raise() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    let current = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    current.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX))
+}
+
+impl Shares {
+    /// Shares out: a third of what is left for connections of clients, a third for calls, and a third for connections
+    /// to participants that are kept for the next call.
+    pub(crate) fn of(settings: &Settings, open_max: usize) -> Self {
+        let own = (open_max / 4).clamp(OWN_MIN, OWN_MAX);
+        let share = open_max.saturating_sub(own) / 3;
+        let calls = settings.calls_in_flight_max.min(share.max(1));
+        Self {
+            connections_max: share.saturating_sub(TURNED_AWAY).clamp(1, CONNECTIONS_MAX),
+            calls_in_flight_max: calls,
+            calls_per_destination_max: settings.calls_in_flight_per_destination.min(calls),
+        }
+    }
+
+    /// Says so if fewer calls are possible than were asked for.
+    pub(crate) fn warn(self, settings: &Settings, open_max: usize) {
+        if self.calls_in_flight_max < settings.calls_in_flight_max {
+            tracing::warn!(
+                open_max,
+                calls_in_flight_max = self.calls_in_flight_max,
+                connections_max = self.connections_max,
+                "few files may be open: bounds are lower than configured; raise the limit (ulimit -n)"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::config::Given;
+
+    #[test]
+    fn all_shares_together_fit_under_the_limit() {
+        let settings = Settings::read(&Given::defaults()).unwrap();
+        for open_max in [128, 256, 1_024, 4_096, 65_536] {
+            let shares = Shares::of(&settings, open_max);
+            let own = (open_max / 4).clamp(OWN_MIN, OWN_MAX);
+            let connections = shares.connections_max + TURNED_AWAY;
+            assert!(own + connections + 2 * shares.calls_in_flight_max <= open_max);
+            assert!(shares.calls_per_destination_max <= shares.calls_in_flight_max);
+        }
+    }
+
+    #[test]
+    fn many_files_leave_what_is_configured_and_almost_none_still_serve() {
+        let settings = Settings::read(&Given::defaults()).unwrap();
+        let shares = Shares::of(&settings, usize::MAX);
+        assert_eq!(shares.calls_in_flight_max, 2_000);
+        assert_eq!(shares.calls_per_destination_max, 256);
+        assert_eq!(shares.connections_max, CONNECTIONS_MAX);
+        let shares = Shares::of(&settings, 3);
+        assert_eq!((shares.connections_max, shares.calls_in_flight_max), (1, 1));
+    }
+}
