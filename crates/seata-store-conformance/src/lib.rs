@@ -47,6 +47,7 @@ macro_rules! suite {
             a_renewal_tells_the_revision
             what_was_acknowledged_survives_a_restart
             ended_transactions_survive_a_restart
+            a_restart_gives_out_no_token_that_a_claim_gave
             lists_are_newest_first_and_complete
             pages_are_stable_while_others_write
             filters_select_and_a_rare_match_still_comes

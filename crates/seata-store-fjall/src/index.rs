@@ -121,8 +121,8 @@ impl Index {
         }
     }
 
-    /// Leases out what is due. The token rises in memory alone: a claim under which nothing was appended leaves no
-    /// trace that could be mistaken, and every append stores the token under which it was made.
+    /// Leases out what is due. The token rises in memory alone: every append stores the token under which it was made,
+    /// and a restart leaves a gap for those under which nothing was appended.
     pub(crate) fn claim(
         &mut self,
         owner: Owner,

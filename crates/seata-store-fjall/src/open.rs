@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use fjall::config::{BlockSizePolicy, BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
-use seata_store::{Gid, Header, Revision, StoreError};
+use seata_store::{FencingToken, Gid, Header, Revision, StoreError};
 
 use crate::damage::{self, Damage, Wrong};
 use crate::index::{Index, Open};
@@ -179,6 +179,10 @@ fn lock(folder: &Path) -> Result<File, OpenError> {
 }
 
 /// Reads all that is open. The newest revision's header is the record's; every lease is void.
+///
+/// Claims raise tokens in memory alone, so a token above the stored one may have been given out, and calls made under
+/// it that no append tells of. Each token is raised by one here, so that no claim follows the last append without a
+/// gap: whoever claims sees that somebody else may have driven in between.
 fn rebuild(open: &Keyspace) -> Result<Index, StoreError> {
     let mut found: BTreeMap<Gid, (Header, Revision, usize)> = BTreeMap::new();
     for item in open.iter() {
@@ -194,7 +198,8 @@ fn rebuild(open: &Keyspace) -> Result<Index, StoreError> {
         *newest = header;
     }
     let mut index = Index::default();
-    for (header, first, bytes) in found.into_values() {
+    for (mut header, first, bytes) in found.into_values() {
+        header.token = FencingToken(header.token.0 + 1);
         index.put(Open::new(header, first, bytes));
     }
     Ok(index)
