@@ -12,7 +12,7 @@ use tower::Service;
 use crate::body::Bodies;
 use crate::defaults::Defaults;
 use crate::endpoint::Endpoint;
-use crate::meters::{Meters, Route};
+use crate::meters::{Meters, Route, Verb};
 use crate::resolve::Rules;
 use crate::routes::handler;
 
@@ -115,22 +115,10 @@ impl Api {
         let mut router = Router::new();
         for route in Route::ALL {
             let endpoint = endpoint(route);
-            router = match route {
-                Route::Start
-                | Route::BranchAdd
-                | Route::Submit
-                | Route::Abort
-                | Route::Retry
-                | Route::Skip
-                | Route::Force => router.route(route.path(), post_service(endpoint)),
-                Route::List
-                | Route::Get
-                | Route::Events
-                | Route::Health
-                | Route::Livez
-                | Route::Readyz
-                | Route::Metrics => router.route(route.path(), get_service(endpoint)),
-                Route::Other => router.fallback_service(endpoint),
+            router = match route.verb() {
+                Verb::Post => router.route(route.path(), post_service(endpoint)),
+                Verb::Get => router.route(route.path(), get_service(endpoint)),
+                Verb::Any => router.fallback_service(endpoint),
             };
         }
         router.method_not_allowed_fallback(move |request: Request| {

@@ -13,6 +13,8 @@ mod canonical;
 mod code;
 mod content;
 mod defaults;
+#[cfg(test)]
+mod documented;
 mod endpoint;
 mod meters;
 mod parse;

@@ -27,6 +27,15 @@ pub(crate) enum Route {
     Other,
 }
 
+/// How a route is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Get,
+    Post,
+    /// Whatever it is.
+    Any,
+}
+
 const ROUTES: usize = Route::Other as usize + 1;
 
 impl Route {
@@ -47,6 +56,26 @@ impl Route {
         Self::Metrics,
         Self::Other,
     ];
+
+    pub(crate) const fn verb(self) -> Verb {
+        match self {
+            Self::Start
+            | Self::BranchAdd
+            | Self::Submit
+            | Self::Abort
+            | Self::Retry
+            | Self::Skip
+            | Self::Force => Verb::Post,
+            Self::List
+            | Self::Get
+            | Self::Events
+            | Self::Health
+            | Self::Livez
+            | Self::Readyz
+            | Self::Metrics => Verb::Get,
+            Self::Other => Verb::Any,
+        }
+    }
 
     /// Answers the path as routed, which is also the label.
     pub(crate) const fn path(self) -> &'static str {

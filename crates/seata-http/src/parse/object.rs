@@ -18,6 +18,11 @@ macro_rules! object {
             borrowed: std::marker::PhantomData<&'a ()>,
         }
 
+        impl $name<'_> {
+            /// The names on the wire, aliases too.
+            pub(crate) const FIELDS: &'static [&'static str] = &[$($($key),+),*];
+        }
+
         impl<'de: 'a, 'a> serde::Deserialize<'de> for $name<'a> {
             fn deserialize<D: serde::Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
                 struct Reader<'a>(std::marker::PhantomData<&'a ()>);
@@ -27,13 +32,11 @@ macro_rules! object {
                         f.write_str($what)
                     }
                     fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$name<'a>, A::Error> {
-                        #[allow(dead_code, reason = "only objects that refuse unknown fields name the known ones")]
-                        const KNOWN: &[&str] = &[$($($key),+),*];
                         let mut object = $name::default();
                         while let Some(key) = map.next_key::<$crate::parse::values::Text<'de>>()? {
                             match &*key.0 {
                                 $($($key)|+ => $crate::parse::object::put(&mut object.$field, &mut map)?,)*
-                                unknown => $crate::parse::object::$unknown(unknown, KNOWN, &mut map)?,
+                                unknown => $crate::parse::object::$unknown(unknown, $name::FIELDS, &mut map)?,
                             }
                         }
                         Ok(object)
