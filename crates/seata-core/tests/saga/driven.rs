@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use seata_core::{
-    AppendMode, AttemptId, BranchIndex, Effect, Event, FencingToken, Input, Next, Operation,
-    Rejection, Status, Step, Transaction, UnixMillis,
+    AppendMode, AttemptId, BranchIndex, Effect, Event, Fact, FencingToken, Input, Next, Operation,
+    Rejection, Status, Step, Transaction, UnixMillis, compact,
 };
 
 use crate::spec::{Spec, gid};
@@ -59,6 +59,34 @@ impl Driven {
         self.token = FencingToken(self.token.0 + 1);
         let token = self.token;
         self.advance(Input::Recover { token }, now_ms).unwrap()
+    }
+
+    /// Meets an append of another server: reloads what is durable, notes its calls, feeds what it knows, and decides.
+    pub(crate) fn reload(&mut self, order: Option<Input>, now_ms: i64) -> Step {
+        let behind = self.events.split_off(self.durable);
+        self.txn = Transaction::fold(&gid(), &self.events).unwrap();
+        if let Some(order) = order
+            && self.record(order, now_ms).is_ok()
+        {
+            self.durable = self.events.len();
+        }
+        for ((branch, operation), attempt) in &self.flights {
+            self.txn.call_begun(*branch, *operation, *attempt);
+        }
+        for event in behind {
+            self.record(known(event.fact), now_ms).unwrap();
+        }
+        self.advance(Input::Wake, now_ms).unwrap()
+    }
+
+    /// Replaces the history by a compacted one.
+    pub(crate) fn compact(&mut self) {
+        self.events = compact(&self.events);
+        self.durable = self.events.len();
+        self.txn = Transaction::fold(&gid(), &self.events).unwrap();
+        for ((branch, operation), attempt) in &self.flights {
+            self.txn.call_begun(*branch, *operation, *attempt);
+        }
     }
 
     fn note(&mut self, step: &Step, answered: Option<(BranchIndex, Operation, AttemptId)>) {
@@ -137,5 +165,31 @@ fn answered_attempt(input: &Input) -> Option<(BranchIndex, Operation, AttemptId)
         | Input::Retry { .. }
         | Input::Skip { .. }
         | Input::Force { .. } => None,
+    }
+}
+
+/// Answers what the driver knows of a fact that travelled behind.
+fn known(fact: Fact) -> Input {
+    match fact {
+        Fact::Answered(answered) => Input::Answered {
+            branch: answered.branch,
+            operation: answered.operation,
+            attempt: answered.attempt,
+            outcome: answered.outcome,
+            took: answered.took,
+        },
+        Fact::Recovered { token } => Input::Recover { token },
+        Fact::Created(_)
+        | Fact::BranchAdded(_)
+        | Fact::Submitted
+        | Fact::AbortRequested { .. }
+        | Fact::TurnedRound { .. }
+        | Fact::Committed
+        | Fact::Aborted
+        | Fact::Stuck { .. }
+        | Fact::Retried { .. }
+        | Fact::Skipped { .. }
+        | Fact::Forced { .. }
+        | Fact::Elided { .. } => panic!("{} never travels behind", fact.as_str()),
     }
 }

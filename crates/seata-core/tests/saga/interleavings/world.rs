@@ -1,0 +1,274 @@
+//! A saga among participants that remember what took effect.
+//!
+//! A participant guards itself as `seata-barrier` does: an action that arrives after its compensation does nothing.
+
+use seata_core::{BranchIndex, Effect as Order, Input, Operation, Outcome, Reason, Status, Step};
+
+use super::choices::{Effect, Move, Said};
+use crate::driven::Driven;
+use crate::script::{abort_input, answer, failure, force_input, skip_input, unknown};
+use crate::spec::Spec;
+
+/// How many steps a saga may take to end once the faults have stopped.
+const HEALING_STEPS_MAX: u32 = 500;
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Ledger {
+    /// The action took effect and was not undone.
+    acted: bool,
+    /// The compensation took effect: no action does any more.
+    undone: bool,
+    /// Actions in the network that nobody waits for.
+    on_the_way: u32,
+}
+
+impl Ledger {
+    fn act(&mut self) {
+        self.acted = !self.undone;
+    }
+
+    fn undo(&mut self) {
+        *self = Self {
+            acted: false,
+            undone: true,
+            on_the_way: self.on_the_way,
+        };
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) saga: Driven,
+    ledgers: Vec<Ledger>,
+    /// For each branch, the ones that come after it, directly or not.
+    descendants: Vec<Vec<usize>>,
+    parallelism: usize,
+    now_ms: i64,
+}
+
+impl World {
+    pub(crate) fn new(spec: &Spec) -> Self {
+        let branches = &spec.0.branches;
+        let mut descendants = vec![Vec::new(); branches.len()];
+        for (at, branch) in branches.iter().enumerate().rev() {
+            for (earlier, other) in branches.iter().enumerate() {
+                if branch.after.contains(&other.branch_id) {
+                    let behind = descendants[at].clone();
+                    descendants[earlier].push(at);
+                    descendants[earlier].extend(behind);
+                }
+            }
+        }
+        Self {
+            saga: Driven::new(spec),
+            ledgers: vec![Ledger::default(); branches.len()],
+            descendants,
+            parallelism: spec.0.options.branch_parallelism as usize,
+            now_ms: 0,
+        }
+    }
+
+    pub(crate) fn play(&mut self, one: &Move) {
+        match one {
+            Move::Submit => self.drive(Input::Submit),
+            Move::Abort => self.drive(abort_input()),
+            Move::Answer { pick, said, effect } => self.answer(*pick, *said, *effect),
+            Move::Arrive { pick } => self.arrive(*pick),
+            Move::Pass { ms } => {
+                self.now_ms += ms;
+                self.drive(Input::Wake);
+            }
+            Move::Flush => self.saga.durable = self.saga.events.len(),
+            Move::Crash { effect } => self.crash(*effect),
+            Move::Reload => {
+                let step = self.saga.reload(None, self.now_ms);
+                self.called(&step);
+            }
+            Move::ReloadOnAbort => {
+                let step = self.saga.reload(Some(abort_input()), self.now_ms);
+                self.called(&step);
+            }
+            Move::Compact => self.saga.compact(),
+            Move::Retry { pick } => self.drive(Input::Retry {
+                branch: pick.map(|pick| self.pick(pick)),
+                reason: Reason::new("operator"),
+            }),
+            Move::Skip { pick, operation } => self.drive(skip_input(self.pick(*pick), *operation)),
+            Move::Force { to } => self.drive(force_input(*to)),
+        }
+    }
+
+    fn pick(&self, pick: usize) -> BranchIndex {
+        BranchIndex(u32::try_from(pick % self.ledgers.len()).unwrap())
+    }
+
+    /// Drives an input, if it is not refused.
+    fn drive(&mut self, input: Input) {
+        if let Ok(step) = self.saga.advance(input, self.now_ms) {
+            self.called(&step);
+        }
+    }
+
+    fn answer(&mut self, pick: usize, said: Said, effect: Effect) {
+        let Some((branch, operation)) = self.flight(pick) else {
+            return;
+        };
+        let outcome = match said {
+            Said::Success => Outcome::Success,
+            Said::Refusal => failure(),
+            Said::Ongoing => Outcome::Ongoing,
+            Said::Nothing => unknown(),
+        };
+        match said {
+            Said::Success => self.take_effect(branch, operation, Effect::Now),
+            Said::Refusal => {}
+            Said::Ongoing | Said::Nothing => self.take_effect(branch, operation, effect),
+        }
+        self.drive(answer(&self.saga, branch, operation, outcome));
+    }
+
+    fn flight(&self, pick: usize) -> Option<(BranchIndex, Operation)> {
+        let flights: Vec<_> = self.saga.flights.keys().copied().collect();
+        (!flights.is_empty()).then(|| flights[pick % flights.len()])
+    }
+
+    fn take_effect(&mut self, branch: BranchIndex, operation: Operation, effect: Effect) {
+        let ledger = &mut self.ledgers[branch.0 as usize];
+        match (operation, effect) {
+            (Operation::Action, Effect::Now) => ledger.act(),
+            (Operation::Action, Effect::Later) => ledger.on_the_way += 1,
+            (Operation::Compensation, Effect::Now | Effect::Later) => ledger.undo(),
+            (Operation::Action | Operation::Compensation, Effect::Never) => {}
+        }
+    }
+
+    fn arrive(&mut self, pick: usize) {
+        let branch = self.pick(pick).0 as usize;
+        let ledger = &mut self.ledgers[branch];
+        if ledger.on_the_way > 0 {
+            ledger.on_the_way -= 1;
+            ledger.act();
+        }
+    }
+
+    fn crash(&mut self, effect: Effect) {
+        let flights: Vec<_> = self.saga.flights.keys().copied().collect();
+        for (branch, operation) in flights {
+            self.take_effect(branch, operation, effect);
+        }
+        let step = self.saga.crash(self.now_ms);
+        self.called(&step);
+    }
+
+    /// Checks each call at the time it is made.
+    fn called(&self, step: &Step) {
+        let flights = &self.saga.flights;
+        assert!(flights.len() <= self.parallelism, "{flights:?}");
+        let overridden = self.saga.txn.overridden().is_some();
+        for order in &step.effects {
+            let Order::Call(call) = order;
+            let branch = call.branch.0 as usize;
+            match call.operation {
+                Operation::Action => {
+                    assert_eq!(self.saga.txn.status(), Status::Submitted);
+                    assert!(overridden || self.all_before_acted(branch), "b{branch}");
+                }
+                Operation::Compensation => {
+                    assert_eq!(self.saga.txn.status(), Status::Aborting);
+                    let acting = |(_, operation): &(_, Operation)| *operation == Operation::Action;
+                    assert!(!flights.keys().any(acting), "actions are awaited first");
+                    assert!(overridden || self.all_behind_undone(branch), "b{branch}");
+                }
+            }
+        }
+    }
+
+    fn all_before_acted(&self, branch: usize) -> bool {
+        (0..self.ledgers.len())
+            .filter(|earlier| self.descendants[*earlier].contains(&branch))
+            .all(|earlier| self.ledgers[earlier].acted)
+    }
+
+    fn all_behind_undone(&self, branch: usize) -> bool {
+        self.descendants[branch]
+            .iter()
+            .filter(|later| self.is_compensated(**later))
+            .map(|later| self.ledgers[*later])
+            .all(|later| later.undone || (!later.acted && later.on_the_way == 0))
+    }
+
+    fn is_compensated(&self, branch: usize) -> bool {
+        let index = BranchIndex(u32::try_from(branch).unwrap());
+        self.saga.txn.branch(index).unwrap().compensation.is_some()
+    }
+
+    /// The faults stop: each call is answered for good, time passes, and an operator retries what is stuck.
+    pub(crate) fn heal(&mut self, refuse: bool) {
+        let action = if refuse { Said::Refusal } else { Said::Success };
+        for _ in 0..HEALING_STEPS_MAX {
+            if self.saga.txn.status().is_final() {
+                return;
+            }
+            match self.flight(0) {
+                Some((_, Operation::Action)) => self.answer(0, action, Effect::Never),
+                Some((_, Operation::Compensation)) => self.answer(0, Said::Success, Effect::Never),
+                None if self.saga.txn.status() == Status::Stuck => {
+                    self.play(&Move::Retry { pick: None });
+                }
+                None => self.wait(),
+            }
+        }
+    }
+
+    /// Passes to the time that the record names, and not beyond.
+    fn wait(&mut self) {
+        let now = seata_core::UnixMillis(self.now_ms).max(self.saga.txn.updated_at());
+        let at = self.saga.txn.alarm(now).expect("an open saga has an alarm");
+        self.now_ms = at.0.max(self.now_ms);
+        self.drive(Input::Wake);
+    }
+
+    /// P3: all or nothing, unless an operator ordered otherwise.
+    pub(crate) fn check_end(&mut self) {
+        if self.saga.txn.overridden().is_some() {
+            return;
+        }
+        for ledger in &mut self.ledgers {
+            if ledger.on_the_way > 0 {
+                ledger.act();
+            }
+        }
+        let committed = self.saga.txn.status() == Status::Committed;
+        for (at, ledger) in self.ledgers.iter().enumerate() {
+            if committed {
+                assert!(ledger.acted, "b{at} took no effect in a committed saga");
+                assert!(!ledger.undone, "b{at} was undone in a committed saga");
+            } else {
+                let left = ledger.acted && self.is_compensated(at);
+                assert!(!left, "b{at} took effect and was not undone");
+            }
+        }
+    }
+
+    /// A final transaction never moves (P5).
+    pub(crate) fn check_final(&mut self) {
+        let events = self.saga.events.len();
+        self.now_ms += 1_000_000;
+        for input in [Input::Wake, Input::Submit, abort_input()] {
+            self.drive(input);
+        }
+        for pick in 0..self.saga.flights.len() {
+            self.answer(pick, Said::Refusal, Effect::Never);
+        }
+        self.crash(Effect::Never);
+        assert_eq!(self.saga.events.len(), events);
+    }
+
+    /// Breaks the world, to show that the model would notice.
+    pub(crate) fn forget_compensation(&mut self) {
+        self.ledgers[0] = Ledger {
+            acted: true,
+            undone: false,
+            on_the_way: 0,
+        };
+    }
+}
