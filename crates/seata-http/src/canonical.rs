@@ -225,6 +225,8 @@ fn put_string(out: &mut Vec<u8>, quoted: &str) {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use proptest::prelude::*;
+
     use super::*;
 
     fn canonical(json: &str) -> Vec<u8> {
@@ -301,5 +303,32 @@ mod tests {
         let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert_eq!(write(&deep(DEPTH_MAX), &mut Vec::new()), Ok(()));
         assert_eq!(write(&deep(100_000), &mut Vec::new()), Err(TooDeep));
+    }
+
+    fn value() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(serde_json::Value::from),
+            (-3..3_i64).prop_map(serde_json::Value::from),
+            any::<u64>().prop_map(serde_json::Value::from),
+            "[ab\\\\\"\n\u{e9}]{0,3}".prop_map(serde_json::Value::from),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            let object = prop::collection::btree_map("[ab\"]{0,2}", inner.clone(), 0..4);
+            prop_oneof![
+                prop::collection::vec(inner, 0..4).prop_map(serde_json::Value::from),
+                object.prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn two_values_give_the_same_bytes_only_if_they_are_equal(one in value(), other in value()) {
+            let bytes = canonical(&one.to_string());
+            let pretty = serde_json::to_string_pretty(&one).unwrap();
+            prop_assert_eq!(&canonical(&pretty), &bytes);
+            prop_assert_eq!(canonical(&other.to_string()) == bytes, one == other);
+        }
     }
 }

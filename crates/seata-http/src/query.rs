@@ -113,4 +113,17 @@ mod tests {
             assert_eq!(gid_of_path(bad).unwrap_err().code, ErrorCode::InvalidGid);
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_query_and_path_is_answered(text in "\\PC*", percent in "(%[0-9a-fA-F]?[0-9a-fA-F]?|[a-z=&+])*") {
+            for text in [text, percent] {
+                if let Ok(query) = Query::parse(Some(&text)) {
+                    let _ = query.get("a");
+                }
+                let _ = gid_of_path(&format!("/api/tx/{text}"));
+                let _ = gid_of_path(&text);
+            }
+        }
+    }
 }
