@@ -170,13 +170,18 @@ impl World {
             match call.operation {
                 Operation::Action => {
                     assert_eq!(self.saga.txn.status(), Status::Submitted);
-                    assert!(overridden || self.all_before_acted(branch), "b{branch}");
+                    let ready = overridden || self.all_before_acted(branch);
+                    assert!(ready, "b{branch} is called before what it comes after");
+                    let deadline = self.saga.txn.deadline();
+                    let late = deadline.is_some_and(|deadline| deadline.0 <= self.now_ms);
+                    assert!(!late, "b{branch} is called after the deadline");
                 }
                 Operation::Compensation => {
                     assert_eq!(self.saga.txn.status(), Status::Aborting);
                     let acting = |(_, operation): &(_, Operation)| *operation == Operation::Action;
                     assert!(!flights.keys().any(acting), "actions are awaited first");
-                    assert!(overridden || self.all_behind_undone(branch), "b{branch}");
+                    let ready = overridden || self.all_behind_undone(branch);
+                    assert!(ready, "b{branch} is undone before what comes after it");
                 }
             }
         }
