@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http_body_util::BodyExt;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -20,6 +20,11 @@ const BODY_WITHIN: Duration = Duration::from_secs(60);
 /// The most bytes of bodies in memory, of all clients together: their number is bounded by connections alone, and
 /// each connection of HTTP/2 may send many.
 const BODIES_BYTES_MAX: usize = 256 << 20;
+
+/// How much of a refused body is read and thrown away, and for how long. Most clients read no answer before they have
+/// sent all: to them a connection that is closed meanwhile is broken, and the answer is lost.
+const DISCARDED_BYTES_MAX: usize = 64 << 20;
+const DISCARD_WITHIN: Duration = Duration::from_secs(5);
 
 /// The room for bodies.
 pub(crate) struct Bodies {
@@ -48,16 +53,25 @@ impl Bodies {
         }
     }
 
-    /// Takes a body whole. One that declares to be too large is refused before any of it is read.
+    /// Takes a body whole. Of one that is refused nothing is kept.
     pub(crate) async fn take(&self, request: Request) -> Result<Taken<'_>, Problem> {
-        let (parts, body) = request.into_parts();
-        if !is_json(&parts.headers) {
+        let (parts, mut body) = request.into_parts();
+        let taken = self.taken(&parts.headers, &mut body).await;
+        // A client that asks first sends nothing once it is refused, and reading would tell it to send.
+        if taken.is_err() && !parts.headers.contains_key(EXPECT) {
+            discard(&mut body).await;
+        }
+        taken
+    }
+
+    async fn taken(&self, headers: &HeaderMap, body: &mut Body) -> Result<Taken<'_>, Problem> {
+        if !is_json(headers) {
             return Err(Problem::new(
                 ErrorCode::UnsupportedMediaType,
                 "the body is not declared as JSON: send the header content-type: application/json",
             ));
         }
-        if declared(&parts.headers).is_some_and(|bytes| bytes > self.body_bytes_max as u64) {
+        if declared(headers).is_some_and(|bytes| bytes > self.body_bytes_max as u64) {
             return Err(self.too_large());
         }
         let taking = tokio::time::timeout(BODY_WITHIN, self.gather(body)).await;
@@ -69,11 +83,11 @@ impl Bodies {
     }
 
     /// Nearly every body comes in one piece, which is not copied.
-    async fn gather(&self, mut body: Body) -> Result<Taken<'_>, Problem> {
+    async fn gather(&self, body: &mut Body) -> Result<Taken<'_>, Problem> {
         let mut held = Held::default();
         let mut first = Bytes::new();
         let mut all = BytesMut::new();
-        while let Some(piece) = self.piece(&mut body, &mut held).await? {
+        while let Some(piece) = self.piece(body, &mut held).await? {
             if first.is_empty() {
                 first = piece;
                 continue;
@@ -137,6 +151,20 @@ struct Held<'a> {
     permit: Option<SemaphorePermit<'a>>,
 }
 
+/// Reads on, within bounds, and keeps nothing.
+async fn discard(body: &mut Body) {
+    let reading = async {
+        let mut read_bytes = 0;
+        while read_bytes <= DISCARDED_BYTES_MAX
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            read_bytes += frame.data_ref().map_or(0, Bytes::len);
+        }
+    };
+    // One that takes longer loses its answer.
+    let _ = tokio::time::timeout(DISCARD_WITHIN, reading).await;
+}
+
 /// The size that the client announces, if it does.
 fn declared(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
@@ -149,4 +177,47 @@ fn is_json(headers: &HeaderMap) -> bool {
         .and_then(|value| value.to_str().ok());
     let kind = declared.map(|text| text.split(';').next().unwrap_or("").trim());
     kind.is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::{StreamExt, stream};
+
+    use super::*;
+
+    /// Answers how many of ten pieces were read, of four bytes each.
+    async fn pieces_read(expectation: Option<&str>) -> usize {
+        let read = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&read);
+        let pieces = stream::iter(0..10).map(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, std::io::Error>(Bytes::from_static(b"    "))
+        });
+        let mut request = Request::post("/")
+            .header(CONTENT_TYPE, "application/json")
+            .header(CONTENT_LENGTH, 40);
+        if let Some(expectation) = expectation {
+            request = request.header(EXPECT, expectation);
+        }
+        let request = request.body(Body::from_stream(pieces)).unwrap();
+        let bodies = Bodies::new(8);
+        let problem = bodies.take(request).await.err().unwrap();
+        assert_eq!(problem.status(), 413);
+        read.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test]
+    async fn a_refused_body_is_read_to_its_end_so_that_the_client_reads_its_answer() {
+        assert_eq!(pieces_read(None).await, 10);
+    }
+
+    #[tokio::test]
+    async fn a_refused_client_that_asks_first_is_not_told_to_send() {
+        assert_eq!(pieces_read(Some("100-continue")).await, 0);
+    }
 }

@@ -6,7 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::routing::get;
+use http::{Request, StatusCode, Version};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use seata_http::{ServeConfig, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -167,4 +171,31 @@ async fn bytes_that_are_no_http_end_their_connection_and_nothing_else() {
     }
     let mut stream = connect(&server, "/fast").await;
     assert!(read_until(&mut stream, "fast").await.ends_with("fast"));
+}
+
+#[tokio::test]
+async fn http_2_is_served_on_the_same_port_and_drained_like_the_other() {
+    let server = server(8, LONG).await;
+    let stream = TcpStream::connect(server.at).await.unwrap();
+    let io = TokioIo::new(stream);
+    let (mut client, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    let ended = tokio::spawn(connection);
+    let mut ask = |path: &str| {
+        let request = Request::get(format!("http://x{path}")).body(Body::empty());
+        client.send_request(request.unwrap())
+    };
+    let slow = tokio::spawn(ask("/slow"));
+    server.asked.notified().await;
+    assert_eq!(ask("/fast").await.unwrap().status(), 200);
+    server.stop.send(()).unwrap();
+    server.go.notify_one();
+    let answered = slow.await.unwrap().unwrap();
+    assert_eq!(
+        (answered.status(), answered.version()),
+        (StatusCode::OK, Version::HTTP_2)
+    );
+    drop(answered);
+    drop(client);
+    server.ended.await.unwrap();
+    let _ = ended.await;
 }
