@@ -192,13 +192,13 @@ impl Driver {
                     token,
                     until: sent_at + self.shared.config.lease,
                 }));
-                self.adopt(snapshot);
                 if self.handle.knows_newer(stored.header.revision) {
                     // This driver wrote, without the lease, while the claim's answer was on its way.
-                    self.forget_state();
                     if !self.ensure_record(&mut None).await {
                         return;
                     }
+                } else {
+                    self.adopt(snapshot);
                 }
                 self.recover_if_needed(token);
                 if self.stop_at.is_none() {
