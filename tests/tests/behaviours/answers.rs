@@ -263,6 +263,7 @@ async fn calls_carry_exactly_the_documented_headers() {
                 "seata-gid",
                 "seata-operation",
                 "traceparent",
+                "user-agent",
                 "x-all",
                 "x-tenant"
             ]
