@@ -53,6 +53,12 @@ fn due_at(header: &Header) -> Option<UnixMillis> {
 }
 
 impl Index {
+    /// Answers when the last append to anything open was decided.
+    pub(crate) fn latest(&self) -> UnixMillis {
+        let times = self.open.values().map(|open| open.header.updated_at);
+        times.max().unwrap_or(UnixMillis(0))
+    }
+
     pub(crate) fn get(&self, gid: &Gid) -> Option<&Open> {
         self.open.get(gid)
     }

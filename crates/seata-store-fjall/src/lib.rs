@@ -7,6 +7,7 @@
 //! A write or sync error is fatal and never retried: the pages may be gone. Damage is refused, never skipped.
 #![warn(missing_docs)]
 
+mod clock;
 mod damage;
 mod index;
 mod layout;
@@ -18,3 +19,6 @@ mod write;
 
 pub use open::{FjallOptions, OpenError};
 pub use store::{FjallStore, Room};
+
+#[cfg(test)]
+mod tests;

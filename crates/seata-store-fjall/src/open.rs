@@ -1,13 +1,12 @@
 //! Opens the folder: locks it, checks it, and rebuilds the index.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use fjall::config::{BlockSizePolicy, BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
-use seata_store::{FencingToken, Gid, Header, Revision, StoreError};
+use seata_store::{FencingToken, StoreError};
 
 use crate::damage::{self, Damage, Wrong};
 use crate::index::{Index, Open};
@@ -178,29 +177,46 @@ fn lock(folder: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// Reads all that is open. The newest revision's header is the record's; every lease is void.
+/// Reads all that is open, a transaction at a time. The newest revision's header is the record's; every lease is void.
 ///
 /// Claims raise tokens in memory alone, so a token above the stored one may have been given out, and calls made under
 /// it that no append tells of. Each token is raised by one here, so that no claim follows the last append without a
 /// gap: whoever claims sees that somebody else may have driven in between.
 fn rebuild(open: &Keyspace) -> Result<Index, StoreError> {
-    let mut found: BTreeMap<Gid, (Header, Revision, usize)> = BTreeMap::new();
+    let mut index = Index::default();
+    let mut last: Option<Open> = None;
     for item in open.iter() {
         let (key, value) = item
             .into_inner()
             .map_err(|error| layout::corrupt(&error.to_string()))?;
         let (gid, revision) = layout::read_open_key(&key)?;
         let (header, chunk) = layout::read_value(&gid, &value)?;
-        let (newest, _, bytes) = found
-            .entry(gid)
-            .or_insert_with(|| (header.clone(), revision, 0));
-        *bytes += chunk.len();
-        *newest = header;
+        let before = match last.take() {
+            Some(open) if open.header.gid == gid => Some(open),
+            Some(open) => {
+                index.put(with_gap(open));
+                None
+            }
+            None => None,
+        };
+        let follows = before
+            .as_ref()
+            .is_none_or(|open| open.header.revision.next() == revision);
+        if header.revision != revision || !follows {
+            let why = format!(
+                "a part of the history of {gid} is missing before revision {}",
+                revision.0
+            );
+            return Err(layout::corrupt(&why));
+        }
+        let (first, bytes) = before.map_or((revision, 0), |open| (open.first, open.bytes));
+        last = Some(Open::new(header, first, bytes + chunk.len()));
     }
-    let mut index = Index::default();
-    for (mut header, first, bytes) in found.into_values() {
-        header.token = FencingToken(header.token.0 + 1);
-        index.put(Open::new(header, first, bytes));
-    }
+    last.into_iter().for_each(|open| index.put(with_gap(open)));
     Ok(index)
+}
+
+fn with_gap(mut open: Open) -> Open {
+    open.header.token = FencingToken(open.header.token.0 + 1);
+    open
 }

@@ -11,8 +11,13 @@ use crate::index::{Index, Open};
 use crate::layout;
 use crate::open::Files;
 
-/// How often a read is tried again because the transaction moved from the open to the ended ones meanwhile.
-const TRIES_MAX: usize = 8;
+/// What a look for a record found.
+pub(crate) enum Found {
+    Record(Box<Stored>),
+    Nothing,
+    /// A write moves it just now: memory does not know yet what is on disk.
+    Moving,
+}
 
 pub(crate) fn failed(error: &fjall::Error) -> StoreError {
     StoreError::new(StoreErrorKind::Corrupt, "reading the embedded store", error)
@@ -49,47 +54,51 @@ fn ended(files: &Files, gid: &Gid) -> Result<Option<Stored>, StoreError> {
     }))
 }
 
-pub(crate) fn load(
+/// Answers the chunks of a transaction that no write moves now.
+pub(crate) fn settled_chunks(files: &Files, open: &Open) -> Result<Vec<Bytes>, StoreError> {
+    chunks(files, open)?.ok_or_else(|| {
+        let gid = &open.header.gid;
+        layout::corrupt(&format!("a part of the history of {gid} is missing"))
+    })
+}
+
+fn in_memory(index: &Mutex<Index>, gid: &Gid) -> Option<Open> {
+    let index = index.lock().unwrap_or_else(PoisonError::into_inner);
+    index.get(gid).cloned()
+}
+
+pub(crate) fn load(files: &Files, index: &Mutex<Index>, gid: &Gid) -> Result<Found, StoreError> {
+    if let Some(open) = in_memory(index, gid) {
+        return Ok(chunks(files, &open)?.map_or(Found::Moving, |chunks| {
+            Found::Record(Box::new(Stored {
+                header: open.header,
+                chunks,
+            }))
+        }));
+    }
+    if let Some(stored) = ended(files, gid)? {
+        return Ok(Found::Record(Box::new(stored)));
+    }
+    // Created between the two looks? Then the index knows it now.
+    Ok(match in_memory(index, gid) {
+        Some(_) => Found::Moving,
+        None => Found::Nothing,
+    })
+}
+
+/// Loads while nobody writes.
+pub(crate) fn load_settled(
     files: &Files,
     index: &Mutex<Index>,
     gid: &Gid,
 ) -> Result<Option<Stored>, StoreError> {
-    for _ in 0..TRIES_MAX {
-        let open = index
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(gid)
-            .cloned();
-        match open {
-            Some(open) => {
-                if let Some(chunks) = chunks(files, &open)? {
-                    return Ok(Some(Stored {
-                        header: open.header,
-                        chunks,
-                    }));
-                }
-            }
-            None => {
-                if let Some(stored) = ended(files, gid)? {
-                    return Ok(Some(stored));
-                }
-                // Created between the two looks? Then the index knows it now.
-                if index
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .get(gid)
-                    .is_none()
-                {
-                    return Ok(None);
-                }
-            }
-        }
+    match in_memory(index, gid) {
+        Some(open) => Ok(Some(Stored {
+            chunks: settled_chunks(files, &open)?,
+            header: open.header,
+        })),
+        None => ended(files, gid),
     }
-    Err(StoreError::new(
-        StoreErrorKind::Unavailable,
-        "reading the embedded store",
-        format!("{gid} moves too fast"),
-    ))
 }
 
 fn header(files: &Files, index: &Mutex<Index>, gid: &Gid) -> Result<Option<Header>, StoreError> {
@@ -154,23 +163,33 @@ fn list_keys(
     items.map(|item| layout::read_created_key(&item.key().map_err(|e| failed(&e))?))
 }
 
-/// Finds ended transactions that may go, the oldest first, among a bounded number.
+/// Finds ended transactions that may go, the oldest first, among a bounded number behind where the last purge ended.
+/// Answers where the next one goes on, so that old open ones hold up none: at the end it begins anew.
 pub(crate) fn purgeable(
     files: &Files,
     index: &Mutex<Index>,
     ended_before: seata_store::UnixMillis,
     limit: usize,
-) -> Result<Vec<Header>, StoreError> {
-    let mut found = Vec::new();
-    for item in files.created.iter().rev().take(SCAN_MAX.max(limit)) {
-        if found.len() == limit {
-            break;
+    from: &Option<Cursor>,
+) -> Result<(Vec<Header>, Option<Cursor>), StoreError> {
+    use std::ops::Bound;
+    let newer_than = from.as_ref().map_or(Bound::Unbounded, |cursor| {
+        Bound::Excluded(layout::created_key(cursor.created_at, &cursor.gid))
+    });
+    let keys = files
+        .created
+        .range::<Vec<u8>, _>((Bound::Unbounded, newer_than));
+    let (mut found, mut last) = (Vec::new(), None);
+    for (scanned, item) in keys.rev().enumerate() {
+        if found.len() == limit || scanned == SCAN_MAX {
+            return Ok((found, last));
         }
-        let (_, gid) = layout::read_created_key(&item.key().map_err(|e| failed(&e))?)?;
+        let (created_at, gid) = layout::read_created_key(&item.key().map_err(|e| failed(&e))?)?;
         let header = header(files, index, &gid)?;
         found.extend(
             header.filter(|header| header.status.is_final() && header.updated_at < ended_before),
         );
+        last = Some(Cursor { created_at, gid });
     }
-    Ok(found)
+    Ok((found, None))
 }

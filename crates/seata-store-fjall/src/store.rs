@@ -1,19 +1,21 @@
 //! The contract on fjall.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use seata_store::{
-    Append, AppendOutcome, ClaimLimit, FencingToken, Gid, Header, Held, ListQuery, Owner, Page,
-    StoreError, StoreErrorKind, StoreLimits, Stored, TxnStore, UnixMillis,
+    Append, AppendOutcome, ClaimLimit, Cursor, FencingToken, Gid, Header, Held, ListQuery, Owner,
+    Page, StoreError, StoreErrorKind, StoreLimits, Stored, TxnStore, UnixMillis,
 };
 
-use crate::index::Index;
+use crate::clock::Clock;
+use crate::index::{Index, Open};
 use crate::open::{self, Files, FjallOptions, OpenError};
-use crate::{layout, read, write};
+use crate::read::Found;
+use crate::{read, write};
 
 /// How much room the disk has for new transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,18 +29,18 @@ pub enum Room {
 /// Keeps transactions in a folder that it owns. Clones are one store.
 #[derive(Clone)]
 pub struct FjallStore {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
-    files: Files,
+pub(crate) struct Inner {
+    pub(crate) files: Files,
     index: Mutex<Index>,
-    /// Lets one batch in at a time.
-    writer: Mutex<()>,
+    /// Lets one batch in at a time. Holds where the next purge goes on.
+    writer: Mutex<Option<Cursor>>,
     options: FjallOptions,
     limits: StoreLimits,
     broken: AtomicBool,
-    clock_ms: AtomicI64,
+    clock: Clock,
 }
 
 impl FjallStore {
@@ -48,17 +50,18 @@ impl FjallStore {
     /// The folder is in use, can't be used, or is damaged.
     pub fn open(folder: &Path, options: FjallOptions) -> Result<Self, OpenError> {
         let (files, index) = open::open(folder)?;
+        let clock = Clock::starting_at(index.latest());
         let inner = Inner {
             files,
             index: Mutex::new(index),
-            writer: Mutex::new(()),
+            writer: Mutex::new(None),
             options,
             limits: StoreLimits {
                 batch_count_max: 512,
                 ..StoreLimits::default()
             },
             broken: AtomicBool::new(false),
-            clock_ms: AtomicI64::new(0),
+            clock,
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -92,89 +95,118 @@ impl FjallStore {
 }
 
 impl Inner {
-    fn index(&self) -> std::sync::MutexGuard<'_, Index> {
+    fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells the time; it never goes back within this process.
     fn now(&self) -> UnixMillis {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or(Duration::ZERO);
-        let now_ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
-        UnixMillis(
-            self.clock_ms
-                .fetch_max(now_ms, Ordering::Relaxed)
-                .max(now_ms),
-        )
+        self.clock.now()
+    }
+
+    /// Answers whether the store may still be used.
+    fn check(&self, doing: &'static str) -> Result<(), StoreError> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                doing,
+                "an earlier write failed: the process must end",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Lets one writer in at a time, and none after a write that failed or panicked: what is on disk is not known.
+    pub(crate) fn writer(
+        &self,
+        doing: &'static str,
+    ) -> Result<MutexGuard<'_, Option<Cursor>>, StoreError> {
+        let guard = self.writer.lock().unwrap_or_else(|poisoned| {
+            self.fatal("a write panicked");
+            poisoned.into_inner()
+        });
+        self.check(doing)?;
+        Ok(guard)
+    }
+
+    /// Takes note that nothing may be written any more, and tells it once.
+    fn fatal(&self, why: &str) {
+        if !self.broken.swap(true, Ordering::Relaxed) {
+            (self.options.on_fatal)(why);
+        }
+    }
+
+    fn write_failed(&self, doing: &'static str, error: &fjall::Error) -> StoreError {
+        let folder = self.files.folder.display();
+        self.fatal(&format!("writing to {folder} failed: {error}"));
+        StoreError::new(StoreErrorKind::Ambiguous, doing, error)
     }
 
     fn append(&self, batch: Vec<Append>) -> Vec<Result<AppendOutcome, StoreError>> {
         let count = batch.len();
-        let _one_at_a_time = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.broken.load(Ordering::Relaxed) {
-            return fail(
-                count,
-                StoreErrorKind::Unavailable,
-                "an earlier write failed: the process must end",
-            );
+        let _one_at_a_time = match self.writer("appending") {
+            Ok(guard) => guard,
+            Err(error) => return vec![Err(error); count],
+        };
+        let bytes_max = self.limits.record_bytes_max;
+        write::append(&self.files, &self.index, batch, self.now(), bytes_max)
+            .unwrap_or_else(|error| vec![Err(self.write_failed("appending", &error)); count])
+    }
+
+    fn load(&self, gid: &Gid) -> Result<Option<Stored>, StoreError> {
+        match read::load(&self.files, &self.index, gid)? {
+            Found::Record(stored) => return Ok(Some(*stored)),
+            Found::Nothing => return Ok(None),
+            Found::Moving => {}
         }
-        match write::append(
-            &self.files,
-            &self.index,
-            batch,
-            self.now(),
-            self.limits.record_bytes_max,
-        ) {
-            Ok(answers) => answers,
-            Err(error) => {
-                self.broken.store(true, Ordering::Relaxed);
-                (self.options.on_fatal)(&format!(
-                    "writing to {} failed: {error}",
-                    self.files.folder.display()
-                ));
-                fail(count, StoreErrorKind::Ambiguous, &error.to_string())
-            }
-        }
+        // Once the write is over, memory and disk agree again.
+        let _none_writes = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        read::load_settled(&self.files, &self.index, gid)
     }
 
     fn purge(&self, ended_before: UnixMillis, limit: usize) -> Result<usize, StoreError> {
-        let _one_at_a_time = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = read::purgeable(&self.files, &self.index, ended_before, limit)?;
-        let mut batch = self.files.database.batch();
-        for header in &old {
-            batch.remove(&self.files.ended, header.gid.as_str());
-            batch.remove(
-                &self.files.created,
-                layout::created_key(header.created_at, &header.gid),
-            );
-        }
-        // No sync: what comes back after a crash is purged again.
-        batch.commit().map_err(|error| read::failed(&error))?;
+        let mut from = self.writer("purging")?;
+        let (old, next) = read::purgeable(&self.files, &self.index, ended_before, limit, &from)?;
+        *from = next;
+        write::remove(&self.files, &old).map_err(|error| self.write_failed("purging", &error))?;
         Ok(old.len())
     }
-}
 
-fn fail(count: usize, kind: StoreErrorKind, why: &str) -> Vec<Result<AppendOutcome, StoreError>> {
-    (0..count)
-        .map(|_| Err(StoreError::new(kind, "appending", why)))
-        .collect()
+    /// Reads what was claimed. What can't be read is told and left out, or it would hold up all that is due behind it;
+    /// it is claimed again when its lease has passed.
+    fn claimed(&self, claimed: Vec<Open>) -> Result<Vec<Stored>, StoreError> {
+        let (mut stored, mut unreadable) = (Vec::with_capacity(claimed.len()), None);
+        for open in claimed {
+            match read::settled_chunks(&self.files, &open) {
+                Ok(chunks) => stored.push(Stored {
+                    header: open.header,
+                    chunks,
+                }),
+                Err(error) => {
+                    tracing::error!(gid = %open.header.gid, %error, "a due transaction can't be read");
+                    unreadable = Some(error);
+                }
+            }
+        }
+        match unreadable {
+            Some(error) if stored.is_empty() => Err(error),
+            Some(_) | None => Ok(stored),
+        }
+    }
 }
 
 #[async_trait]
 impl TxnStore for FjallStore {
     async fn append(&self, batch: Vec<Append>) -> Vec<Result<AppendOutcome, StoreError>> {
-        let (inner, count) = (Arc::clone(&self.inner), batch.len());
-        let done = tokio::task::spawn_blocking(move || inner.append(batch)).await;
-        done.unwrap_or_else(|error| fail(count, StoreErrorKind::Ambiguous, &error.to_string()))
+        let count = batch.len();
+        self.blocking("appending", move |inner| Ok(inner.append(batch)))
+            .await
+            .unwrap_or_else(|error| vec![Err(error); count])
     }
 
     async fn load(&self, gid: &Gid) -> Result<Option<Stored>, StoreError> {
         let gid = gid.clone();
-        self.blocking("loading", move |inner| {
-            read::load(&inner.files, &inner.index, &gid)
-        })
-        .await
+        self.blocking("loading", move |inner| inner.load(&gid))
+            .await
     }
 
     async fn claim_due(
@@ -183,27 +215,14 @@ impl TxnStore for FjallStore {
         lasts: Duration,
         limit: ClaimLimit,
     ) -> Result<Vec<Stored>, StoreError> {
-        let claimed = {
-            let now = self.inner.now();
-            self.inner.index().claim(owner, lasts, limit, now)
-        };
+        self.inner.check("claiming")?;
+        let now = self.inner.now();
+        let claimed = self.inner.index().claim(owner, lasts, limit, now);
         if claimed.is_empty() {
             return Ok(Vec::new());
         }
-        self.blocking("claiming", move |inner| {
-            let mut stored = Vec::with_capacity(claimed.len());
-            for open in claimed {
-                // Ended meanwhile: nothing is left to be claimed.
-                if let Some(chunks) = read::chunks(&inner.files, &open)? {
-                    stored.push(Stored {
-                        header: open.header,
-                        chunks,
-                    });
-                }
-            }
-            Ok(stored)
-        })
-        .await
+        self.blocking("claiming", move |inner| inner.claimed(claimed))
+            .await
     }
 
     async fn renew(
@@ -211,6 +230,7 @@ impl TxnStore for FjallStore {
         held: &[(Gid, FencingToken)],
         lasts: Duration,
     ) -> Result<Vec<Held>, StoreError> {
+        self.inner.check("renewing")?;
         let now = self.inner.now();
         let mut index = self.inner.index();
         Ok(held
@@ -233,14 +253,7 @@ impl TxnStore for FjallStore {
     }
 
     async fn ping(&self) -> Result<UnixMillis, StoreError> {
-        if self.inner.broken.load(Ordering::Relaxed) {
-            let why = "an earlier write failed: the process must end";
-            return Err(StoreError::new(
-                StoreErrorKind::Unavailable,
-                "asking the embedded store",
-                why,
-            ));
-        }
+        self.inner.check("asking the embedded store")?;
         Ok(self.inner.now())
     }
 

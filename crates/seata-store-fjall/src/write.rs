@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use fjall::PersistMode;
+use fjall::{OwnedWriteBatch, PersistMode};
 use seata_store::{
     Append, AppendOutcome, Chunk, Header, Refusal, StoreError, StoreErrorKind, UnixMillis,
 };
@@ -84,7 +84,7 @@ fn judge(
         Some(_) => None,
         None => {
             drop(locked);
-            let ended = read::load(files, index, &append.gid)?;
+            let ended = read::load_settled(files, index, &append.gid)?;
             locked = index.lock().unwrap_or_else(PoisonError::into_inner);
             ended
         }
@@ -101,7 +101,7 @@ fn judge(
             drop(locked);
             let stored = match ended {
                 Some(stored) => Some(stored),
-                None => read::load(files, index, &append.gid)?,
+                None => read::load_settled(files, index, &append.gid)?,
             };
             return Ok(stored.map_or(AppendOutcome::Stale, |stored| {
                 AppendOutcome::Exists(Box::new(stored))
@@ -138,10 +138,7 @@ fn judge(
 
 /// Writes all in one batch with one sync.
 fn write(files: &Files, accepted: &[Accepted], answers: &mut [Answer]) -> Result<(), fjall::Error> {
-    let mut batch = files
-        .database
-        .batch()
-        .durability(Some(PersistMode::SyncData));
+    let mut batch = synced(files);
     for one in accepted {
         let gid = &one.header.gid;
         if one.before.is_none() {
@@ -179,22 +176,33 @@ fn write(files: &Files, accepted: &[Accepted], answers: &mut [Answer]) -> Result
     batch.commit()
 }
 
+/// Removes ended transactions. It is synced like any write: only the last batch of a journal may be torn by a crash.
+pub(crate) fn remove(files: &Files, ended: &[Header]) -> Result<(), fjall::Error> {
+    let mut batch = synced(files);
+    for header in ended {
+        let key = layout::created_key(header.created_at, &header.gid);
+        batch.remove(&files.ended, header.gid.as_str());
+        batch.remove(&files.created, key);
+    }
+    batch.commit()
+}
+
+fn synced(files: &Files) -> OwnedWriteBatch {
+    let batch = files.database.batch();
+    batch.durability(Some(PersistMode::SyncData))
+}
+
 /// Answers the whole history of a transaction that ends with this append.
 fn history(files: &Files, one: &Accepted) -> Result<Vec<Bytes>, StoreError> {
     let mut chunks = match (&one.append.chunk, &one.before) {
-        (Chunk::Add(_), Some(open)) => read::chunks(files, open)?.ok_or_else(|| {
-            layout::corrupt(&format!(
-                "a part of the history of {} is missing",
-                one.header.gid
-            ))
-        })?,
+        (Chunk::Add(_), Some(open)) => read::settled_chunks(files, open)?,
         (Chunk::Add(_), None) | (Chunk::Replace(_), _) => Vec::new(),
     };
     chunks.push(one.append.chunk.bytes().clone());
     Ok(chunks)
 }
 
-fn remove_chunks(files: &Files, batch: &mut fjall::OwnedWriteBatch, one: &Accepted) {
+fn remove_chunks(files: &Files, batch: &mut OwnedWriteBatch, one: &Accepted) {
     for revision in one.before.iter().flat_map(Open::revisions) {
         batch.remove(&files.open, layout::open_key(&one.header.gid, revision));
     }

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use seata_store::{
-    Append, AppendOutcome, Chunk, Expected, Gid, Header, LeaseChange, Mode, Status, StoreError,
-    Stored, TxnStore, UnixMillis,
+    Append, AppendOutcome, Chunk, Expected, FencingToken, Gid, Header, LeaseChange, Mode, Status,
+    StoreError, Stored, TxnStore, UnixMillis,
 };
 use seata_store_fjall::{FjallOptions, FjallStore, OpenError};
 
@@ -68,13 +68,16 @@ pub(crate) async fn applied(store: &FjallStore, append: Append) -> Stored {
     store.load(&name).await.unwrap().unwrap()
 }
 
-/// Loads what may be damaged: the record with its chunks joined.
+/// Loads what may be damaged: the record with its chunks joined, without the token, which a restart may raise.
 pub(crate) async fn record(
     store: &FjallStore,
     name: &Gid,
 ) -> Result<Option<(Header, Bytes)>, StoreError> {
     let stored = store.load(name).await?;
-    Ok(stored.map(|stored| (stored.header, stored.chunks.concat().into())))
+    Ok(stored.map(|mut stored| {
+        stored.header.token = FencingToken(0);
+        (stored.header, stored.chunks.concat().into())
+    }))
 }
 
 /// Answers all files below a folder.
