@@ -38,7 +38,7 @@ pub(crate) enum Coordinator {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Plan {
     pub(crate) connections: Vec<usize>,
-    pub(crate) rounds: usize,
+    pub(crate) rounds: u32,
     pub(crate) seconds: f64,
 }
 

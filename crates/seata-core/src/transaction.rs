@@ -14,6 +14,9 @@ use crate::saga::Saga;
 use crate::step::{Effect, Input, Step};
 use crate::time::UnixMillis;
 
+/// The highest number of an event. A record that bears a higher one is damaged: none is left to go on with.
+const EVENTS_MAX: u32 = u32::MAX / 2;
+
 /// Says that a recorded event cannot follow what was recorded before it: the record is damaged, or ours is the bug.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("event {number} ({fact}) cannot follow the state {state}")]
@@ -87,13 +90,19 @@ impl Transaction {
     }
 
     fn begin(gid: &Gid, event: &Event) -> Result<Self, IllegalEvent> {
-        let Fact::Created(definition) = &event.fact else {
-            return Err(IllegalEvent {
-                number: event.number,
-                fact: event.fact.as_str(),
-                state: "NONE",
-            });
+        let illegal = IllegalEvent {
+            number: event.number,
+            fact: event.fact.as_str(),
+            state: "NONE",
         };
+        let Fact::Created(definition) = &event.fact else {
+            return Err(illegal);
+        };
+        if event.number > EVENTS_MAX
+            || Dag::build(&definition.branches, definition.options.order).is_err()
+        {
+            return Err(illegal);
+        }
         Ok(Self {
             gid: gid.clone(),
             definition: Arc::clone(definition),
@@ -144,7 +153,7 @@ impl Transaction {
             fact: event.fact.as_str(),
             state,
         };
-        if event.number <= self.events {
+        if event.number <= self.events || event.number > EVENTS_MAX {
             return Err(illegal);
         }
         let applied = match &mut self.state {

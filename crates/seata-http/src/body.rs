@@ -57,9 +57,8 @@ impl Bodies {
     pub(crate) async fn take(&self, request: Request) -> Result<Taken<'_>, Problem> {
         let (parts, mut body) = request.into_parts();
         let taken = self.taken(&parts.headers, &mut body).await;
-        // A client that asks first sends nothing once it is refused, and reading would tell it to send.
-        if taken.is_err() && !parts.headers.contains_key(EXPECT) {
-            discard(&mut body).await;
+        if taken.is_err() {
+            discard(&parts.headers, body).await;
         }
         taken
     }
@@ -151,8 +150,15 @@ struct Held<'a> {
     permit: Option<SemaphorePermit<'a>>,
 }
 
-/// Reads on, within bounds, and keeps nothing.
-async fn discard(body: &mut Body) {
+/// Reads what is left of a body that is refused, within bounds, and keeps nothing.
+pub(crate) async fn discard<B>(headers: &HeaderMap, mut body: B)
+where
+    B: hyper::body::Body<Data = Bytes> + Unpin,
+{
+    // A client that asks first sends nothing once it is refused, and reading would tell it to send.
+    if headers.contains_key(EXPECT) {
+        return;
+    }
     let reading = async {
         let mut read_bytes = 0;
         while read_bytes <= DISCARDED_BYTES_MAX

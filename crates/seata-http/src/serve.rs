@@ -24,6 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tower::Service;
 
+use crate::body::discard;
 use crate::code::ErrorCode;
 use crate::problem::Problem;
 
@@ -227,12 +228,12 @@ async fn turned_away(
         "/health" | "/livez" | "/readyz" | "/metrics" => {
             router.call(request.map(Body::new)).await?
         }
-        _ => Problem::new(
-            ErrorCode::Overloaded,
-            "all connections are taken: try again later",
-        )
-        .after(Duration::from_secs(1))
-        .into_response(),
+        _ => {
+            let (parts, body) = request.into_parts();
+            discard(&parts.headers, body).await;
+            let text = "all connections are taken: try again later";
+            Problem::new(ErrorCode::Overloaded, text).into_response()
+        }
     };
     response
         .headers_mut()

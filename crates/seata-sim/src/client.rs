@@ -259,7 +259,9 @@ fn judge(
             request.act
         ),
     );
-    state.oracle.told(gid, (&asked(request), request.sent_ms), answer, now);
+    state
+        .oracle
+        .told(gid, (&asked(request), request.sent_ms), answer, now);
     let heard = match answer {
         Ok(_)
         | Err(

@@ -31,6 +31,8 @@ counted! {
         CrashBeforeAppend => "crash before append",
         /// The process died when the store had applied its append.
         CrashAfterAppend => "crash after append",
+        /// The process died when the store had leased transactions out to it.
+        CrashAfterClaim => "crash after claim",
         /// The process died at some moment.
         CrashAtRandom => "crash at a random moment",
         /// The process was told to stop.

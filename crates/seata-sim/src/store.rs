@@ -22,6 +22,9 @@ use crate::plan::LATE_MAX_MS;
 use crate::process::Life;
 use crate::world::{Phase, State, World, pause};
 
+/// How long a process that died at the store stays down, in ms.
+const DOWN_MS: [u64; 4] = [20, 300, 1_000, 6_000];
+
 /// Makes the way to the store for one life.
 pub(crate) fn link(world: &Arc<World>, life: &Arc<Life>) -> Arc<dyn TxnStore> {
     let link = Link {
@@ -100,6 +103,26 @@ async fn apply(
         process.crash(&world, Fault::CrashAfterAppend, down_ms);
     }
     answers
+}
+
+/// Kills the process that has just claimed something, some times.
+fn die_of_claim(world: &Arc<World>, life: &Life) {
+    let down_ms = {
+        let state = &mut *world.state();
+        let dies =
+            state.phase == Phase::Faults && state.store.hits(world.plan.rates.crash_after_claim);
+        if !dies {
+            return;
+        }
+        state.store.pick(&DOWN_MS)
+    };
+    if let Some(process) = world.processes().get(life.process)
+        && process
+            .life()
+            .is_some_and(|present| present.owner == life.owner)
+    {
+        process.crash(world, Fault::CrashAfterClaim, down_ms);
+    }
 }
 
 fn show(
@@ -181,23 +204,29 @@ impl TxnStore for Link {
         limit: ClaimLimit,
     ) -> Result<Vec<Stored>, StoreError> {
         let (world, inner) = (Arc::clone(&self.world), self.inner.clone());
+        let life = Arc::clone(&self.life);
         let work = async move {
             let claimed = inner.claim_due(owner, lasts, limit).await?;
             let now = world.now();
-            let state = &mut *world.state();
-            for stored in &claimed {
-                let header = &stored.header;
-                state.trace.note(
-                    now.ms,
-                    format_args!(
-                        "claimed {} {:?} {} by {:x}",
-                        header.gid,
-                        header.token,
-                        header.status,
-                        owner.0 >> 96
-                    ),
-                );
-                state.oracle.claimed(owner, stored, &mut state.counts);
+            {
+                let state = &mut *world.state();
+                for stored in &claimed {
+                    let header = &stored.header;
+                    state.trace.note(
+                        now.ms,
+                        format_args!(
+                            "claimed {} {:?} {} by {:x}",
+                            header.gid,
+                            header.token,
+                            header.status,
+                            owner.0 >> 96
+                        ),
+                    );
+                    state.oracle.claimed(owner, stored, &mut state.counts);
+                }
+            }
+            if !claimed.is_empty() {
+                die_of_claim(&world, &life);
             }
             Ok(claimed)
         };
@@ -327,7 +356,7 @@ impl Failures {
     }
 
     fn down_ms(&self) -> u64 {
-        self.world.state().store.pick(&[20, 300, 1_000, 6_000])
+        self.world.state().store.pick(&DOWN_MS)
     }
 }
 

@@ -34,7 +34,8 @@ impl Saga {
             Fact::BranchAdded(branch) => {
                 legal(
                     matches!(self.phase, Phase::Open(Side::Prepared))
-                        && table.find(&branch.branch_id).is_none(),
+                        && table.find(&branch.branch_id).is_none()
+                        && branch.after.iter().all(|name| table.find(name).is_some()),
                 )?;
                 table.add(Arc::clone(branch));
                 Ok(())

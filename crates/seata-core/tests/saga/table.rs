@@ -207,3 +207,31 @@ fn a_history_begins_with_its_creation() {
         "event 1 (submitted) cannot follow the state NONE"
     );
 }
+
+#[test]
+fn a_record_without_a_number_left_is_refused() {
+    let mut created = Transaction::create(Arc::new(saga("a").0), UnixMillis(0)).unwrap();
+    let mut txn = Transaction::fold(&gid(), [&created]).unwrap();
+    let mut event = next(&txn, asked());
+    event.number = u32::MAX;
+    assert!(txn.try_apply(&event).is_err());
+    created.number = u32::MAX;
+    assert!(Transaction::fold(&gid(), [&created]).is_err());
+}
+
+#[test]
+fn branches_that_fit_no_order_are_refused_when_they_are_read() {
+    for branches in ["a:b b:a", "a:x", "a a"] {
+        let created = Event {
+            number: 1,
+            at: UnixMillis(0),
+            fact: Fact::Created(Arc::new(saga(branches).0)),
+        };
+        assert!(Transaction::fold(&gid(), [&created]).is_err(), "{branches}");
+    }
+    for added in ["c:x", "c:c"] {
+        let mut txn = State::Prepared.reach();
+        let event = next(&txn, Fact::BranchAdded(Arc::new(branch(added))));
+        assert!(txn.try_apply(&event).is_err(), "{added}");
+    }
+}

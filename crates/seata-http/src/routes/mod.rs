@@ -17,6 +17,7 @@ use axum::extract::Request;
 use seata_core::UnixMillis;
 
 use crate::api::{Api, Limits, LocalEndpoints};
+use crate::body::discard;
 use crate::code::ErrorCode;
 use crate::defaults::Defaults;
 use crate::endpoint::Answer;
@@ -45,11 +46,13 @@ pub(crate) fn handler(route: Route) -> Handler {
         Route::Livez => |_, _| Box::pin(observe::livez()),
         Route::Readyz => |api, _| Box::pin(observe::readyz(api)),
         Route::Metrics => |api, _| Box::pin(observe::metrics(api)),
-        Route::Other => |_, _| Box::pin(no_route()),
+        Route::Other => |_, request| Box::pin(no_route(request)),
     }
 }
 
-async fn no_route() -> Answer {
+async fn no_route(request: Request) -> Answer {
+    let (parts, body) = request.into_parts();
+    discard(&parts.headers, body).await;
     Err(Problem::new(
         ErrorCode::RouteNotFound,
         "no such path: docs/api.md lists them all",
@@ -61,11 +64,15 @@ pub(crate) fn wrong_method(
     _: Arc<Api>,
     request: Request,
 ) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
-    let text = format!(
-        "this path does not take {}: see the header `allow`",
-        request.method()
-    );
-    Box::pin(async { Err(Problem::new(ErrorCode::MethodNotAllowed, text)) })
+    Box::pin(async {
+        let (parts, body) = request.into_parts();
+        discard(&parts.headers, body).await;
+        let text = format_args!(
+            "this path does not take {}: see the header `allow`",
+            parts.method
+        );
+        Err(Problem::new(ErrorCode::MethodNotAllowed, text))
+    })
 }
 
 /// Reads a body as every route that takes one would, and answers the refusals.

@@ -20,8 +20,9 @@ pub(super) async fn order(
     request: Request,
     read: for<'a> fn(&OrderBody<'a>) -> Result<Order, Problem>,
 ) -> Answer {
-    let gid = gid_of_path(request.uri().path())?;
+    let gid = gid_of_path(request.uri().path());
     let body = api.bodies.take(request).await?;
+    let gid = gid?;
     let order = parse::<OrderBody<'_>>(&body).and_then(|body| read(&body))?;
     drop(body);
     let snapshot = api

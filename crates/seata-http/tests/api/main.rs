@@ -10,4 +10,5 @@ mod lists;
 mod orders;
 mod random;
 mod refusals;
+mod wire;
 mod world;

@@ -199,3 +199,20 @@ async fn http_2_is_served_on_the_same_port_and_drained_like_the_other() {
     server.ended.await.unwrap();
     let _ = ended.await;
 }
+
+#[tokio::test]
+async fn a_client_that_is_turned_away_while_it_sends_reads_that_it_was() {
+    let server = server(1, LONG).await;
+    let _slow = connect(&server, "/slow").await;
+    server.asked.notified().await;
+    let mut refused = TcpStream::connect(server.at).await.unwrap();
+    let body = vec![b' '; 4 << 20];
+    let head = format!(
+        "POST /fast HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    refused.write_all(head.as_bytes()).await.unwrap();
+    refused.write_all(&body).await.unwrap();
+    let answer = read_until(&mut refused, "never").await;
+    assert!(answer.starts_with("HTTP/1.1 429"), "{answer}");
+}

@@ -123,7 +123,12 @@ impl Oracle {
     }
 
     /// A question may be answered by what stood when it was sent, or later.
-    fn judge_snapshot(&self, gid: &Gid, snapshot: &Snapshot, sent_ms: u64) -> Option<(Promise, String)> {
+    fn judge_snapshot(
+        &self,
+        gid: &Gid,
+        snapshot: &Snapshot,
+        sent_ms: u64,
+    ) -> Option<(Promise, String)> {
         let truth = self.truths.get(gid)?;
         let (told, stands) = (snapshot.header.revision, truth.header.revision);
         if told > stands {

@@ -41,6 +41,8 @@ pub(crate) struct Rates {
     pub(crate) late: u32,
     pub(crate) crash_before_append: u32,
     pub(crate) crash_after_append: u32,
+    /// Of claims that bring something.
+    pub(crate) crash_after_claim: u32,
     pub(crate) append_reply_lost: u32,
     pub(crate) append_late: u32,
     pub(crate) append_hang: u32,
@@ -152,6 +154,7 @@ impl Rates {
             late: rate(15),
             crash_before_append: rate(2),
             crash_after_append: rate(2),
+            crash_after_claim: rate(25),
             append_reply_lost: rate(6),
             append_late: rate(6),
             append_hang: rate(3),

@@ -156,6 +156,11 @@ fn draw_options(dice: &mut Dice) -> Options {
     } else {
         dice.span(400..2_000)
     };
+    let prepared_timeout_ms = if dice.hits(500) {
+        dice.span(1_000..4_000)
+    } else {
+        dice.span(3_000..LIMIT_MAX_MS)
+    };
     let timeout_to_fail_ms = dice.hits(350).then(|| dice.span(2_000..LIMIT_MAX_MS));
     Options {
         request_timeout: Duration::from_millis(request_timeout_ms),
@@ -165,7 +170,7 @@ fn draw_options(dice: &mut Dice) -> Options {
             max_attempts: dice.pick(&[0, 0, 0, 3, 5]),
         },
         timeout_to_fail: timeout_to_fail_ms.map(Duration::from_millis),
-        prepared_timeout: Duration::from_millis(dice.span(3_000..LIMIT_MAX_MS)),
+        prepared_timeout: Duration::from_millis(prepared_timeout_ms),
         branch_parallelism: dice.count(1..5),
         order: dice.pick(&[
             Order::Concurrent,
@@ -230,7 +235,7 @@ fn fingerprint(at: u64, variant: u8) -> Fingerprint {
 /// The initiator's own script, then those of whoever repeats, contradicts, aborts or orders.
 fn draw_scripts(dice: &mut Dice, begins_ms: u64, branches: usize, knobs: &Knobs) -> Vec<Script> {
     let mut main = draw_main(dice, branches);
-    if dice.hits(400) {
+    if dice.hits(500) {
         main.push(Act::Wait {
             for_ms: dice.span(500..15_000),
         });
@@ -291,8 +296,8 @@ fn draw_main(dice: &mut Dice, branches: usize) -> Vec<Act> {
         0..62 => vec![Act::Run(Content::Whole)],
         62..68 => vec![Act::Begin(Content::Whole), Act::Run(Content::Whole)],
         68..74 => vec![Act::Begin(Content::Whole), Act::Submit],
-        74..78 => vec![Act::Begin(Content::Whole)],
-        78..82 => vec![
+        74..83 => vec![Act::Begin(Content::Whole)],
+        83..85 => vec![
             Act::Begin(Content::Whole),
             Act::Pause { for_ms: 300 },
             Act::Abort,

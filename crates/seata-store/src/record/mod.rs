@@ -21,9 +21,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     /// A newer server wrote it.
-    #[error(
-        "the record has schema version {version}, newer than this server's {SCHEMA_VERSION}: update this server"
-    )]
+    #[error("{}: update this server", newer(*.version))]
     Newer {
         /// The version, or 0 for a fact that this server doesn't know.
         version: u32,
@@ -37,6 +35,15 @@ pub enum ReadError {
     /// The events don't make a transaction.
     #[error("the record's events don't follow each other: {0}")]
     Unfoldable(#[from] IllegalEvent),
+}
+
+fn newer(version: u32) -> String {
+    match version {
+        0 => "the record holds what only a newer server knows".to_owned(),
+        1.. => format!(
+            "the record has schema version {version}, newer than this server's {SCHEMA_VERSION}"
+        ),
+    }
 }
 
 impl ReadError {
