@@ -99,7 +99,7 @@ fn events_that_do_not_follow_each_other_are_told_apart_from_damage() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
     fn no_bytes_panic(data in prop::collection::vec(any::<u8>(), 0..200)) {

@@ -19,7 +19,7 @@ fn nothing_reads_back_as_nothing() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn any_events_read_back_however_they_were_chunked(
