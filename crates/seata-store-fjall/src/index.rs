@@ -39,17 +39,56 @@ impl Open {
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     open: HashMap<Gid, Open>,
-    /// When each may be claimed: its wake-up, or the end of its lease if that is later.
-    due: BTreeSet<(UnixMillis, Gid)>,
+    agenda: Agenda,
 }
 
-fn due_at(header: &Header) -> Option<UnixMillis> {
-    let wake_at = header.wake_at.filter(|_| !header.status.is_final())?;
-    Some(
-        header
-            .lease_until
-            .map_or(wake_at, |until| until.max(wake_at)),
-    )
+/// What must be looked at when. Each open transaction with a wake-up is in one of the two.
+#[derive(Debug, Default)]
+struct Agenda {
+    /// By wake-up: nobody holds them, or the lease had passed when somebody looked.
+    free: BTreeSet<(UnixMillis, Gid)>,
+    /// By the end of their lease.
+    leased: BTreeSet<(UnixMillis, Gid)>,
+}
+
+fn wake_at(header: &Header) -> Option<UnixMillis> {
+    header.wake_at.filter(|_| !header.status.is_final())
+}
+
+impl Agenda {
+    fn insert(&mut self, header: &Header) {
+        let Some(wake_at) = wake_at(header) else {
+            return;
+        };
+        match header.lease_until {
+            Some(until) => self.leased.insert((until, header.gid.clone())),
+            None => self.free.insert((wake_at, header.gid.clone())),
+        };
+    }
+
+    fn remove(&mut self, header: &Header) {
+        let mut key = (UnixMillis(0), header.gid.clone());
+        for (set, at) in [
+            (&mut self.leased, header.lease_until),
+            (&mut self.free, wake_at(header)),
+        ] {
+            if let Some(at) = at {
+                key.0 = at;
+                set.remove(&key);
+            }
+        }
+    }
+
+    /// Takes note of the leases that have passed.
+    fn free_passed(&mut self, open: &HashMap<Gid, Open>, now: UnixMillis) {
+        while let Some(passed) = self.leased.first().filter(|(until, _)| *until <= now) {
+            let header = open.get(&passed.1).map(|open| &open.header);
+            if let Some(wake_at) = header.and_then(wake_at) {
+                self.free.insert((wake_at, passed.1.clone()));
+            }
+            self.leased.pop_first();
+        }
+    }
 }
 
 impl Index {
@@ -64,32 +103,22 @@ impl Index {
     }
 
     pub(crate) fn put(&mut self, open: Open) {
-        let gid = open.header.gid.clone();
-        self.remove(&gid);
-        if let Some(at) = due_at(&open.header) {
-            self.due.insert((at, gid.clone()));
-        }
-        self.open.insert(gid, open);
+        self.remove(&open.header.gid);
+        self.agenda.insert(&open.header);
+        self.open.insert(open.header.gid.clone(), open);
     }
 
     pub(crate) fn remove(&mut self, gid: &Gid) {
-        if let Some(open) = self.open.remove(gid)
-            && let Some(at) = due_at(&open.header)
-        {
-            self.due.remove(&(at, gid.clone()));
+        if let Some(open) = self.open.remove(gid) {
+            self.agenda.remove(&open.header);
         }
     }
 
     fn change(&mut self, gid: &Gid, change: impl FnOnce(&mut Header)) {
-        let Some(open) = self.open.get_mut(gid) else {
-            return;
-        };
-        if let Some(at) = due_at(&open.header) {
-            self.due.remove(&(at, gid.clone()));
-        }
-        change(&mut open.header);
-        if let Some(at) = due_at(&open.header) {
-            self.due.insert((at, gid.clone()));
+        if let Some(open) = self.open.get_mut(gid) {
+            self.agenda.remove(&open.header);
+            change(&mut open.header);
+            self.agenda.insert(&open.header);
         }
     }
 
@@ -136,9 +165,10 @@ impl Index {
         limit: ClaimLimit,
         now: UnixMillis,
     ) -> Vec<Open> {
+        self.agenda.free_passed(&self.open, now);
         let mut bytes = 0;
         let mut due = Vec::new();
-        for (_, gid) in self.due.iter().take_while(|(at, _)| *at <= now) {
+        for (_, gid) in self.agenda.free.iter().take_while(|(at, _)| *at <= now) {
             if due.len() >= limit.count || bytes >= limit.bytes {
                 break;
             }
