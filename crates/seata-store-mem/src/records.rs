@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,6 +21,8 @@ pub(crate) struct Records {
     /// Open records that somebody must look at, by wake-up.
     wake: BTreeSet<(UnixMillis, Gid)>,
     listed: BTreeSet<ListKey>,
+    /// Where the next purge goes on.
+    purged_to: Option<ListKey>,
 }
 
 impl Records {
@@ -40,6 +43,10 @@ impl Records {
                 });
             }
         };
+        if present.is_some_and(|stored| stored.header.status.is_final()) {
+            let why = "the transaction has ended: it never moves again";
+            return Err(StoreError::new(StoreErrorKind::Invalid, "appending", why));
+        }
         let kept = match append.chunk {
             Chunk::Add(_) => present.map_or(0, |stored| stored.chunks.iter().map(Bytes::len).sum()),
             Chunk::Replace(_) => 0,
@@ -172,18 +179,26 @@ impl Records {
         Page { items, next: None }
     }
 
+    /// Looks at a bounded number, from where the last purge ended: old open transactions hold up none.
     pub(crate) fn purge(&mut self, ended_before: UnixMillis, limit: usize) -> usize {
-        let old: Vec<Gid> = self
-            .listed
-            .iter()
-            .rev()
-            .take(SCAN_MAX.max(limit))
-            .filter_map(|(_, gid)| self.by_gid.get(gid))
-            .map(|stored| &stored.header)
-            .filter(|header| header.status.is_final() && header.updated_at < ended_before)
-            .take(limit)
-            .map(|header| header.gid.clone())
-            .collect();
+        let newer_than = self
+            .purged_to
+            .take()
+            .map_or(Bound::Unbounded, Bound::Excluded);
+        let mut old = Vec::new();
+        let older_first = self.listed.range((Bound::Unbounded, newer_than)).rev();
+        for (scanned, key) in older_first.enumerate() {
+            if old.len() == limit || scanned == SCAN_MAX {
+                break;
+            }
+            let header = self.by_gid.get(&key.1).map(|stored| &stored.header);
+            old.extend(
+                header
+                    .filter(|header| header.status.is_final() && header.updated_at < ended_before)
+                    .map(|header| header.gid.clone()),
+            );
+            self.purged_to = Some(key.clone());
+        }
         old.iter().filter(|gid| self.remove(gid).is_some()).count()
     }
 
