@@ -224,6 +224,42 @@ pub async fn too_large_a_history_is_refused_and_nothing_is_written(fixture: impl
     assert_eq!(full.chunks.concat().len(), limit);
 }
 
+/// One append that is too large, as a creation or as a swap, fails alone: its neighbours in the batch are applied.
+pub async fn a_too_large_append_fails_alone(fixture: impl Fixture) {
+    let store = fixture.store();
+    let beyond = Bytes::from(vec![1; store.limits().record_bytes_max + 1]);
+    let old = applied(store.as_ref(), creation("old", 1_000)).await;
+    let mut large = creation("large", 1_000);
+    large.chunk = Chunk::Add(beyond.clone());
+    let mut swapped = following(&old.header, "");
+    swapped.chunk = Chunk::Replace(beyond);
+    let batch = vec![
+        creation("first", 1_000),
+        large,
+        swapped,
+        creation("last", 1_000),
+    ];
+    let kinds: Vec<_> = store
+        .append(batch)
+        .await
+        .into_iter()
+        .map(|answer| answer.map_err(|error| error.kind))
+        .collect();
+    let applied_first = Ok(AppendOutcome::Applied(revision(1)));
+    let invalid = Err(StoreErrorKind::Invalid);
+    assert_eq!(
+        kinds,
+        [
+            applied_first.clone(),
+            invalid.clone(),
+            invalid,
+            applied_first
+        ]
+    );
+    assert_eq!(store.load(&gid("large")).await.unwrap(), None);
+    assert_eq!(loaded(store.as_ref(), &gid("old")).await, old);
+}
+
 /// Times, states and owners come back as given; `updated_at` never goes back.
 pub async fn times_and_modes_are_kept(fixture: impl Fixture) {
     let store = fixture.store();

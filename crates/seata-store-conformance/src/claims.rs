@@ -87,6 +87,27 @@ pub async fn claims_come_by_earliest_wake_up_within_the_limit(fixture: impl Fixt
     );
 }
 
+/// Among what is due the earliest wake-up comes first, whether or not somebody held a lease in between.
+pub async fn a_lease_that_has_passed_costs_no_place_in_the_order(fixture: impl Fixture) {
+    let store = fixture.store();
+    let mut early = creation("early", 1_000);
+    early.lease = taking(1);
+    applied(store.as_ref(), early).await;
+    applied(store.as_ref(), creation("late", 2_000)).await;
+    fixture.pass(LEASE * 2).await;
+    for name in ["early", "late"] {
+        let one = ClaimLimit {
+            count: 1,
+            bytes: 1 << 20,
+        };
+        let claimed = store
+            .claim_due(Owner(2), Duration::from_secs(600), one)
+            .await
+            .unwrap();
+        assert_eq!(claimed[0].header.gid, gid(name));
+    }
+}
+
 /// A claim raises the token, names the owner, and leaves revision, history and times as they are.
 pub async fn a_claim_raises_the_token_and_nothing_else(fixture: impl Fixture) {
     let store = fixture.store();

@@ -1,11 +1,11 @@
-//! What a restart keeps.
+//! What a restart and a crash keep, and what is known after a lost reply.
 
 use std::time::Duration;
 
-use seata_store::{LeaseChange, Owner};
+use seata_store::{AppendOutcome, Chunk, LeaseChange, Owner};
 
 use crate::fixture::{
-    ALL, Fixture, LEASE, Leases, applied, creation, ending, following, gid, history, loaded,
+    ALL, Fixture, LEASE, Leases, append, applied, creation, ending, following, gid, history, loaded,
 };
 
 /// Whatever was acknowledged is there after a restart, with its token; leases are as the fixture says.
@@ -99,4 +99,97 @@ pub async fn a_restart_gives_out_no_token_that_a_claim_gave(mut fixture: impl Fi
         .unwrap();
     assert_eq!((before.len(), after.len()), (1, 1));
     assert!(after[0].header.token > before[0].header.token);
+}
+
+/// Whatever was acknowledged before a crash is there: creations, later appends, ends, swapped histories; and what ended
+/// is not open again.
+pub async fn what_was_acknowledged_survives_a_crash(mut fixture: impl Fixture) {
+    if fixture.leases() == Leases::Lost {
+        return;
+    }
+    for round in 0..3 {
+        let store = fixture.store();
+        let mut expected = Vec::new();
+        for n in 0..8 {
+            let name = format!("r{round}-{n}");
+            let mut stored = applied(store.as_ref(), creation(&name, 1_000)).await;
+            for step in 0..n % 3 {
+                let mut next = following(&stored.header, &format!("<{step}>"));
+                if n % 4 == 2 {
+                    next.chunk = Chunk::Replace(next.chunk.bytes().clone());
+                }
+                stored = applied(store.as_ref(), next).await;
+            }
+            if n % 2 == 1 {
+                stored = applied(store.as_ref(), ending(&stored.header)).await;
+            }
+            expected.push(stored);
+        }
+        drop(store);
+        fixture.crash().await;
+        let store = fixture.store();
+        for before in &expected {
+            let after = loaded(store.as_ref(), &before.header.gid).await;
+            assert_eq!(history(&after), history(before));
+            assert_eq!(after.header.revision, before.header.revision);
+            assert_eq!(after.header.status, before.header.status);
+            assert_eq!(after.header.wake_at, before.header.wake_at);
+        }
+    }
+}
+
+/// A creation whose reply was lost is known by its owner, and an append by its revision: neither is applied twice.
+pub async fn after_a_lost_reply_the_same_append_tells(fixture: impl Fixture) {
+    let store = fixture.store();
+    let mut create = creation("g", 1_000);
+    create.lease = LeaseChange::Take {
+        owner: Owner(7),
+        lasts: Duration::from_secs(600),
+    };
+    drop(store.append(vec![create.clone()]).await);
+    match append(store.as_ref(), create).await.unwrap() {
+        AppendOutcome::Exists(stored) => {
+            assert_eq!(stored.header.owner, Some(Owner(7)), "it is mine");
+            assert_eq!(history(&stored), "[g]");
+        }
+        AppendOutcome::Applied(_) | AppendOutcome::Stale | AppendOutcome::Fenced => {
+            panic!("a creation that was applied exists")
+        }
+    }
+    let before = loaded(store.as_ref(), &gid("g")).await.header;
+    let next = following(&before, "once");
+    drop(store.append(vec![next.clone()]).await);
+    assert_eq!(
+        append(store.as_ref(), next).await.unwrap(),
+        AppendOutcome::Stale
+    );
+    assert_eq!(history(&loaded(store.as_ref(), &gid("g")).await), "[g]once");
+}
+
+/// Nobody waits for an append any more: it is applied or not, now or later. The next conditional append decides it for
+/// good, and no history holds it twice or half.
+pub async fn an_abandoned_append_is_settled_by_the_next_one(fixture: impl Fixture) {
+    let store = fixture.store();
+    let mut header = applied(store.as_ref(), creation("g", 1_000)).await.header;
+    let mut text = "[g]".to_owned();
+    for round in 0..40 {
+        let abandoned = following(&header, &format!("<lost {round}>"));
+        let task = tokio::spawn({
+            let store = fixture.store();
+            async move { store.append(vec![abandoned]).await }
+        });
+        if round % 2 == 0 {
+            tokio::task::yield_now().await;
+        }
+        task.abort();
+        let next = following(&header, &format!("<next {round}>"));
+        match append(store.as_ref(), next).await.unwrap() {
+            AppendOutcome::Applied(_) => text += &format!("<next {round}>"),
+            AppendOutcome::Stale => text += &format!("<lost {round}>"),
+            AppendOutcome::Exists(_) | AppendOutcome::Fenced => panic!("nobody took it"),
+        }
+        let stored = loaded(store.as_ref(), &gid("g")).await;
+        assert_eq!(history(&stored), text);
+        header = stored.header;
+    }
 }

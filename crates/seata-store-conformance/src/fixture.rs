@@ -30,6 +30,12 @@ pub trait Fixture: Send + Sync + 'static {
     /// Closes and opens it again, as a restart does. Whoever holds the store from before has dropped it.
     async fn reopen(&mut self);
 
+    /// Opens again what the store left behind at this instant, without closing it, as after kill -9. A store whose
+    /// server lives on has nothing to do but to connect anew; that is [`Fixture::reopen`].
+    async fn crash(&mut self) {
+        self.reopen().await;
+    }
+
     /// Says what a restart does to leases.
     fn leases(&self) -> Leases;
 

@@ -1,8 +1,52 @@
 //! The suite that every storage adapter passes, ours and other people's.
 //!
 //! An adapter's test file implements [`Fixture`] and names it in [`suite!`]; each behaviour is then a test of its own.
-//! The suite asserts what DESIGN 6 says of a store and nothing about how it is built. It waits for conditions with a
-//! deadline and asserts no times.
+//! The suite asserts what the contract says of a store (see `seata_store::TxnStore`) and nothing about how it is built.
+//! It waits for conditions with a deadline and asserts no times.
+//!
+//! # For the author of an adapter
+//!
+//! Add `seata-store-conformance`, `async-trait` and `tokio` (with `macros`, `rt-multi-thread`, `time`) to
+//! `[dev-dependencies]`, and write `tests/conformance.rs`. Each test makes a fixture of its own, so a fixture must be
+//! empty at first and share nothing with the others: a folder, a database, a prefix of keys.
+//!
+//! ```text
+//! use std::{sync::Arc, time::Duration};
+//! use seata_store::TxnStore;
+//! use seata_store_conformance::{Fixture, Leases};
+//!
+//! struct Mine { folder: tempfile::TempDir, store: Option<MyStore> }
+//!
+//! impl Mine {
+//!     fn new() -> Self {
+//!         let folder = tempfile::tempdir().unwrap();
+//!         Self { store: Some(MyStore::open(folder.path()).unwrap()), folder }
+//!     }
+//! }
+//!
+//! #[async_trait::async_trait]
+//! impl Fixture for Mine {
+//!     fn store(&self) -> Arc<dyn TxnStore> { Arc::new(self.store.clone().unwrap()) }
+//!     async fn reopen(&mut self) {
+//!         self.store = None;                       // closed before it is opened again
+//!         self.store = Some(MyStore::open(self.folder.path()).unwrap());
+//!     }
+//!     fn leases(&self) -> Leases { Leases::Void }  // `Hold` where several servers share the store
+//!     async fn pass(&self, span: Duration) { tokio::time::sleep(span).await }
+//! }
+//!
+//! seata_store_conformance::suite!(Mine::new());
+//! ```
+//!
+//! | the suite asks | behaviours |
+//! |---|---|
+//! | what is applied and what is refused | create races, stale revision, other token, the end, batches, sizes, names |
+//! | who may drive | claims once among many, in order, within limits; leases, renewals |
+//! | what lasts | a restart, a crash ([`Fixture::crash`]), a lost reply, an abandoned append |
+//! | what is found | lists, pages, filters, purges, many records ([`Fixture::records_max`]) |
+//! | many at once | forks, losses, torn reads; random histories against a model |
+//!
+//! What only the adapter can test stays with it: damaged files, a killed process of its own, a server that goes away.
 #![warn(missing_docs)]
 #![allow(
     clippy::unwrap_used,
@@ -15,6 +59,7 @@ mod durability;
 mod fixture;
 mod lists;
 mod model;
+mod races;
 
 pub use appends::*;
 pub use claims::*;
@@ -22,6 +67,7 @@ pub use durability::*;
 pub use fixture::{Fixture, Leases};
 pub use lists::*;
 pub use model::random_histories_agree_with_the_model;
+pub use races::*;
 
 /// Makes a test of each behaviour. `$new` is an expression that makes a [`Fixture`].
 #[macro_export]
@@ -36,9 +82,12 @@ macro_rules! suite {
             a_batch_answers_each_by_itself
             gids_that_are_prefixes_of_each_other_stay_apart
             too_large_a_history_is_refused_and_nothing_is_written
+            a_too_large_append_fails_alone
             times_and_modes_are_kept
+            what_has_ended_never_moves
             each_due_transaction_is_claimed_once_among_many
             claims_come_by_earliest_wake_up_within_the_limit
+            a_lease_that_has_passed_costs_no_place_in_the_order
             a_claim_raises_the_token_and_nothing_else
             a_held_lease_is_not_claimed_and_a_passed_one_is
             a_lease_that_holds_is_not_taken_by_an_append
@@ -46,13 +95,19 @@ macro_rules! suite {
             renewal_prolongs_until_the_lease_is_taken_or_released
             a_renewal_tells_the_revision
             what_was_acknowledged_survives_a_restart
+            what_was_acknowledged_survives_a_crash
+            after_a_lost_reply_the_same_append_tells
+            an_abandoned_append_is_settled_by_the_next_one
             ended_transactions_survive_a_restart
             a_restart_gives_out_no_token_that_a_claim_gave
             lists_are_newest_first_and_complete
             pages_are_stable_while_others_write
             filters_select_and_a_rare_match_still_comes
             purge_takes_only_what_ended_before
+            purges_get_past_old_open_transactions
             many_records_are_found_again
+            histories_neither_fork_nor_lose_under_many_writers
+            reads_find_what_moves_to_its_end
             random_histories_agree_with_the_model
         );
     };

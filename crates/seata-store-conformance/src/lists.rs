@@ -150,6 +150,32 @@ pub async fn purge_takes_only_what_ended_before(fixture: impl Fixture) {
     ));
 }
 
+/// More old open transactions than one purge looks at don't keep for ever what ended behind them.
+pub async fn purges_get_past_old_open_transactions(fixture: impl Fixture) {
+    let store = fixture.store();
+    let old: Vec<usize> = (0..SCAN_MAX + 50).collect();
+    for chunk in old.chunks(150) {
+        let batch = chunk
+            .iter()
+            .map(|n| creation(&format!("open{n}"), 1_000))
+            .collect();
+        for answer in store.append(batch).await {
+            assert!(matches!(answer.unwrap(), AppendOutcome::Applied(_)));
+        }
+    }
+    for n in 0..3 {
+        let open = applied(store.as_ref(), creation(&format!("ended{n}"), 2_000)).await;
+        applied(store.as_ref(), ending(&open.header)).await;
+    }
+    let mut purged = 0;
+    for _ in 0..8 {
+        purged += store.purge(UnixMillis(5_000), 2).await.unwrap();
+    }
+    assert_eq!(purged, 3);
+    let left = all(store.as_ref(), ListQuery::newest(PAGE_MAX)).await;
+    assert_eq!(left.len(), old.len());
+}
+
 /// Many records: each is found by name, all are listed, and claims still come in bounded pieces.
 pub async fn many_records_are_found_again(fixture: impl Fixture) {
     let store = fixture.store();

@@ -1,12 +1,14 @@
 //! The suite on the embedded store.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod support;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use seata_store::TxnStore;
 use seata_store_conformance::{Fixture, Leases};
-use seata_store_fjall::{FjallOptions, FjallStore};
+use seata_store_fjall::FjallStore;
 
 struct Folder {
     folder: tempfile::TempDir,
@@ -14,15 +16,7 @@ struct Folder {
 }
 
 fn open(folder: &tempfile::TempDir) -> FjallStore {
-    let on_fatal = Box::new(|why: &str| panic!("{why}"));
-    FjallStore::open(
-        folder.path(),
-        FjallOptions {
-            disk_free_min_bytes: 0,
-            on_fatal,
-        },
-    )
-    .unwrap()
+    support::open(folder.path()).unwrap()
 }
 
 impl Folder {
@@ -42,6 +36,14 @@ impl Fixture for Folder {
     }
     async fn reopen(&mut self) {
         self.store = None;
+        self.store = Some(open(&self.folder));
+    }
+    /// A copy of the files while the store has them open is what kill -9 leaves.
+    async fn crash(&mut self) {
+        let left = tempfile::tempdir().unwrap();
+        support::copy(self.folder.path(), left.path());
+        self.store = None;
+        self.folder = left;
         self.store = Some(open(&self.folder));
     }
     fn leases(&self) -> Leases {
