@@ -163,3 +163,21 @@ async fn payloads_are_compared_as_parsed_json() {
         );
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_creation_is_compared_with_what_was_sent_not_with_what_it_grew_to() {
+    let world = World::new().await;
+    world.ok("/api/start", json!({"gid": "g"})).await;
+    let grown = [branch("b1")];
+    world
+        .ok("/api/branch/add", plus(branch("b1"), json!({"gid": "g"})))
+        .await;
+    world.ok("/api/start", json!({"gid": "g"})).await;
+    for path in ["/api/start", "/api/submit"] {
+        let whole = world
+            .post(path, json!({"gid": "g", "branches": grown}))
+            .await;
+        assert_eq!(whole.code(), "GID_CONFLICT");
+        assert_eq!(whole.body["details"]["status"], "PREPARED");
+    }
+}
