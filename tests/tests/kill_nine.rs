@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ struct Tally {
     /// Never acknowledged: the server may know them or not.
     given_up: Mutex<BTreeMap<String, Expected>>,
     count: AtomicUsize,
+    /// Whether the last kill is over: the load goes on at least until then.
+    killed: AtomicBool,
 }
 
 impl Tally {
@@ -44,6 +46,10 @@ impl Tally {
 
     fn count(&self) -> usize {
         self.count.load(Ordering::SeqCst)
+    }
+
+    fn is_enough(&self) -> bool {
+        self.killed.load(Ordering::SeqCst) && self.count() >= ACKNOWLEDGED_MIN
     }
 }
 
@@ -85,6 +91,7 @@ async fn every_acknowledged_saga_ends_right_through_kill_nine_at_random_moments(
         participants.open(&forward);
         participants.open(&back);
     }
+    tally.killed.store(true, Ordering::SeqCst);
     for initiator in initiators {
         initiator.await.unwrap();
     }
@@ -133,7 +140,7 @@ fn expected(end: &'static str, branches: usize) -> Expected {
     }
 }
 
-/// Submits sagas until enough are acknowledged.
+/// Submits sagas until the last kill is over and enough are acknowledged.
 async fn initiate(
     number: usize,
     client: Client,
@@ -142,7 +149,7 @@ async fn initiate(
     mut rng: Rng,
 ) {
     for round in 0.. {
-        if tally.count() >= ACKNOWLEDGED_MIN {
+        if tally.is_enough() {
             return;
         }
         let gid = format!("load-{number}-{round}");
