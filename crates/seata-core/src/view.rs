@@ -217,6 +217,10 @@ impl Transaction {
             Phase::Stuck { reason, .. } => Some(WaitingFor::Operator {
                 reason: reason.clone(),
             }),
+            // An order is recorded that the driver has yet to carry out.
+            Phase::Open(Side::Prepared) if saga.cause.is_some() || saga.forced.is_some() => {
+                Some(WaitingFor::Coordinator)
+            }
             Phase::Open(Side::Prepared) => Some(WaitingFor::Submission {
                 until: self.created_at.plus(self.options().prepared_timeout),
             }),

@@ -90,6 +90,7 @@ fn an_order_recorded_without_the_lease_is_looked_at_at_once() {
     let mut prepared = Driven::new(&saga("a"));
     let recorded = prepared.record(abort_input(), 7).unwrap();
     assert_eq!(recorded.next, Next::WakeAt(UnixMillis(7)));
+    assert_eq!(prepared.txn.waiting_for(), Some(WaitingFor::Coordinator));
 }
 
 #[test]
