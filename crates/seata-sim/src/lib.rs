@@ -12,6 +12,7 @@
 mod client;
 mod dice;
 mod faults;
+mod many;
 mod network;
 mod operator;
 mod oracle;
@@ -26,6 +27,7 @@ mod trace;
 mod world;
 
 pub use faults::{Counts, Fault, Stray, Takeover};
+pub use many::run_many;
 pub use oracle::{Promise, Violation};
 pub use report::Report;
 pub use run::{Outcome, run};

@@ -60,7 +60,7 @@ pub fn run(seed: u64, bug: Option<Planted>, keep: Keep) -> Outcome {
         .expect("invariant: a runtime of one thread without I/O can always be built");
     panics::listen();
     planted::plant(bug);
-    let mut outcome = runtime.block_on(live(seed, keep));
+    let mut outcome = runtime.block_on(live(seed, keep, bug));
     // Whatever still runs ends here, before the bug is taken out.
     drop(runtime);
     planted::plant(None);
@@ -68,31 +68,41 @@ pub fn run(seed: u64, bug: Option<Planted>, keep: Keep) -> Outcome {
     outcome
 }
 
-async fn live(seed: u64, keep: Keep) -> Outcome {
+/// A planted bug is found with the first breach: some would have a server spin on after it, for ever at one moment.
+async fn live(seed: u64, keep: Keep, bug: Option<Planted>) -> Outcome {
     let plan = Arc::new(Plan::draw(seed));
     let world = World::new(Arc::clone(&plan), keep);
+    let found = Arc::clone(&world.state().oracle.found);
+    tokio::select! {
+        biased;
+        () = found.notified(), if bug.is_some() => {}
+        () = play_all(&world, &plan) => {}
+    }
+    report(&world)
+}
+
+async fn play_all(world: &Arc<World>, plan: &Plan) {
     world.people();
     for tx in &plan.transactions {
         for script in &tx.scripts {
             drop(tokio::spawn(play(
-                Arc::clone(&world),
+                Arc::clone(world),
                 Arc::clone(tx),
                 script.clone(),
             )));
         }
     }
-    let operator = tokio::spawn(operator::work(Arc::clone(&world)));
-    let bounds = tokio::spawn(watch_bounds(Arc::clone(&world)));
-    befall(&world).await;
-    heal(&world).await;
+    let operator = tokio::spawn(operator::work(Arc::clone(world)));
+    let bounds = tokio::spawn(watch_bounds(Arc::clone(world)));
+    befall(world).await;
+    heal(world).await;
     operator.abort();
-    settle(&world).await;
+    settle(world).await;
     bounds.abort();
-    conclude(&world).await;
+    conclude(world).await;
     for process in world.processes() {
         process.finish();
     }
-    report(&world)
 }
 
 /// Lets every incident happen at its time.

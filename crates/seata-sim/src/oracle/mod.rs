@@ -13,9 +13,11 @@ mod writes;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use seata_core::{BranchId, Gid, Operation, UnixMillis};
 use seata_store::Owner;
+use tokio::sync::Notify;
 
 pub(crate) use answers::{Asked, Told};
 pub(crate) use calls::{CallEnd, Seen};
@@ -117,10 +119,12 @@ pub(crate) struct Oracle {
     /// Appends that were handed over and neither applied nor refused.
     appending: BTreeMap<Gid, Owner>,
     pub(crate) violations: Vec<Violation>,
+    /// Is told of every breach.
+    pub(crate) found: Arc<Notify>,
 }
 
 impl Oracle {
-    pub(crate) const fn new(lease_ms: u64, bound: Bound) -> Self {
+    pub(crate) fn new(lease_ms: u64, bound: Bound) -> Self {
         Self {
             lease_ms,
             bound,
@@ -133,10 +137,12 @@ impl Oracle {
             sent: BTreeMap::new(),
             appending: BTreeMap::new(),
             violations: Vec::new(),
+            found: Arc::default(),
         }
     }
 
     pub(crate) fn broken(&mut self, promise: Promise, gid: &Gid, now: Now, what: String) {
+        self.found.notify_one();
         if self.violations.len() < VIOLATIONS_MAX {
             self.violations.push(Violation {
                 promise,
@@ -149,6 +155,7 @@ impl Oracle {
 
     /// Notes a breach that belongs to no transaction.
     pub(crate) fn broken_bound(&mut self, now: Now, what: String) {
+        self.found.notify_one();
         self.violations.push(Violation {
             promise: Promise::P9,
             gid: None,
