@@ -236,7 +236,8 @@ impl Saga {
         cause: &AbortCause,
         compensate: &[BranchIndex],
     ) -> Applied {
-        legal(self.is_undecided() && compensate.iter().all(|branch| table.get(*branch).is_some()))?;
+        legal(self.is_undecided() && self.forced_to() != Some(End::Committed))?;
+        legal(compensate.iter().all(|branch| table.get(*branch).is_some()))?;
         let phase = std::mem::replace(&mut self.phase, Phase::Ended(End::Aborted));
         let dag = match phase {
             Phase::Open(Side::Running { agenda, .. })
