@@ -53,22 +53,39 @@ impl Damage {
     }
 }
 
-/// Checks all files of a folder. Cuts a torn tail off the last journal, whatever it holds.
+/// Checks all files of a folder. Cuts a torn tail off the last journal, whatever it holds, and removes a folder that was
+/// only half made: fjall can't go on there, and nothing was acknowledged yet.
 ///
 /// # Errors
 /// A file can't be read or cut. The inner error names the damage.
 pub(crate) fn check(folder: &Path) -> io::Result<Result<(), Damage>> {
+    if !folder.try_exists()? {
+        return Ok(Ok(()));
+    }
     let checked = match check_journals(folder)? {
         Ok(checked) => checked,
         Err(damage) => return Ok(Err(damage)),
     };
-    if let Err(damage) = tables::check(folder, checked.journals)? {
-        return Ok(Err(damage));
+    let keyspaces = match tables::check(folder, checked.journals)? {
+        Ok(keyspaces) => keyspaces,
+        Err(damage) => return Ok(Err(damage)),
+    };
+    let version = folder.join("version");
+    if !has_bytes(&version)? {
+        // It is the last file to be made before the first keyspace.
+        return match (keyspaces, checked.journals, checked.torn) {
+            (0, Journals::Empty, None) => fs::remove_dir_all(folder).map(Ok),
+            (..) => Ok(Err(Damage::missing(version))),
+        };
     }
     if let Some(tail) = checked.torn {
         tail.cut()?;
     }
     Ok(Ok(()))
+}
+
+fn has_bytes(file: &Path) -> io::Result<bool> {
+    Ok(file.try_exists()? && fs::metadata(file)?.len() > 0)
 }
 
 /// What is left of a write that a crash left unfinished.
@@ -135,9 +152,6 @@ fn missing(folder: &Path, journals: &[(u64, PathBuf)]) -> io::Result<Option<Path
 /// Answers the journals, oldest first.
 fn journals(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let mut found = Vec::new();
-    if !folder.try_exists()? {
-        return Ok(found);
-    }
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let number = path

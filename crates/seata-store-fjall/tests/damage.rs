@@ -289,3 +289,44 @@ fn a_missing_file_is_told_or_does_no_harm() {
     }
     assert!(silent.is_empty(), "{silent:#?}");
 }
+
+/// What is there of a folder after each step of its making, in which a crash may come. Nothing was acknowledged yet.
+#[test]
+fn a_folder_that_a_crash_left_half_made_is_made_anew() {
+    let whole = tempfile::tempdir().unwrap();
+    drop(open(whole.path()).unwrap());
+    let steps: [&[&str]; 5] = [
+        &["lock"],
+        &["lock", "keyspaces/"],
+        &["lock", "keyspaces/", "0.jnl"],
+        &["lock", "keyspaces/", "0.jnl", "version"],
+        &["lock", "keyspaces/0/tables/", "0.jnl", "version"],
+    ];
+    for step in steps {
+        let folder = tempfile::tempdir().unwrap();
+        let fjall = folder.path().join("fjall");
+        fs::create_dir(&fjall).unwrap();
+        for name in step {
+            match name.strip_suffix('/') {
+                Some(name) => fs::create_dir_all(fjall.join(name)).unwrap(),
+                None => {
+                    fs::copy(whole.path().join("fjall").join(name), fjall.join(name)).unwrap();
+                }
+            }
+        }
+        let records = fill(folder.path(), "g", 2);
+        assert_holds(folder.path(), &records);
+    }
+}
+
+#[test]
+fn a_folder_that_holds_more_than_a_half_made_one_is_not_made_anew() {
+    let (folder, records) = filled();
+    let version = folder.path().join("fjall/version");
+    let bytes = fs::read(&version).unwrap();
+    fs::remove_file(&version).unwrap();
+    let error = open(folder.path()).map(drop).unwrap_err();
+    assert!(error.to_string().contains("version is missing"), "{error}");
+    fs::write(&version, bytes).unwrap();
+    assert_holds(folder.path(), &records);
+}
