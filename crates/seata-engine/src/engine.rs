@@ -8,7 +8,7 @@ use seata_core::{
     BranchDefinition, Definition, Event, Gid, Reason, Status, Transaction, UnixMillis,
 };
 use seata_store::{Header, ListQuery, Page, Stored, TxnStore, record};
-use tokio::sync::{broadcast, oneshot, watch};
+use tokio::sync::{broadcast, oneshot};
 
 use crate::caller::Caller;
 use crate::config::Config;
@@ -21,6 +21,7 @@ use crate::meters::Meters;
 use crate::registry::Registry;
 use crate::shared::{RETRY_AFTER, Shared, read, store_failed};
 use crate::snapshot::{Order, Snapshot, Waited};
+use crate::stopping::Stopping;
 use crate::tasks;
 use crate::time::StoreTime;
 use crate::waiters::Waiters;
@@ -82,7 +83,7 @@ impl Engine {
             changes: broadcast::Sender::new(config.changes_kept_max),
             meters: Arc::new(Meters::new()),
             store_full: AtomicBool::new(false),
-            stopping: watch::Sender::new(false),
+            stopping: Stopping::default(),
             config,
         });
         let time = shared
@@ -223,7 +224,6 @@ impl Engine {
             });
         };
         let until = self.shared.boot() + at_most;
-        let mut stopping = self.shared.stopping.subscribe();
         let mut pause = LOOK_FIRST;
         loop {
             let settled = place.settled().notified();
@@ -234,7 +234,7 @@ impl Engine {
                 return Ok(Waited::Settled(snapshot));
             }
             let left = until.saturating_sub(self.shared.boot());
-            if left.is_zero() || *stopping.borrow_and_update() {
+            if left.is_zero() || self.shared.is_stopping() {
                 return Ok(Waited::Pending(snapshot));
             }
             // What is driven here tells when it ends; what is driven elsewhere must be looked at.
@@ -247,7 +247,7 @@ impl Engine {
             tokio::select! {
                 biased;
                 () = settled => {}
-                _ = stopping.changed() => {}
+                () = self.shared.stopping.begun() => {}
                 () = tokio::time::sleep(look.min(LOOK_MAX * 4)) => {}
             }
         }
@@ -359,7 +359,7 @@ impl Engine {
     /// Stops: takes no more requests, lets calls end within `grace`, flushes, and releases all leases. What can't be
     /// handed over in time goes on when its lease has ended.
     pub async fn stop(&self, grace: Duration) {
-        self.shared.stopping.send_replace(true);
+        self.shared.stopping.begin();
         let at = self.shared.boot() + grace;
         for (gid, _) in self.shared.registry.all() {
             self.shared.post(&gid, Message::Stop { at });

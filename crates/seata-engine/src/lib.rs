@@ -19,6 +19,7 @@ mod meters;
 mod registry;
 mod shared;
 mod snapshot;
+mod stopping;
 mod tasks;
 mod time;
 mod waiters;

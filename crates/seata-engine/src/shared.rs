@@ -10,7 +10,7 @@ use seata_store::{
     Append, AppendOutcome, Chunk, Expected, LeaseChange, Status, StoreError, StoreErrorKind,
     Stored, TxnStore,
 };
-use tokio::sync::{broadcast, watch};
+use tokio::sync::broadcast;
 
 use crate::caller::Caller;
 use crate::config::Config;
@@ -23,6 +23,7 @@ use crate::mailbox::{Handle, Message};
 use crate::meters::Meters;
 use crate::registry::{Posted, Registry};
 use crate::snapshot::Snapshot;
+use crate::stopping::Stopping;
 use crate::time::StoreTime;
 use crate::waiters::Waiters;
 use crate::watch::Change;
@@ -43,8 +44,7 @@ pub(crate) struct Shared {
     pub(crate) changes: broadcast::Sender<Change>,
     pub(crate) meters: Arc<Meters>,
     pub(crate) store_full: AtomicBool,
-    /// Turns true once, when the engine stops.
-    pub(crate) stopping: watch::Sender<bool>,
+    pub(crate) stopping: Stopping,
 }
 
 impl Shared {
@@ -57,7 +57,7 @@ impl Shared {
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        *self.stopping.borrow()
+        self.stopping.has_begun()
     }
 
     pub(crate) fn is_full(&self) -> bool {

@@ -37,12 +37,12 @@ pub(crate) fn start(shared: &Arc<Shared>) {
 }
 
 fn spawn_until_stop(shared: &Arc<Shared>, task: impl FnOnce(Arc<Shared>) -> crate::host::Task) {
-    let mut stopping = shared.stopping.subscribe();
     let task = task(Arc::clone(shared));
+    let stopped = Arc::clone(shared);
     shared.clock.spawn(Box::pin(async move {
         tokio::select! {
             biased;
-            _ = stopping.wait_for(|stopping| *stopping) => {}
+            () = stopped.stopping.begun() => {}
             () = task => {}
         }
     }));
