@@ -1,6 +1,7 @@
 //! Clients: each plays a script against a random server, asks again when it hears nothing, and gives up some day.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use seata_core::{BranchIndex, End, Gid, Reason};
 use seata_engine::{Engine, EngineError, Order, Snapshot, Waited};
@@ -69,17 +70,16 @@ pub(crate) async fn play(world: Arc<World>, tx: Arc<TxPlan>, script: Script) {
 
 /// Waits until some server has died and its leases have just run out: then an order may find nobody in charge.
 async fn pause_for_lapse(world: &World, after_ms: u64) {
-    let mut deaths = world.deaths.subscribe();
-    let known = *deaths.borrow_and_update();
+    let known = world.died_ms.load(Ordering::Relaxed);
     let lapses_in = world.plan.knobs.lease_ms;
     let died_at = if known > 0 && known + lapses_in > world.now().ms {
         known
     } else {
         // None dies any more: then there is nothing to wait for.
         let patience = ms(world.plan.faults_ms);
-        match tokio::time::timeout(patience, deaths.changed()).await {
-            Ok(Ok(())) => *deaths.borrow(),
-            Ok(Err(_)) | Err(_) => return,
+        match tokio::time::timeout(patience, world.death.notified()).await {
+            Ok(()) => world.died_ms.load(Ordering::Relaxed),
+            Err(_) => return,
         }
     };
     world.until(died_at + lapses_in + after_ms).await;

@@ -250,7 +250,8 @@ impl Process {
         self.bury(life);
         let now = world.now();
         world.state().oracle.pulse(life.owner, Pulse::Dead, now);
-        world.deaths.send_replace(now.ms);
+        world.died_ms.store(now.ms, Ordering::Relaxed);
+        world.death.notify_waiters();
         let (process, world) = (Arc::clone(self), Arc::clone(world));
         drop(tokio::spawn(async move {
             pause(down_ms).await;

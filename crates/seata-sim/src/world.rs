@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use seata_core::{Gid, UnixMillis};
 use seata_store_mem::MemStore;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::dice::Dice;
@@ -52,8 +53,10 @@ pub(crate) struct World {
     pub(crate) work: BTreeMap<Gid, Arc<TxPlan>>,
     state: Mutex<State>,
     processes: OnceLock<Vec<Arc<Process>>>,
-    /// The time at which the last process died, for clients that wait for its leases to run out.
-    pub(crate) deaths: watch::Sender<u64>,
+    /// When the last process died, 0: none has. For clients that wait for its leases to run out.
+    pub(crate) died_ms: AtomicU64,
+    /// Wakes those who wait for the next death, in the order in which they came. (A watch channel draws the order.)
+    pub(crate) death: Notify,
 }
 
 impl World {
@@ -87,7 +90,8 @@ impl World {
             work,
             state: Mutex::new(state),
             processes: OnceLock::new(),
-            deaths: watch::Sender::new(0),
+            died_ms: AtomicU64::new(0),
+            death: Notify::new(),
             plan,
         })
     }
