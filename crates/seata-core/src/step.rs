@@ -98,7 +98,7 @@ pub enum Next {
 /// Whether the events must be durable before the effects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AppendMode {
-    /// The events may travel with the next append: a recovery repeats what was lost (DESIGN 5.1).
+    /// The events may travel with the next append: a recovery repeats what was lost (docs/adr/0004).
     Behind,
     /// The events must be durable first.
     BeforeEffects,

@@ -75,7 +75,7 @@ impl Slot {
     }
 }
 
-/// Makes attempts. It never retries, and reads the answer by the one table of its wire (DESIGN 5.4).
+/// Makes attempts. It never retries, and reads the answer by the one table of its wire (docs/api.md).
 #[async_trait]
 pub trait Caller: Send + Sync + 'static {
     /// Waits until the bounds on calls in flight, in all and per destination, leave room for one to this endpoint.

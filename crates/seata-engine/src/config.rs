@@ -26,7 +26,7 @@ pub struct Config {
     pub branches_max: usize,
     /// A transaction that waits longer than this waits in the store.
     pub linger: Duration,
-    /// How long an answer in the middle of a path may wait for the next append (DESIGN 5.1).
+    /// How long an answer in the middle of a path may wait for the next append (docs/adr/0004).
     pub behind_delay_max: Duration,
     /// How often the store is asked for due work, at least.
     pub claim_interval: Duration,

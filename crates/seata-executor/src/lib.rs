@@ -1,6 +1,6 @@
 //! Makes one attempt at one branch and answers an outcome.
 //!
-//! It reads answers by the one table of its wire (DESIGN 5.4), bounds calls in flight in all and per destination, and
+//! It reads answers by the one table of its wire (docs/api.md), bounds calls in flight in all and per destination, and
 //! never retries: only the core does, durably. It knows no transaction beyond the call in its hands.
 #![warn(missing_docs)]
 

@@ -2,7 +2,7 @@
 //! network that fail by seed, all in one thread.
 //!
 //! One seed is one run: faults for a while, then healing, then the last questions. An oracle watches from outside, at
-//! the participants, at the clients and at the store, and says which promise of DESIGN 2 was broken. The same seed
+//! the participants, at the clients and at the store, and says which promise of docs/promises.md was broken. The same seed
 //! gives the same run, event by event. Nothing here asserts anything inside the engine.
 //!
 //! `plan` draws a run, `world` holds what is outside of the servers, `process` is one server, `network`, `store`,

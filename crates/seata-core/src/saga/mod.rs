@@ -1,4 +1,4 @@
-//! The saga: actions forward along the graph of `after`, compensations backward (DESIGN 5.2; the pattern is
+//! The saga: actions forward along the graph of `after`, compensations backward (docs/sagas.md; the pattern is
 //! Garcia-Molina and Salem, "Sagas", 1987).
 //!
 //! `phase` holds the state, `input` records what comes from outside, `decide` makes the driver's decisions, `apply` is

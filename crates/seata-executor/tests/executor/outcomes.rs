@@ -47,7 +47,7 @@ async fn each_row_of_the_table_holds_over_a_socket() {
     }
 }
 
-/// PEERS 7: two other coordinators roll back on such a body.
+/// Two other coordinators roll back on such a body.
 #[tokio::test]
 async fn status_codes_decide_and_never_the_text_of_a_body() {
     for (status, body, expected) in [

@@ -24,7 +24,7 @@ impl Bound {
     ///
     /// From the moment at which faults stop, a transaction ends within: what may still come of the faults (a late
     /// append, which may take a lease; a clock that jumped ahead and is waited for), the lease and one claim, then
-    /// DESIGN's P7.
+    /// P7 of docs/promises.md.
     pub(crate) fn of(plan: &Plan) -> Self {
         const SLACK_MS: u64 = 5_000;
         let knobs = &plan.knobs;

@@ -1,5 +1,5 @@
 //! Judges what coordinators do, from outside: at the participants, at the clients and at the store. It checks the
-//! promises P1 to P9 of DESIGN 2 and knows nothing of what the engine holds in memory.
+//! promises P1 to P9 of docs/promises.md and knows nothing of what the engine holds in memory.
 //!
 //! `truth` is what the store holds, `writes` judges appends and leases, `calls` judges what reaches the network,
 //! `answers` judges what clients are told, `ends` judges where everything came to.
@@ -27,7 +27,7 @@ pub(crate) use truth::Truth;
 /// The most violations that one run keeps.
 const VIOLATIONS_MAX: usize = 30;
 
-/// A promise of DESIGN 2.
+/// A promise of docs/promises.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Promise {
     /// Accepted means durable.
