@@ -8,6 +8,8 @@ use seata_store::{
     UnixMillis,
 };
 
+use crate::kept::Kept;
+
 /// One open transaction.
 #[derive(Debug, Clone)]
 pub(crate) struct Open {
@@ -16,8 +18,6 @@ pub(crate) struct Open {
     pub(crate) first: Revision,
     /// The bytes of the history.
     pub(crate) bytes: usize,
-    /// An append is being written: the lease must not change hands meanwhile.
-    writing: bool,
 }
 
 impl Open {
@@ -26,7 +26,6 @@ impl Open {
             header,
             first,
             bytes,
-            writing: false,
         }
     }
 
@@ -38,7 +37,7 @@ impl Open {
 
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    open: HashMap<Gid, Open>,
+    open: HashMap<Gid, Box<Kept>>,
     agenda: Agenda,
 }
 
@@ -80,10 +79,10 @@ impl Agenda {
     }
 
     /// Takes note of the leases that have passed.
-    fn free_passed(&mut self, open: &HashMap<Gid, Open>, now: UnixMillis) {
+    fn free_passed(&mut self, open: &HashMap<Gid, Box<Kept>>, now: UnixMillis) {
         while let Some(passed) = self.leased.first().filter(|(until, _)| *until <= now) {
-            let header = open.get(&passed.1).map(|open| &open.header);
-            if let Some(wake_at) = header.and_then(wake_at) {
+            let header = open.get(&passed.1).map(|kept| kept.open(&passed.1).header);
+            if let Some(wake_at) = header.as_ref().and_then(wake_at) {
                 self.free.insert((wake_at, passed.1.clone()));
             }
             self.leased.pop_first();
@@ -94,54 +93,47 @@ impl Agenda {
 impl Index {
     /// Answers when the last append to anything open was decided.
     pub(crate) fn latest(&self) -> UnixMillis {
-        let times = self.open.values().map(|open| open.header.updated_at);
+        let times = self.open.values().map(|kept| kept.updated_at());
         times.max().unwrap_or(UnixMillis(0))
     }
 
-    pub(crate) fn get(&self, gid: &Gid) -> Option<&Open> {
-        self.open.get(gid)
+    pub(crate) fn get(&self, gid: &Gid) -> Option<Open> {
+        self.open.get(gid).map(|kept| kept.open(gid))
     }
 
-    pub(crate) fn put(&mut self, open: Open) {
+    pub(crate) fn put(&mut self, open: &Open) {
         self.remove(&open.header.gid);
         self.agenda.insert(&open.header);
-        self.open.insert(open.header.gid.clone(), open);
+        let kept = Box::new(Kept::new(open));
+        self.open.insert(open.header.gid.clone(), kept);
     }
 
     pub(crate) fn remove(&mut self, gid: &Gid) {
-        if let Some(open) = self.open.remove(gid) {
-            self.agenda.remove(&open.header);
-        }
-    }
-
-    fn change(&mut self, gid: &Gid, change: impl FnOnce(&mut Header)) {
-        if let Some(open) = self.open.get_mut(gid) {
-            self.agenda.remove(&open.header);
-            change(&mut open.header);
-            self.agenda.insert(&open.header);
+        if let Some(kept) = self.open.remove(gid) {
+            self.agenda.remove(&kept.open(gid).header);
         }
     }
 
     /// Marks that an append is being written, so that no claim comes between its judgement and its end.
     pub(crate) fn begin_write(&mut self, gid: &Gid) {
-        if let Some(open) = self.open.get_mut(gid) {
-            open.writing = true;
+        if let Some(kept) = self.open.get_mut(gid) {
+            kept.writing = true;
         }
     }
 
     /// Takes note of an append that was not written after all.
     pub(crate) fn cancel_write(&mut self, gid: &Gid) {
-        if let Some(open) = self.open.get_mut(gid) {
-            open.writing = false;
+        if let Some(kept) = self.open.get_mut(gid) {
+            kept.writing = false;
         }
     }
 
     /// Takes note of a written append. A lease that was renewed meanwhile stays renewed.
     pub(crate) fn end_write(&mut self, append: &Append, mut header: Header, bytes: usize) {
-        let before = self.open.get(&header.gid);
+        let before = self.get(&header.gid);
         match append.lease {
             LeaseChange::Keep => {
-                header.lease_until = before.and_then(|open| open.header.lease_until)
+                header.lease_until = before.as_ref().and_then(|open| open.header.lease_until)
             }
             LeaseChange::Take { .. } | LeaseChange::Release => {}
         }
@@ -152,7 +144,7 @@ impl Index {
         if header.status.is_final() {
             self.remove(&header.gid);
         } else {
-            self.put(Open::new(header, first, bytes));
+            self.put(&Open::new(header, first, bytes));
         }
     }
 
@@ -172,23 +164,22 @@ impl Index {
             if due.len() >= limit.count || bytes >= limit.bytes {
                 break;
             }
-            if let Some(open) = self.open.get(gid).filter(|open| !open.writing) {
+            if let Some(kept) = self.open.get(gid).filter(|kept| !kept.writing) {
+                let open = kept.open(gid);
                 bytes += open.bytes;
-                due.push(gid.clone());
+                due.push(open);
             }
         }
-        for gid in &due {
-            self.change(gid, |header| {
-                header.token = FencingToken(header.token.0 + 1);
-                header.owner = Some(owner);
-                header.lease_until = Some(now.plus(lasts));
-            });
+        for open in &mut due {
+            open.header.token = FencingToken(open.header.token.0 + 1);
+            open.header.owner = Some(owner);
+            open.header.lease_until = Some(now.plus(lasts));
+            self.put(open);
         }
-        due.iter()
-            .filter_map(|gid| self.open.get(gid).cloned())
-            .collect()
+        due
     }
 
+    /// Prolongs a lease. An append that is being written goes on.
     pub(crate) fn renew(
         &mut self,
         gid: &Gid,
@@ -196,13 +187,19 @@ impl Index {
         lasts: Duration,
         now: UnixMillis,
     ) -> Held {
-        match self.open.get(gid) {
-            Some(open) if open.header.token == token && open.header.lease_until.is_some() => {
-                let revision = open.header.revision;
-                self.change(gid, |header| header.lease_until = Some(now.plus(lasts)));
-                Held::Renewed(revision)
-            }
-            Some(_) | None => Held::Lost,
+        let Some(kept) = self.open.get_mut(gid) else {
+            return Held::Lost;
+        };
+        let mut open = kept.open(gid);
+        if open.header.token != token || open.header.lease_until.is_none() {
+            return Held::Lost;
         }
+        self.agenda.remove(&open.header);
+        open.header.lease_until = Some(now.plus(lasts));
+        self.agenda.insert(&open.header);
+        let writing = kept.writing;
+        **kept = Kept::new(&open);
+        kept.writing = writing;
+        Held::Renewed(open.header.revision)
     }
 }

@@ -103,6 +103,15 @@ pub(crate) fn value(header: &Header, chunks: &[Bytes]) -> Vec<u8> {
 
 /// Reads a value: the header, and what follows it.
 pub(crate) fn read_value(gid: &Gid, value: &[u8]) -> Result<(Header, Bytes), StoreError> {
+    let (header, chunk) = split_value(gid, value)?;
+    Ok((header, Bytes::copy_from_slice(chunk)))
+}
+
+/// As [`read_value`], without a copy of what follows the header.
+pub(crate) fn split_value<'a>(
+    gid: &Gid,
+    value: &'a [u8],
+) -> Result<(Header, &'a [u8]), StoreError> {
     let Some((head, chunk)) = value.split_at_checked(HEADER_BYTES) else {
         return Err(corrupt(&format!("the record of {gid} is too short")));
     };
@@ -135,7 +144,7 @@ pub(crate) fn read_value(gid: &Gid, value: &[u8]) -> Result<(Header, Bytes), Sto
         created_at: UnixMillis(i64::from_le_bytes(head.take())),
         updated_at: UnixMillis(i64::from_le_bytes(head.take())),
     };
-    Ok((header, Bytes::copy_from_slice(chunk)))
+    Ok((header, chunk))
 }
 
 /// Reads fields of known length; the caller has checked that they are there.

@@ -10,6 +10,7 @@
 mod clock;
 mod damage;
 mod index;
+mod kept;
 mod layout;
 mod open;
 mod read;

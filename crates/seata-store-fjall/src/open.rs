@@ -122,6 +122,7 @@ pub(crate) fn open(folder: &Path) -> Result<(Files, Index), OpenError> {
         .map_err(engine)?;
     let keyspace = |name| database.keyspace(name, keyspace_options).map_err(engine);
     let (open, ended, created) = (keyspace("open")?, keyspace("ended")?, keyspace("created")?);
+    sync_names(folder).map_err(unusable)?;
     let index = rebuild(&open).map_err(|why| OpenError::Record {
         folder: folder.to_owned(),
         why,
@@ -135,6 +136,16 @@ pub(crate) fn open(folder: &Path) -> Result<(Files, Index), OpenError> {
         _lock: lock,
     };
     Ok((files, index))
+}
+
+/// Makes the names of the folder and of what is in it durable, as fjall does for its own: a new folder would be gone after
+/// a power loss, with all that was acknowledged.
+fn sync_names(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()?;
+    match folder.canonicalize()?.parent() {
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
 fn damaged(Damage { file, wrong }: Damage) -> OpenError {
@@ -190,11 +201,11 @@ fn rebuild(open: &Keyspace) -> Result<Index, StoreError> {
             .into_inner()
             .map_err(|error| layout::corrupt(&error.to_string()))?;
         let (gid, revision) = layout::read_open_key(&key)?;
-        let (header, chunk) = layout::read_value(&gid, &value)?;
+        let (header, chunk) = layout::split_value(&gid, &value)?;
         let before = match last.take() {
             Some(open) if open.header.gid == gid => Some(open),
             Some(open) => {
-                index.put(with_gap(open));
+                index.put(&with_gap(open));
                 None
             }
             None => None,
@@ -212,7 +223,7 @@ fn rebuild(open: &Keyspace) -> Result<Index, StoreError> {
         let (first, bytes) = before.map_or((revision, 0), |open| (open.first, open.bytes));
         last = Some(Open::new(header, first, bytes + chunk.len()));
     }
-    last.into_iter().for_each(|open| index.put(with_gap(open)));
+    last.into_iter().for_each(|open| index.put(&with_gap(open)));
     Ok(index)
 }
 

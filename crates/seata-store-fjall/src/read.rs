@@ -64,7 +64,7 @@ pub(crate) fn settled_chunks(files: &Files, open: &Open) -> Result<Vec<Bytes>, S
 
 fn in_memory(index: &Mutex<Index>, gid: &Gid) -> Option<Open> {
     let index = index.lock().unwrap_or_else(PoisonError::into_inner);
-    index.get(gid).cloned()
+    index.get(gid)
 }
 
 pub(crate) fn load(files: &Files, index: &Mutex<Index>, gid: &Gid) -> Result<Found, StoreError> {
@@ -106,10 +106,13 @@ fn header(files: &Files, index: &Mutex<Index>, gid: &Gid) -> Result<Option<Heade
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .get(gid)
-        .map(|open| open.header.clone());
+        .map(|open| open.header);
     match open {
         Some(header) => Ok(Some(header)),
-        None => Ok(ended(files, gid)?.map(|stored| stored.header)),
+        None => match files.ended.get(gid.as_str()).map_err(|e| failed(&e))? {
+            Some(value) => Ok(Some(layout::split_value(gid, &value)?.0)),
+            None => Ok(None),
+        },
     }
 }
 

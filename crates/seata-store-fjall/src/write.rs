@@ -79,7 +79,7 @@ fn judge(
     accepted: &mut Vec<Accepted>,
 ) -> Answer {
     let mut locked = index.lock().unwrap_or_else(PoisonError::into_inner);
-    let before = locked.get(&append.gid).cloned();
+    let before = locked.get(&append.gid);
     let ended = match &before {
         Some(_) => None,
         None => {
