@@ -66,7 +66,7 @@ pub use claims::*;
 pub use durability::*;
 pub use fixture::{Fixture, Leases};
 pub use lists::*;
-pub use model::random_histories_agree_with_the_model;
+pub use model::{random_calls_agree_with_the_model, random_histories_agree_with_the_model};
 pub use races::*;
 
 /// Makes a test of each behaviour. `$new` is an expression that makes a [`Fixture`].
@@ -109,6 +109,7 @@ macro_rules! suite {
             histories_neither_fork_nor_lose_under_many_writers
             reads_find_what_moves_to_its_end
             random_histories_agree_with_the_model
+            random_calls_agree_with_the_model
         );
     };
     ($new:expr; $($behaviour:ident)*) => {
