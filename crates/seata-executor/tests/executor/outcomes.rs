@@ -122,14 +122,6 @@ async fn a_name_that_is_not_resolved_is_unknown() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_no_uri_is_unknown_and_says_why() {
-    let executor = Executor::new(ExecutorConfig::default());
-    let outcome = made(&executor, call("http://[nowhere/")).await;
-    assert_eq!(outcome.as_str(), "unknown");
-    assert!(reason(&outcome).starts_with("the endpoint can't be called: "));
-}
-
-#[tokio::test]
 async fn a_connection_closed_before_the_answer_is_unknown() {
     let participant = Participant::writing(&[]).await;
     let outcome = outcome_of(&participant).await;
