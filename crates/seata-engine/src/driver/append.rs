@@ -62,7 +62,8 @@ impl Driver {
         let saves = self.fed;
         let at = self.shared.boot();
         let shared = Arc::clone(&self.shared);
-        if plan.lease == LeaseChange::Release {
+        let releases = plan.lease == LeaseChange::Release;
+        if releases {
             self.handle.lease.hold_back();
         }
         let answer = {
@@ -76,7 +77,9 @@ impl Driver {
                 }
             }
         };
-        self.handle.lease.go_on();
+        if releases {
+            self.handle.lease.go_on();
+        }
         Sent {
             answer,
             at,
