@@ -354,3 +354,24 @@ async fn a_driver_that_was_overtaken_by_its_own_process_calls_nobody_on_an_old_s
     assert_eq!(settled(&engine, "g").await.status(), Status::Committed);
     assert_eq!(caller.needless.load(Ordering::Relaxed), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_was_given_up_is_taken_again_long_before_the_lease_ends() {
+    let world = World::new();
+    let faults = Arc::new(Listed::default());
+    let store = FaultyStore::new(world.store.clone(), faults.clone());
+    let engine = world.engine_on(Arc::new(store), 1).await;
+    let mut options = options();
+    options.prepared_timeout = Duration::from_secs(1);
+    engine
+        .begin(gid("g"), saga_with(&[("a", &[])], options))
+        .await
+        .unwrap();
+    // The store takes no appends for two seconds. Renewals arrive, so nobody else can claim it.
+    let unavailable = std::iter::repeat_n(AppendFault::Unavailable, 20);
+    faults.0.lock().unwrap().extend(unavailable);
+    let ended = settled(&engine, "g").await;
+    assert_eq!(ended.status(), Status::Aborted);
+    let took = ended.header.updated_at.since(ended.header.created_at);
+    assert!(took < Duration::from_secs(5), "only after {took:?}");
+}

@@ -19,7 +19,7 @@ use seata_core::planted::{self, Planted};
 use seata_core::{Event, Gid, Input, UnixMillis};
 
 use crate::driver::calls::{Calls, Ended};
-use crate::driver::record::Record;
+use crate::driver::record::{Record, STORE_BACKOFF};
 use crate::error::EngineError;
 use crate::lease::Held;
 use crate::mailbox::{Ask, Handle, Message};
@@ -136,7 +136,9 @@ impl Driver {
         let now = self.shared.now();
         let alarm = match (&self.record, held, self.stop_at) {
             (Some(record), Some(_), None) => record.txn.alarm(now).map(|at| boot + at.since(now)),
-            (Some(_), None, _) | (Some(_), Some(_), Some(_)) | (None, _, _) => None,
+            // The last turn was given up: nobody else will take it while this lease is renewed.
+            (None, Some(_), None) => Some(boot + STORE_BACKOFF),
+            (_, None, _) | (_, _, Some(_)) => None,
         };
         // The hand-over of a stop flushes by itself.
         let flush = self
