@@ -96,6 +96,9 @@ impl Server {
     }
 }
 
+/// The longest that what has ended is answered from memory.
+const ENDED_KEPT_FOR_MAX: Duration = Duration::from_secs(60);
+
 /// A write or sync that failed can't be repeated: what was acknowledged is only known from the files, so the process
 /// ends and the next one reads them.
 fn fatal(why: &str) {
@@ -131,6 +134,7 @@ fn engine_config(settings: &Settings) -> Config {
         lease: settings.lease_secs,
         active_max: settings.active_max,
         branches_max: settings.branches_max,
+        ended_kept_for: settings.retention_secs.min(ENDED_KEPT_FOR_MAX),
         ..Config::new(Owner(uuid::Uuid::new_v4().as_u128()))
     }
 }

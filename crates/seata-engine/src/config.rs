@@ -38,6 +38,9 @@ pub struct Config {
     pub store_timeout: Duration,
     /// The most ended transactions that are kept in memory.
     pub ended_kept_max: usize,
+    /// How long an ended one is answered from memory: not longer than ended ones are kept in the store, for what was
+    /// purged must not be told of, least of all when its gid is used again.
+    pub ended_kept_for: Duration,
 }
 
 impl Config {
@@ -60,6 +63,7 @@ impl Config {
             claim_bytes_max: 16 << 20,
             store_timeout: Duration::from_secs(2),
             ended_kept_max: 1_024,
+            ended_kept_for: Duration::from_secs(60),
         }
     }
 }

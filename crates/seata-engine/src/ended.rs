@@ -1,9 +1,11 @@
-//! Ended transactions that were driven here lately: immutable, so that they can be answered from memory.
+//! Ended transactions that were driven here lately: immutable until they are purged, so that they can be answered from
+//! memory for as long as no purge can have come.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use seata_core::{BranchIndex, Gid};
+use seata_core::{BranchIndex, Gid, UnixMillis};
 
 use crate::snapshot::Snapshot;
 
@@ -34,13 +36,15 @@ fn is_small(snapshot: &Snapshot) -> bool {
 pub(crate) struct Ended {
     kept: Mutex<Kept>,
     count_max: usize,
+    kept_for: Duration,
 }
 
 impl Ended {
-    pub(crate) fn new(count_max: usize) -> Self {
+    pub(crate) fn new(count_max: usize, kept_for: Duration) -> Self {
         Self {
             kept: Mutex::default(),
             count_max,
+            kept_for,
         }
     }
 
@@ -61,12 +65,10 @@ impl Ended {
         }
     }
 
-    pub(crate) fn get(&self, gid: &Gid) -> Option<Snapshot> {
-        self.kept
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .by_gid
-            .get(gid)
-            .cloned()
+    /// Answers one that ended lately.
+    pub(crate) fn get(&self, gid: &Gid, now: UnixMillis) -> Option<Snapshot> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = kept.by_gid.get(gid)?;
+        (now.since(snapshot.header.updated_at) < self.kept_for).then(|| snapshot.clone())
     }
 }

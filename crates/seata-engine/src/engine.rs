@@ -78,7 +78,7 @@ impl Engine {
             time: StoreTime::default(),
             journal: Journal::default(),
             registry: Registry::new(config.active_max),
-            ended: Ended::new(config.ended_kept_max),
+            ended: Ended::new(config.ended_kept_max, config.ended_kept_for),
             waiters: Waiters::new(config.waiters_max),
             changes: broadcast::Sender::new(config.changes_kept_max),
             meters: Arc::new(Meters::new()),
@@ -258,7 +258,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NotFound`], [`EngineError::Unreadable`], or the store.
     pub async fn get(&self, gid: &Gid) -> Result<Snapshot, EngineError> {
-        if let Some(ended) = self.shared.ended.get(gid) {
+        if let Some(ended) = self.shared.ended.get(gid, self.shared.now()) {
             return Ok(ended);
         }
         let stored = self.load(gid).await?;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::*;
-use seata_core::{AbortCause, End, Operation, Outcome, Reason, Status};
+use seata_core::{AbortCause, End, Operation, Outcome, Reason, Status, UnixMillis};
 use seata_engine::{Config, EngineError, Order, Waited};
-use seata_store::{Owner, Revision};
+use seata_store::{Owner, Revision, TxnStore};
 
 #[tokio::test(start_paused = true)]
 async fn a_saga_in_one_request_costs_two_appends() {
@@ -285,4 +285,25 @@ async fn a_flood_of_requests_leaves_room_for_due_work() {
     assert_eq!(refused, 1);
     assert_eq!(settled(&engine, "due").await.status(), Status::Committed);
     assert!(engine.now().0 < 1_700_000_000_000 + 60_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_purged_is_not_told_of_when_its_name_is_used_again() {
+    let world = World::new();
+    let engine = world.engine(1).await;
+    engine.run(gid("g"), saga(&[("a", &[])])).await.unwrap();
+    assert_eq!(settled(&engine, "g").await.status(), Status::Committed);
+    let kept_for = Config::new(Owner(1)).ended_kept_for;
+    tokio::time::sleep(kept_for + Duration::from_secs(1)).await;
+    let now = world.store.ping().await.unwrap();
+    let retention_ms = i64::try_from(kept_for.as_millis()).unwrap();
+    let ended_before = UnixMillis(now.0 - retention_ms);
+    assert_eq!(world.store.purge(ended_before, 10).await.unwrap(), 1);
+    let found = engine.get(&gid("g")).await;
+    assert!(matches!(found, Err(EngineError::NotFound { .. })));
+    engine.begin(gid("g"), saga(&[("b", &[])])).await.unwrap();
+    assert_eq!(
+        engine.get(&gid("g")).await.unwrap().status(),
+        Status::Prepared
+    );
 }
