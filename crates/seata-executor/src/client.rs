@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::OnceCell;
 
 use crate::config::ExecutorConfig;
+use crate::names::Names;
 use crate::{silence, tls};
 
 /// The most bytes of an answer that one connection holds unread: its head, or one stream's window.
@@ -25,20 +26,23 @@ const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 /// silent: else all calls to its host would wait on it in vain until the system gives it up.
 const PING_AFTER: Duration = Duration::from_secs(5);
 
-type Plain = Client<HttpConnector, Full<Bytes>>;
-type Secure = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+type Plain = Client<HttpConnector<Names>, Full<Bytes>>;
+type Secure = Client<HttpsConnector<HttpConnector<Names>>, Full<Bytes>>;
 
 pub(crate) struct Clients {
     config: ExecutorConfig,
+    names: Names,
     plain: Plain,
     secure: OnceCell<Secure>,
 }
 
 impl Clients {
     pub(crate) fn new(config: ExecutorConfig) -> Self {
+        let names = Names::of_system();
         Self {
-            plain: builder(&config).build(connector(&config)),
+            plain: builder(&config).build(connector(&config, names.clone())),
             secure: OnceCell::new(),
+            names,
             config,
         }
     }
@@ -52,8 +56,8 @@ impl Clients {
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, String> {
         let sent = if request.uri().scheme() == Some(&Scheme::HTTPS) {
-            let secure = self.secure.get_or_try_init(|| secure(&self.config)).await?;
-            secure.request(request)
+            let secure = || secure(&self.config, self.names.clone());
+            self.secure.get_or_try_init(secure).await?.request(request)
         } else {
             self.plain.request(request)
         };
@@ -81,8 +85,8 @@ fn builder(config: &ExecutorConfig) -> Builder {
     builder
 }
 
-fn connector(config: &ExecutorConfig) -> HttpConnector {
-    let mut connector = HttpConnector::new();
+fn connector(config: &ExecutorConfig, names: Names) -> HttpConnector<Names> {
+    let mut connector = HttpConnector::new_with_resolver(names);
     connector.set_nodelay(true);
     connector.set_connect_timeout(Some(config.connect_timeout));
     connector.enforce_http(false);
@@ -90,7 +94,7 @@ fn connector(config: &ExecutorConfig) -> HttpConnector {
 }
 
 /// Makes the client for TLS. What fails here is tried again at the next call: it mends without a restart.
-async fn secure(config: &ExecutorConfig) -> Result<Secure, String> {
+async fn secure(config: &ExecutorConfig, names: Names) -> Result<Secure, String> {
     let roots = config.tls_roots.clone();
     let loaded = tokio::task::spawn_blocking(move || tls::load(roots)).await;
     let tls = loaded.map_err(|_| "https can't be used: reading the roots failed".to_owned())??;
@@ -98,6 +102,6 @@ async fn secure(config: &ExecutorConfig) -> Result<Secure, String> {
         .with_tls_config(tls)
         .https_only()
         .enable_all_versions()
-        .wrap_connector(connector(config));
+        .wrap_connector(connector(config, names));
     Ok(builder(config).build(https))
 }

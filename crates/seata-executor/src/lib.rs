@@ -9,6 +9,7 @@ mod config;
 mod executor;
 mod headers;
 mod local;
+mod names;
 mod outcome;
 mod silence;
 mod slots;
