@@ -35,7 +35,14 @@ pub(crate) struct Bodies {
 /// A body that came whole. Its room is free again when it is dropped.
 pub(crate) struct Taken<'a> {
     bytes: Bytes,
-    _held: Held<'a>,
+    held: Held<'a>,
+}
+
+impl<'a> Taken<'a> {
+    /// Lets the bytes go and keeps the room, for what was read from them: as many bytes that wait for the engine.
+    pub(crate) fn into_room(self) -> Held<'a> {
+        self.held
+    }
 }
 
 impl Deref for Taken<'_> {
@@ -98,7 +105,7 @@ impl Bodies {
         }
         Ok(Taken {
             bytes: if all.is_empty() { first } else { all.freeze() },
-            _held: held,
+            held,
         })
     }
 
@@ -143,9 +150,9 @@ impl Bodies {
     }
 }
 
-/// What one body takes of the room.
+/// What one body takes of the room, until dropped.
 #[derive(Default)]
-struct Held<'a> {
+pub(crate) struct Held<'a> {
     bytes: usize,
     permit: Option<SemaphorePermit<'a>>,
 }

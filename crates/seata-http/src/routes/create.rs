@@ -29,12 +29,11 @@ pub(super) async fn start(api: Arc<Api>, request: Request) -> Answer {
     let body = api.bodies.take(request).await?;
     let asked = parse::<TransactionBody<'_>>(&body)
         .and_then(|body| whole(body, api.rules(), api.engine.now()))?;
-    drop(body);
+    let room = body.into_room();
     let gid = asked.gid;
-    api.engine
-        .begin(gid.clone(), asked.definition)
-        .await
-        .map_err(|error| Problem::from(error).of(&gid))?;
+    let begun = api.engine.begin(gid.clone(), asked.definition).await;
+    drop(room);
+    begun.map_err(|error| Problem::from(error).of(&gid))?;
     Ok(json(StatusCode::OK, &Started { gid: gid.as_str() }))
 }
 
@@ -43,10 +42,9 @@ pub(super) async fn add_branch(api: Arc<Api>, request: Request) -> Answer {
     let body = api.bodies.take(request).await?;
     let (gid, branch) =
         parse::<BranchBody<'_>>(&body).and_then(|body| added_branch(body, api.rules()))?;
-    drop(body);
-    api.engine
-        .add_branch(gid.clone(), branch)
-        .await
-        .map_err(|error| Problem::from(error).of(&gid))?;
+    let room = body.into_room();
+    let added = api.engine.add_branch(gid.clone(), branch).await;
+    drop(room);
+    added.map_err(|error| Problem::from(error).of(&gid))?;
     Ok(json(StatusCode::OK, &Added { status: "success" }))
 }

@@ -26,13 +26,14 @@ enum Submission {
 pub(super) async fn submit(api: Arc<Api>, request: Request) -> Answer {
     let body = api.bodies.take(request).await?;
     let (submission, wait) = read_submission(&api, &body)?;
-    drop(body);
+    let room = body.into_room();
     let (gid, submitted) = match submission {
         Submission::ByGid(gid) => (gid.clone(), api.engine.submit(gid).await),
         Submission::Whole(Whole { gid, definition }) => {
             (gid.clone(), api.engine.run(gid, definition).await)
         }
     };
+    drop(room);
     let snapshot = submitted.map_err(|error| Problem::from(error).of(&gid))?;
     settle(&api, snapshot, wait).await
 }

@@ -257,6 +257,30 @@ async fn bodies_on_their_way_are_bounded_in_all() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn requests_that_wait_for_the_store_are_bounded_in_all() {
+    let limits = Limits {
+        body_bytes_max: 64 << 20,
+        ..LIMITS
+    };
+    let world = World::with_limits(Config::new(Owner(1)), limits).await;
+    // White space is part of a body, and makes it large without a large payload.
+    let mut large = br#"{"gid":"g"}"#.to_vec();
+    large.resize(limits.body_bytes_max, b' ');
+    let large = Bytes::from(large);
+    let asked = || world.post_bytes("/api/start", large.clone());
+    let mut waiting: Vec<_> = (0..4).map(|_| Box::pin(asked())).collect();
+    for one in &mut waiting {
+        assert!(poll_once(one.as_mut()).await.is_none());
+    }
+    let refused = world.post("/api/start", json!({"gid": "h"})).await;
+    assert_eq!(refused.code(), "OVERLOADED");
+    for one in waiting {
+        assert_eq!(one.await.status, 200);
+    }
+    world.ok("/api/start", json!({"gid": "h"})).await;
+}
+
 async fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
     let mut future = future;
     std::future::poll_fn(|context| match future.as_mut().poll(context) {
