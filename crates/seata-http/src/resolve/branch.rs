@@ -1,8 +1,9 @@
 //! Branches.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use seata_core::{BranchDefinition, Endpoint, Gid, Scheme};
+use seata_core::{BranchDefinition, BranchId, Endpoint, Gid, Scheme};
 
 use super::options::branch_options;
 use super::payload::{Given, payload};
@@ -62,7 +63,7 @@ fn branch(
 
     let at = path.key("after");
     let after = body.after.map_or_else(Vec::new, |list| list.0);
-    let after = after
+    let mut after = after
         .iter()
         .enumerate()
         .map(|(n, name)| super::branch_id(at.item(n), name))
@@ -70,6 +71,7 @@ fn branch(
     for name in &after {
         content.put(Part::After, name.as_str().as_bytes());
     }
+    keep_first(&mut after);
 
     let given = Given {
         json: body.payload,
@@ -89,6 +91,12 @@ fn branch(
         options,
         fingerprint: content.finish(),
     }))
+}
+
+/// Leaves out repetitions: each name is looked for whenever the transaction is read, and branches alone bound their number.
+fn keep_first(names: &mut Vec<BranchId>) {
+    let mut seen = BTreeSet::new();
+    names.retain(|name| seen.insert(name.clone()));
 }
 
 fn endpoint(path: Path<'_>, text: &Text<'_>, rules: Rules<'_>) -> Result<Endpoint, Problem> {

@@ -77,6 +77,19 @@ async fn more_branches_than_allowed_are_refused_however_they_come() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_branch_comes_once_after_another_however_often_it_says_so() {
+    let world = World::new().await;
+    world.ok("/api/start", saga("g")).await;
+    let after = ["b2", "b1", "b2", "b1"].repeat(1_000);
+    let added = plus(branch("b3"), json!({"gid": "g", "after": after}));
+    for _ in 0..2 {
+        world.ok("/api/branch/add", added.clone()).await;
+    }
+    let known = world.get("/api/tx/g").await.body;
+    assert_eq!(known["branches"][2]["after"], json!(["b2", "b1"]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_payload_as_large_as_allowed_reaches_the_participant_whole() {
     let world = World::with_limits(Config::new(Owner(1)), Limits::default()).await;
     let large = "\u{e4}\u{1f600}x"
