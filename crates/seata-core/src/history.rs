@@ -5,8 +5,20 @@ use std::collections::BTreeMap;
 use crate::event::{Answered, BranchIndex, Event, Fact};
 use crate::operation::{Operation, Outcome};
 
-/// How many attempts of one operation a compacted history keeps: the first and the last ones.
+/// How many attempts of one operation a compacted history keeps at most: the first and the last ones.
 pub const ATTEMPTS_KEPT_MAX: u32 = 50;
+
+/// How many attempts of all operations a compacted history keeps, if that leaves each its first and its last. Each may
+/// hold a kilobyte of text, twice as many may stand there before they are compacted, and a store refuses what is too
+/// long: a transaction of very many branches would end STUCK because its participants were silent for an hour.
+const ATTEMPTS_KEPT_TOGETHER_MAX: usize = 10_000;
+
+/// Answers how many attempts of one operation a compacted history of so many branches keeps.
+pub(crate) fn attempts_kept(branches: usize) -> u32 {
+    let operations = 2 * branches.max(1);
+    let each = u32::try_from(ATTEMPTS_KEPT_TOGETHER_MAX / operations).unwrap_or(u32::MAX);
+    each.clamp(2, ATTEMPTS_KEPT_MAX)
+}
 
 /// Answers a shorter history that folds to the same state. Only attempts without a settling answer are left out.
 #[must_use]
@@ -17,9 +29,9 @@ pub fn compact(events: &[Event]) -> Vec<Event> {
             attempts.entry(key).or_default().push(at);
         }
     }
+    let kept_last = attempts_kept(branch_count(events)) as usize - 1;
     let mut replaced: BTreeMap<usize, Option<Event>> = BTreeMap::new();
     for (key, run) in attempts {
-        let kept_last = ATTEMPTS_KEPT_MAX as usize - 1;
         if run.len() <= kept_last + 2 {
             continue;
         }
@@ -35,6 +47,16 @@ pub fn compact(events: &[Event]) -> Vec<Event> {
         .enumerate()
         .filter_map(|(at, event)| replaced.remove(&at).unwrap_or_else(|| Some(event.clone())))
         .collect()
+}
+
+fn branch_count(events: &[Event]) -> usize {
+    let created = if let Some(Fact::Created(definition)) = events.first().map(|event| &event.fact) {
+        definition.branches.len()
+    } else {
+        0
+    };
+    let is_added = |event: &&Event| matches!(event.fact, Fact::BranchAdded(_));
+    created + events.iter().filter(is_added).count()
 }
 
 fn elidable(event: &Event) -> Option<(BranchIndex, Operation)> {

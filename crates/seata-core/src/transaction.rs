@@ -6,7 +6,7 @@ use crate::branch::Table;
 use crate::dag::Dag;
 use crate::definition::{Definition, Fingerprint, Options, Payload};
 use crate::event::{BranchIndex, Event, Fact};
-use crate::history::ATTEMPTS_KEPT_MAX;
+use crate::history::attempts_kept;
 use crate::id::{BranchId, Gid};
 use crate::operation::{AttemptId, FencingToken, Mode, Operation, Status};
 use crate::rejection::Rejection;
@@ -278,8 +278,8 @@ impl Transaction {
 
     /// Answers whether the history has grown so long that the next append should replace it by a compacted one.
     #[must_use]
-    pub const fn compaction_due(&self) -> bool {
-        self.recorded_max > 2 * ATTEMPTS_KEPT_MAX
+    pub fn compaction_due(&self) -> bool {
+        self.recorded_max > 2 * attempts_kept(self.table.len())
     }
 
     /// Answers the state as everyone may know it.

@@ -1,6 +1,11 @@
 //! Histories are bounded, and a compacted one tells the same.
 
-use seata_core::{ATTEMPTS_KEPT_MAX, Event, Fact, Operation, Transaction, UnixMillis, compact};
+use std::time::Duration;
+
+use seata_core::{
+    ATTEMPTS_KEPT_MAX, Answered, AttemptId, BranchIndex, Event, Fact, FencingToken, Operation,
+    Outcome, Transaction, UnixMillis, compact,
+};
 
 use crate::driven::Driven;
 use crate::script::*;
@@ -105,6 +110,50 @@ fn the_first_and_the_last_attempts_stay_and_the_rest_is_a_count() {
 fn a_short_history_stays_as_it_is() {
     let saga = silent_for(ATTEMPTS_KEPT_MAX);
     assert_eq!(compact(&saga.events), saga.events);
+}
+
+/// Each of so many branches was silent so many times.
+fn all_silent(branches: u32, attempts: u32) -> Vec<Event> {
+    let names: Vec<String> = (0..branches).map(|n| format!("b{n}")).collect();
+    let submitted = check(saga(&names.join(" ")), []).events;
+    let mut events: Vec<Event> = submitted;
+    let mut record = |fact| {
+        let number = u32::try_from(events.len()).unwrap() + 1;
+        let at = UnixMillis(i64::from(number));
+        events.push(Event { number, at, fact });
+    };
+    record(Fact::Submitted);
+    for attempt in 1..=attempts {
+        for branch in 0..branches {
+            record(Fact::Answered(Answered {
+                branch: BranchIndex(branch),
+                operation: Operation::Action,
+                attempt: AttemptId {
+                    token: FencingToken(1),
+                    number: attempt,
+                },
+                outcome: Outcome::Unknown {
+                    reason: "503".into(),
+                },
+                took: Duration::ZERO,
+                next_attempt_at: Some(UnixMillis(0)),
+            }));
+        }
+    }
+    events
+}
+
+#[test]
+fn histories_of_many_branches_are_bounded_together() {
+    let whole = all_silent(1_000, 12);
+    let short = compact(&whole);
+    assert!(fold(&whole).compaction_due());
+    assert!(!fold(&short).compaction_due());
+    let answers = short.iter().filter(|e| e.fact.as_str() == "answered");
+    assert_eq!(answers.count(), 5_000);
+    assert_eq!(attempts(&short), [1, 9, 10, 11, 12]);
+    assert_same(&fold(&short), &fold(&whole));
+    assert_eq!(compact(&all_silent(100, 50)), all_silent(100, 50));
 }
 
 #[test]
