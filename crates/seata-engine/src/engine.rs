@@ -31,6 +31,9 @@ use crate::watch::Changes;
 const LOOK_FIRST: Duration = Duration::from_millis(50);
 const LOOK_MAX: Duration = Duration::from_millis(500);
 
+/// How often a transaction that is driven here is looked at, should its driver end without a word.
+const LOOK_DRIVEN: Duration = Duration::from_secs(2);
+
 /// How often a stop looks whether all drivers have ended.
 const STOP_LOOK: Duration = Duration::from_millis(10);
 
@@ -217,6 +220,23 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NotFound`], [`EngineError::Overloaded`] beyond `waiters_max`, or the store.
     pub async fn wait(&self, gid: Gid, at_most: Duration) -> Result<Waited, EngineError> {
+        let until = self.shared.boot() + at_most;
+        let known = self.get(&gid).await?;
+        let left = until.saturating_sub(self.shared.boot());
+        self.wait_after(known, left).await
+    }
+
+    /// Waits like [`Engine::wait`], from a snapshot on: while it is the last one and is driven here, the store is not
+    /// asked.
+    ///
+    /// # Errors
+    /// As [`Engine::wait`].
+    pub async fn wait_after(
+        &self,
+        mut known: Snapshot,
+        at_most: Duration,
+    ) -> Result<Waited, EngineError> {
+        let gid = known.header.gid.clone();
         let Some(place) = self.shared.waiters.enter(&gid) else {
             return Err(EngineError::Overloaded {
                 what: "the room for waiting clients",
@@ -229,26 +249,29 @@ impl Engine {
             let settled = place.settled().notified();
             tokio::pin!(settled);
             settled.as_mut().enable();
-            let snapshot = self.get(&gid).await?;
-            if snapshot.status().is_final() || snapshot.status() == Status::Stuck {
-                return Ok(Waited::Settled(snapshot));
-            }
             let left = until.saturating_sub(self.shared.boot());
-            if left.is_zero() || self.shared.is_stopping() {
-                return Ok(Waited::Pending(snapshot));
+            let over = left.is_zero() || self.shared.is_stopping();
+            // Whoever drives here notes each append before he tells of it, so that none is missed behind `enable`.
+            let driven_here = self.shared.registry.get(&gid).is_some_and(|handle| {
+                handle.lease.held().is_some() && !handle.knows_newer(known.header.revision)
+            });
+            if !is_settled(known.status()) && (over || !driven_here) {
+                known = self.get(&gid).await?;
+            }
+            if is_settled(known.status()) {
+                return Ok(Waited::Settled(known));
+            }
+            if over {
+                return Ok(Waited::Pending(known));
             }
             // What is driven here tells when it ends; what is driven elsewhere must be looked at.
-            let look = if self.shared.registry.get(&gid).is_some() {
-                left
-            } else {
-                pause.min(left)
-            };
+            let look = if driven_here { LOOK_DRIVEN } else { pause };
             pause = (pause * 2).min(LOOK_MAX);
             tokio::select! {
                 biased;
                 () = settled => {}
                 () = self.shared.stopping.begun() => {}
-                () = tokio::time::sleep(look.min(LOOK_MAX * 4)) => {}
+                () = tokio::time::sleep(look.min(left)) => {}
             }
         }
     }
@@ -376,6 +399,10 @@ impl Engine {
             );
         }
     }
+}
+
+fn is_settled(status: Status) -> bool {
+    status.is_final() || status == Status::Stuck
 }
 
 fn is_undecided(status: Status) -> bool {

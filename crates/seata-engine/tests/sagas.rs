@@ -4,12 +4,14 @@
 mod common;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use common::*;
 use seata_core::{AbortCause, End, Operation, Outcome, Reason, Status, UnixMillis};
 use seata_engine::{Config, EngineError, Order, Waited};
-use seata_store::{Owner, Revision, TxnStore};
+use seata_store::{Append, Owner, Revision, TxnStore};
+use seata_store_mem::{AppendFault, Faults, FaultyStore, OtherFault, StoreCall};
 
 #[tokio::test(start_paused = true)]
 async fn a_saga_in_one_request_costs_two_appends() {
@@ -100,6 +102,39 @@ async fn waiting_for_a_running_saga_answers_pending_and_never_failure() {
     let waited = engine.wait(gid("g"), Duration::from_secs(1)).await.unwrap();
     assert!(matches!(waited, Waited::Pending(snapshot) if snapshot.status() == Status::Submitted));
     assert_eq!(settled(&engine, "g").await.status(), Status::Committed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_what_is_driven_here_asks_the_store_nothing() {
+    let world = World::new();
+    world
+        .script
+        .say("a", Operation::Action, [(90_000, Outcome::Success)]);
+    let loads = Arc::new(Loads::default());
+    let store = FaultyStore::new(world.store.clone(), Arc::clone(&loads) as _);
+    let engine = world.engine_on(Arc::new(store), 1).await;
+    let begun = engine.run(gid("g"), saga(&[("a", &[])])).await.unwrap();
+    let waited = engine.wait_after(begun, Duration::from_secs(300)).await;
+    assert!(
+        matches!(waited, Ok(Waited::Settled(snapshot)) if snapshot.status() == Status::Committed)
+    );
+    assert_eq!(loads.0.load(Ordering::Relaxed), 0);
+}
+
+/// Counts loads; nothing goes wrong.
+#[derive(Default)]
+struct Loads(AtomicU32);
+
+impl Faults for Loads {
+    fn on_append(&self, _: &[Append]) -> AppendFault {
+        AppendFault::None
+    }
+    fn on_other(&self, call: StoreCall) -> OtherFault {
+        if call == StoreCall::Load {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        OtherFault::None
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -20,7 +20,7 @@ pub(super) async fn settle(api: &Api, decided: Snapshot, wait: Option<Duration>)
         return Ok(json(StatusCode::OK, &ended(&decided, api.engine.now())));
     }
     let gid = decided.header.gid.clone();
-    match api.engine.wait(gid.clone(), at_most).await {
+    match api.engine.wait_after(decided.clone(), at_most).await {
         Ok(Waited::Settled(snapshot)) => {
             Ok(json(StatusCode::OK, &ended(&snapshot, api.engine.now())))
         }
