@@ -253,9 +253,26 @@ impl Server {
         self.process.wait().unwrap();
     }
 
-    /// Asks it to stop.
+    /// Asks it to stop, as a supervisor does.
     pub fn terminate(&self) {
-        kill_process(Pid::from_child(&self.process), Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
+    }
+
+    /// Asks it to stop, as Ctrl-C does.
+    pub fn interrupt(&self) {
+        self.signal(Signal::INT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process), signal).unwrap();
+    }
+
+    /// Waits until it has printed something.
+    pub async fn printed(&self, text: &str) {
+        until(&format!("the server prints {text:?}"), async || {
+            self.output().contains(text).then_some(())
+        })
+        .await;
     }
 
     /// Waits for its end.

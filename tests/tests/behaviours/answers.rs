@@ -1,7 +1,7 @@
 //! What participants answer, and what follows from it.
 
 use jiff::Timestamp;
-use seata_tests::{Setup, saga, scene, scene_with, until};
+use seata_tests::{Client, Setup, saga, scene, scene_with, until};
 use serde_json::{Value, json};
 
 fn quick() -> Value {
@@ -28,20 +28,65 @@ async fn waiting_for_a_saga_that_still_runs_is_pending_and_never_a_failure() {
 }
 
 #[tokio::test]
+async fn waiting_by_gid_or_for_an_abort_is_pending_too_while_it_runs() {
+    let (_server, client, participants) = scene().await;
+    let start = saga("runs")
+        .branch("one", participants.url("gate/runs"), participants.url("ok"))
+        .with("options", json!({ "request_timeout_secs": 600 }));
+    client.post("/api/start", start).await.ok();
+    let by_gid = json!({ "gid": "runs", "wait": 0.1 });
+    for (path, status) in [
+        ("/api/submit", "SUBMITTED"),
+        ("/api/submit", "SUBMITTED"),
+        ("/api/abort", "ABORTING"),
+        ("/api/abort", "ABORTING"),
+    ] {
+        let answer = client.post(path, by_gid.clone()).await;
+        assert_eq!(answer.status, 202, "{path}: {}", answer.text);
+        assert_eq!(answer.body["status"], "pending");
+        assert_eq!(answer.body["transaction"]["status"], status);
+    }
+    participants.open("runs");
+    let answer = client
+        .post("/api/abort", json!({ "gid": "runs", "wait": true }))
+        .await;
+    assert_eq!(answer.ok()["status"], "aborted");
+    assert_eq!(
+        participants.ledger().calls("runs"),
+        ["one action", "one compensation"]
+    );
+}
+
+#[tokio::test]
 async fn a_branch_that_is_slower_than_the_lease_is_called_once() {
     let setup = Setup::new().with("SEATA_LEASE_SECS", 1);
     let (_server, client, participants) = scene_with(setup).await;
     let at = |steps: &str| participants.url(steps);
     let whole = saga("slow")
-        .branch("one", at("delay/3500"), at("ok"))
+        .branch("one", at("gate/forward"), at("gate/back"))
         .branch("two", at("refuse"), at("ok"))
         .after(&["one"])
-        .with("options", json!({ "request_timeout_secs": 30 }));
-    assert_eq!(client.run(whole).await["status"], "ABORTED");
+        .with("options", json!({ "request_timeout_secs": 600 }));
+    client.submit(whole).await;
+    participants.arrived("forward", 1).await;
+    leases_pass(&client, "clock-forward").await;
+    assert_eq!(participants.ledger().calls("slow"), ["one action"]);
+    participants.open("forward");
+    participants.arrived("back", 1).await;
+    leases_pass(&client, "clock-back").await;
+    participants.open("back");
+    client.reached("slow", "ABORTED").await;
     assert_eq!(
         participants.ledger().calls("slow"),
         ["one action", "two action", "one compensation"]
     );
+}
+
+/// Waits until more than three leases have passed by the server's own clock.
+async fn leases_pass(client: &Client, gid: &str) {
+    let start = json!({ "gid": gid, "options": { "prepared_timeout_secs": 3.5 } });
+    client.post("/api/start", start).await.ok();
+    client.reached(gid, "ABORTED").await;
 }
 
 #[tokio::test]
@@ -95,8 +140,11 @@ async fn back_off_never_grows_beyond_its_cap() {
             (answered.len() == attempt).then(|| answered[attempt - 1].clone())
         })
         .await;
+        assert_eq!(last["attempt"], attempt, "{last}");
+        // Doubled from the second on, cut to the cap, and then at random in the upper half.
+        let least = if attempt == 1 { 500_000 } else { 750_000 };
         let planned = planned_pause_ms(&last);
-        assert!((500_000..=1_500_000).contains(&planned), "{last}");
+        assert!((least..=1_500_000).contains(&planned), "{last}");
         // Who does not want to wait so long orders the next attempt.
         let order = json!({ "reason": "it was mended" });
         client.post("/api/tx/cap/retry", order).await.ok();
@@ -139,6 +187,22 @@ async fn a_200_whose_body_says_failure_is_a_success() {
         .branch("two", at("apply/say/204/"), at("ok"));
     assert_eq!(client.run(whole).await["status"], "COMMITTED");
     assert_eq!(participants.ledger().calls("modest").len(), 2);
+}
+
+#[tokio::test]
+async fn a_409_whose_body_says_success_is_a_refusal() {
+    let (_server, client, participants) = scene().await;
+    let at = |steps: &str| participants.url(steps);
+    let whole = saga("sly")
+        .branch("one", at("ok"), at("apply/first/2/500/SUCCESS"))
+        .branch("two", at("say/409/SUCCESS"), at("ok"))
+        .after(&["one"])
+        .with("options", quick());
+    assert_eq!(client.run(whole).await["status"], "ABORTED");
+    let ledger = participants.ledger();
+    assert_eq!(ledger.delivered("sly", "two", "action"), 1);
+    // Nor does it end a compensation.
+    assert_eq!(ledger.delivered("sly", "one", "compensation"), 3);
 }
 
 #[tokio::test]

@@ -43,6 +43,22 @@ async fn a_misspelt_key_in_the_file_stops_the_start_by_name() {
 }
 
 #[tokio::test]
+async fn a_misspelt_flag_or_its_value_stops_the_start_by_name() {
+    for (flag, value, said) in [
+        ("--grace-secz", "3", "--grace-secs"),
+        ("--grace-secs", "soon", "soon"),
+        ("--http-port", "70000", "70000"),
+        ("--store", "embeded", "embedded"),
+    ] {
+        let refused = Setup::new().argument(flag).argument(value).refused().await;
+        assert!(!refused.status.success());
+        for said in [flag, said] {
+            assert!(refused.output.contains(said), "{flag}: {}", refused.output);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_is_named_but_missing_stops_the_start() {
     let setup = Setup::new().argument("--config").argument("nowhere.yaml");
     let refused = setup.refused().await;

@@ -3,8 +3,10 @@
 
 mod answers;
 mod configuration;
+mod keeping;
 mod observing;
 mod operators;
 mod requests;
 mod sagas;
 mod secrets;
+mod stopping;

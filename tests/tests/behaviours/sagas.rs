@@ -200,6 +200,31 @@ async fn a_branch_without_compensation_finishes_aborting() {
 }
 
 #[tokio::test]
+async fn a_branch_without_compensation_that_is_in_doubt_does_not_hold_the_abort() {
+    let (mut server, client, participants) = scene().await;
+    let at = |steps: &str| participants.url(steps);
+    let whole = saga("one-way")
+        .branch("money", at("ok"), at("gate/back"))
+        .branch_without_compensation("mail", at("apply/say/503/lost"))
+        .after(&["money"])
+        .with(
+            "options",
+            json!({ "max_attempts": 2, "retry_interval_secs": 0.02, "request_timeout_secs": 600 }),
+        );
+    client.submit(whole).await;
+    participants.arrived("back", 1).await;
+    server.kill_nine();
+    server.start_again().await;
+    participants.open("back");
+    let tx = client.reached("one-way", "ABORTED").await;
+    assert!(tx["forced"].is_null(), "{tx}");
+    let ledger = participants.ledger();
+    assert_eq!(ledger.delivered("one-way", "mail", "action"), 2);
+    assert_eq!(ledger.delivered("one-way", "mail", "compensation"), 0);
+    assert!(!ledger.remains("one-way", "money"));
+}
+
+#[tokio::test]
 async fn the_deadline_turns_a_saga_round() {
     let (_server, client, participants) = scene().await;
     let at = |steps: &str| participants.url(steps);
