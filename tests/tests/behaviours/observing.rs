@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use http::Method;
 use seata_tests::{saga, scene};
 use serde_json::Value;
 
@@ -123,6 +124,12 @@ async fn metrics_carry_no_gid_and_do_not_grow_with_transactions() {
                 .get(&format!("/api/tx/metric-unknown-{name}-{number}"))
                 .await;
             client.get(&format!("/metric-path-{name}-{number}")).await;
+            client
+                .get(&format!("/api/tx?gid_prefix=metric-{name}-{number}"))
+                .await;
+            let method = format!("METRIC-{name}-{number}");
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            client.send(method, "/api/tx", None, "").await.unwrap();
         }
         let metrics = client.get("/metrics").await;
         assert_eq!(metrics.status, 200);
@@ -136,8 +143,9 @@ async fn metrics_carry_no_gid_and_do_not_grow_with_transactions() {
     let before = round("second").await;
     let after = round("third").await;
     for text in [&before, &after] {
-        assert!(!text.contains("metric-"), "{text}");
-        assert!(!text.contains("127.0.0.1"), "{text}");
+        for word in ["metric-", "METRIC-", "branch-metric", "127.0.0.1"] {
+            assert!(!text.contains(word), "{word}: {text}");
+        }
     }
     assert_eq!(series(&before), series(&after));
     for name in [

@@ -7,7 +7,7 @@ const PAYLOAD_BYTES_MAX: usize = 1 << 20;
 
 #[tokio::test]
 async fn a_known_gid_with_other_content_is_a_conflict_and_with_the_same_is_not() {
-    let (_server, client, participants) = scene().await;
+    let (mut server, client, participants) = scene().await;
     let at = |steps: &str| participants.url(steps);
     let whole = saga("twice")
         .branch("one", at("gate/twice"), at("ok"))
@@ -31,6 +31,9 @@ async fn a_known_gid_with_other_content_is_a_conflict_and_with_the_same_is_not()
     }
     participants.open("twice");
     client.reached("twice", "COMMITTED").await;
+    // What is compared is in the store.
+    server.kill_nine();
+    server.start_again().await;
     client.submit(whole).await;
     let [other, ..] = others;
     let answer = client.post("/api/submit", other.clone()).await;
