@@ -132,7 +132,10 @@ impl Engine {
         definition: Arc<Definition>,
         submission: Submission,
     ) -> Result<Snapshot, EngineError> {
-        if self.shared.is_full() {
+        // What is known already is answered as ever: it needs no room, or room that open work is left.
+        if self.shared.is_full()
+            && matches!(self.get(&gid).await, Err(EngineError::NotFound { .. }))
+        {
             return Err(EngineError::StoreFull);
         }
         if self.shared.journal.bytes() > self.shared.config.journal_bytes_max {

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use common::*;
-use seata_core::{AbortCause, End, Operation, Outcome, Reason, Status, UnixMillis};
-use seata_engine::{Config, EngineError, Order, Waited};
+use seata_core::{AbortCause, End, Fingerprint, Operation, Outcome, Reason, Status, UnixMillis};
+use seata_engine::{Config, EngineError, Order, StoreRoom, Waited};
 use seata_store::{Append, Owner, Revision, TxnStore};
 use seata_store_mem::{AppendFault, Faults, FaultyStore, OtherFault, StoreCall};
 
@@ -135,6 +135,29 @@ impl Faults for Loads {
         }
         OtherFault::None
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_with_little_room_refuses_what_is_new_and_nothing_else() {
+    let world = World::new();
+    let engine = world.engine(1).await;
+    engine
+        .begin(gid("held"), saga(&[("a", &[])]))
+        .await
+        .unwrap();
+    engine.run(gid("g"), saga(&[("a", &[])])).await.unwrap();
+    settled(&engine, "g").await;
+    engine.set_store_room(StoreRoom::Low);
+    let again = engine.run(gid("g"), saga(&[("a", &[])])).await.unwrap();
+    assert_eq!(again.status(), Status::Committed);
+    let mut other = (*saga(&[("a", &[])])).clone();
+    other.fingerprint = Fingerprint([8; 32]);
+    let contrary = engine.run(gid("g"), Arc::new(other)).await;
+    assert!(matches!(contrary, Err(EngineError::GidConflict { .. })));
+    let submitted = engine.run(gid("held"), saga(&[("a", &[])])).await.unwrap();
+    assert_eq!(submitted.status(), Status::Submitted);
+    let new = engine.run(gid("new"), saga(&[("a", &[])])).await;
+    assert!(matches!(new, Err(EngineError::StoreFull)));
 }
 
 #[tokio::test(start_paused = true)]
