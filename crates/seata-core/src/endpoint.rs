@@ -11,14 +11,20 @@ pub enum Scheme {
     Http,
     /// `https://host[:port]/path`
     Https,
+    /// `grpc://host[:port]/package.Service/Method`, without TLS.
+    Grpc,
+    /// `grpcs://host[:port]/package.Service/Method`, over TLS.
+    Grpcs,
     /// `local://name`: a handler that an embedding program registered.
     Local,
 }
 
 impl Scheme {
-    const ALL: [(Self, &'static str); 3] = [
+    const ALL: [(Self, &'static str); 5] = [
         (Self::Http, "http://"),
         (Self::Https, "https://"),
+        (Self::Grpc, "grpc://"),
+        (Self::Grpcs, "grpcs://"),
         (Self::Local, "local://"),
     ];
 }
@@ -27,7 +33,9 @@ impl Scheme {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
     /// The scheme is missing or unknown.
-    #[error("endpoint {0:?} has no known scheme: begin it with http://, https:// or local://")]
+    #[error(
+        "endpoint {0:?} has no known scheme: begin it with http://, https://, grpc://, grpcs:// or local://"
+    )]
     Scheme(String),
     /// Nothing stands where the host or the handler's name belongs.
     #[error("endpoint {0:?} names no host: write http://host:port/path")]
@@ -40,6 +48,9 @@ pub enum EndpointError {
     /// The port is not a number from 1 to 65535.
     #[error("endpoint {0:?} has a port that is not a number from 1 to 65535")]
     Port(String),
+    /// What follows the host of a gRPC endpoint names no method.
+    #[error("endpoint {0:?} names no gRPC method: write grpc://host:port/package.Service/Method")]
+    Method(String),
     /// A character is not allowed in a URL.
     #[error("endpoint {text:?} holds {found:?}, which must be percent-encoded in a URL")]
     Character {
@@ -92,6 +103,7 @@ impl Endpoint {
         }
         let authority = &rest[..rest.find(['/', '?']).unwrap_or(rest.len())];
         check_authority(scheme, authority, text)?;
+        check_path(scheme, &rest[authority.len()..], text)?;
         Ok(Self {
             scheme,
             text: Arc::from(text),
@@ -142,12 +154,37 @@ fn check_authority(scheme: Scheme, authority: &str, text: &str) -> Result<(), En
     match (scheme, port) {
         (Scheme::Local, None) => Ok(()),
         (Scheme::Local, Some(_)) => Err(EndpointError::Port(text.to_owned())),
-        (Scheme::Http | Scheme::Https, None) => Ok(()),
-        (Scheme::Http | Scheme::Https, Some(port)) => match port.parse::<u16>() {
+        (Scheme::Http | Scheme::Https | Scheme::Grpc | Scheme::Grpcs, None) => Ok(()),
+        (Scheme::Http | Scheme::Https | Scheme::Grpc | Scheme::Grpcs, Some(port)) => match port.parse::<u16>() {
             Ok(1..) if port.bytes().all(|b| b.is_ascii_digit()) => Ok(()),
             Ok(_) | Err(_) => Err(EndpointError::Port(text.to_owned())),
         },
     }
+}
+
+/// Checks that a gRPC endpoint names a method. Any other path is the participant's own matter.
+fn check_path(scheme: Scheme, path: &str, text: &str) -> Result<(), EndpointError> {
+    match scheme {
+        Scheme::Http | Scheme::Https | Scheme::Local => Ok(()),
+        Scheme::Grpc | Scheme::Grpcs if is_method(path) => Ok(()),
+        Scheme::Grpc | Scheme::Grpcs => Err(EndpointError::Method(text.to_owned())),
+    }
+}
+
+/// Says whether a path is `/package.Service/Method` in protobuf's identifiers; the package may be missing.
+fn is_method(path: &str) -> bool {
+    let named = path.strip_prefix('/').and_then(|path| path.split_once('/'));
+    named.is_some_and(|(service, method)| {
+        service.split('.').all(is_identifier) && is_identifier(method)
+    })
+}
+
+fn is_identifier(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|first: char| first.is_ascii_digit())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// Says whether a host could ever be reached; one that can't would be called until the deadline, or for ever.
@@ -203,6 +240,9 @@ mod tests {
             "http://127.0.0.1:1/",
             "http://[::1]:8080/p",
             "local://credit",
+            "grpc://a:1/bank.v1.Account/Debit",
+            "grpc://[::1]:8080/Account/Debit",
+            "grpcs://a.b/_x.Account2/Debit_2",
         ] {
             assert!(Endpoint::parse(good).is_ok(), "{good}");
         }
@@ -234,6 +274,20 @@ mod tests {
             ("http://./", "no name and no address"),
             ("http://a%20b/", "no name and no address"),
             ("http://*/", "no name and no address"),
+            ("grpc:///a.B/C", "names no host"),
+            ("grpc://a:0/a.B/C", "port"),
+            ("grpc://u:p@a/a.B/C", "user name or password"),
+            ("grpc://a:1", "no gRPC method"),
+            ("grpc://a:1/", "no gRPC method"),
+            ("grpc://a:1/a.B", "no gRPC method"),
+            ("grpc://a:1/a.B/", "no gRPC method"),
+            ("grpc://a:1//C", "no gRPC method"),
+            ("grpc://a:1/a..B/C", "no gRPC method"),
+            ("grpc://a:1/a.B/C/D", "no gRPC method"),
+            ("grpc://a:1/a.B/C?x=1", "no gRPC method"),
+            ("grpc://a:1?x=/a.B/C", "no gRPC method"),
+            ("grpc://a:1/a.B/1C", "no gRPC method"),
+            ("grpcs://a:1/a-b.B/C", "no gRPC method"),
             ("local://a&b", "no name and no address"),
         ] {
             let error = Endpoint::parse(bad).expect_err(bad).to_string();

@@ -1,5 +1,5 @@
-//! Pooled connections over HTTP/1.1, and HTTP/2 where a TLS peer offers it. A request is delivered once at most;
-//! redirects are not followed.
+//! Pooled connections: over HTTP/1.1, and HTTP/2 where a TLS peer offers it; or over HTTP/2 alone, for gRPC. A request is
+//! delivered once at most; redirects are not followed.
 
 use std::time::Duration;
 
@@ -29,19 +29,29 @@ const PING_AFTER: Duration = Duration::from_secs(5);
 type Plain = Client<HttpConnector<Names>, Full<Bytes>>;
 type Secure = Client<HttpsConnector<HttpConnector<Names>>, Full<Bytes>>;
 
+/// What is spoken on a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Spoken {
+    /// HTTP/1.1, or HTTP/2 if a TLS peer offers it.
+    AsOffered,
+    /// HTTP/2 from the first byte on, whatever the peer says.
+    Http2,
+}
+
 pub(crate) struct Clients {
     config: ExecutorConfig,
     names: Names,
+    spoken: Spoken,
     plain: Plain,
     secure: OnceCell<Secure>,
 }
 
 impl Clients {
-    pub(crate) fn new(config: ExecutorConfig) -> Self {
-        let names = Names::of_system();
+    pub(crate) fn new(config: ExecutorConfig, names: Names, spoken: Spoken) -> Self {
         Self {
-            plain: builder(&config).build(connector(&config, names.clone())),
+            plain: builder(&config, spoken).build(connector(&config, names.clone())),
             secure: OnceCell::new(),
+            spoken,
             names,
             config,
         }
@@ -56,7 +66,7 @@ impl Clients {
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, String> {
         let sent = if request.uri().scheme() == Some(&Scheme::HTTPS) {
-            let secure = || secure(&self.config, self.names.clone());
+            let secure = || secure(&self.config, self.names.clone(), self.spoken);
             self.secure.get_or_try_init(secure).await?.request(request)
         } else {
             self.plain.request(request)
@@ -65,12 +75,13 @@ impl Clients {
     }
 }
 
-fn builder(config: &ExecutorConfig) -> Builder {
+fn builder(config: &ExecutorConfig, spoken: Spoken) -> Builder {
     let mut builder = Client::builder(TokioExecutor::new());
     builder
         .pool_timer(TokioTimer::new())
         .timer(TokioTimer::new())
         .pool_idle_timeout(config.pool_idle_timeout)
+        .http2_only(matches!(spoken, Spoken::Http2))
         .pool_max_idle_per_host(config.calls_in_flight_per_destination_max)
         .http1_max_buf_size(ANSWER_BUFFER_BYTES_MAX as usize)
         .http2_initial_stream_window_size(ANSWER_BUFFER_BYTES_MAX)
@@ -94,14 +105,17 @@ fn connector(config: &ExecutorConfig, names: Names) -> HttpConnector<Names> {
 }
 
 /// Makes the client for TLS. What fails here is tried again at the next call: it mends without a restart.
-async fn secure(config: &ExecutorConfig, names: Names) -> Result<Secure, String> {
+async fn secure(config: &ExecutorConfig, names: Names, spoken: Spoken) -> Result<Secure, String> {
     let roots = config.tls_roots.clone();
     let loaded = tokio::task::spawn_blocking(move || tls::load(roots)).await;
-    let tls = loaded.map_err(|_| "https can't be used: reading the roots failed".to_owned())??;
+    let tls = loaded.map_err(|_| "TLS can't be used: reading the roots failed".to_owned())??;
     let https = HttpsConnectorBuilder::new()
         .with_tls_config(tls)
-        .https_only()
-        .enable_all_versions()
-        .wrap_connector(connector(config, names));
-    Ok(builder(config).build(https))
+        .https_only();
+    let connector = connector(config, names);
+    let https = match spoken {
+        Spoken::AsOffered => https.enable_all_versions().wrap_connector(connector),
+        Spoken::Http2 => https.enable_http2().wrap_connector(connector),
+    };
+    Ok(builder(config, spoken).build(https))
 }

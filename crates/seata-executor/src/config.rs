@@ -14,11 +14,12 @@ pub struct ExecutorConfig {
     /// How long an idle connection is kept: less than participants keep it (Node's default is 5 s), so that they
     /// seldom close it under a call.
     pub pool_idle_timeout: Duration,
-    /// The most bytes of an answer's body that are read. The status decides in any case.
+    /// The most bytes of an answer's body that are read. Over HTTP the status decides in any case; over gRPC it comes
+    /// behind the body, so that an answer beyond the bound is an unknown outcome.
     pub answer_bytes_max: usize,
     /// The `user-agent` of every call; not sent if it is no header value.
     pub user_agent: String,
-    /// Whom `https://` participants must be certified by.
+    /// Whom `https://` and `grpcs://` participants must be certified by.
     pub tls_roots: TlsRoots,
 }
 
@@ -36,7 +37,7 @@ impl Default for ExecutorConfig {
     }
 }
 
-/// Whom `https://` participants must be certified by.
+/// Whom `https://` and `grpcs://` participants must be certified by.
 #[derive(Debug, Clone)]
 pub enum TlsRoots {
     /// The machine's certificate authorities, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`. There is no built-in

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request};
+use http::{HeaderValue, Method, Request, StatusCode, Version, uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use metrics::{Gauge, Histogram, gauge, histogram};
@@ -13,16 +13,18 @@ use seata_core::{Endpoint, Outcome, Reason, Scheme};
 use seata_engine::{Call, Caller, Slot};
 use tokio::time::{Instant, timeout};
 
-use crate::client::Clients;
+use crate::client::{Clients, Spoken};
 use crate::config::ExecutorConfig;
 use crate::local::{LocalHandler, Locals};
+use crate::names::Names;
 use crate::outcome::unknown;
 use crate::slots::Slots;
-use crate::{headers, outcome, silence};
+use crate::{grpc, headers, outcome, silence};
 
-/// Makes attempts over HTTP and within this process.
+/// Makes attempts over HTTP, over gRPC and within this process.
 pub struct Executor {
-    clients: Clients,
+    http: Clients,
+    grpc: Clients,
     locals: Locals,
     slots: Slots,
     user_agent: Option<HeaderValue>,
@@ -35,6 +37,7 @@ impl Executor {
     /// Makes an executor without local handlers. A recorder of metrics must be installed before, if there is to be one.
     #[must_use]
     pub fn new(config: ExecutorConfig) -> Self {
+        let names = Names::of_system();
         Self {
             slots: Slots::new(
                 config.calls_in_flight_max,
@@ -42,7 +45,8 @@ impl Executor {
             ),
             user_agent: HeaderValue::from_str(&config.user_agent).ok(),
             answer_bytes_max: config.answer_bytes_max,
-            clients: Clients::new(config),
+            http: Clients::new(config.clone(), names.clone(), Spoken::AsOffered),
+            grpc: Clients::new(config, names, Spoken::Http2),
             locals: Locals::default(),
             in_flight: gauge!("seata_calls_in_flight"),
             latency: histogram!("seata_branch_latency_seconds"),
@@ -59,17 +63,19 @@ impl Executor {
     async fn attempt(&self, call: Call) -> Outcome {
         let limit = call.timeout();
         match call.endpoint.scheme() {
-            Scheme::Http | Scheme::Https => match self.request(&call) {
+            Scheme::Http | Scheme::Https => match self.http_request(&call) {
                 Ok(request) => self.over_http(request, limit).await,
                 Err(error) => unknown(&format!("the endpoint can't be called: {error}")),
             },
+            Scheme::Grpc => self.over_grpc(&call, uri::Scheme::HTTP).await,
+            Scheme::Grpcs => self.over_grpc(&call, uri::Scheme::HTTPS).await,
             Scheme::Local => timeout(limit, self.locals.call(call))
                 .await
                 .unwrap_or_else(|_| unknown(&silence::no_answer_within(limit))),
         }
     }
 
-    fn request(&self, call: &Call) -> Result<Request<Full<Bytes>>, http::Error> {
+    fn http_request(&self, call: &Call) -> Result<Request<Full<Bytes>>, http::Error> {
         let body = call
             .payload()
             .map(|payload| Bytes::from_owner(Arc::clone(&payload.bytes)))
@@ -82,9 +88,48 @@ impl Executor {
         Ok(request)
     }
 
+    fn grpc_request(
+        &self,
+        call: &Call,
+        scheme: uri::Scheme,
+    ) -> Result<Request<Full<Bytes>>, String> {
+        let payload = call.payload().map_or(&[][..], |payload| &payload.bytes);
+        let mut request = Request::new(Full::new(grpc::message(payload)?));
+        *request.method_mut() = Method::POST;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() =
+            grpc::uri(&call.endpoint, scheme).map_err(|error| error.to_string())?;
+        *request.headers_mut() = headers::of_grpc(call, self.user_agent.as_ref());
+        Ok(request)
+    }
+
+    async fn over_grpc(&self, call: &Call, scheme: uri::Scheme) -> Outcome {
+        let limit = call.timeout();
+        match self.grpc_request(call, scheme) {
+            Ok(request) => timeout(limit, self.answer_over_grpc(request))
+                .await
+                .unwrap_or_else(|_| unknown(&silence::no_answer_within(limit))),
+            Err(error) => unknown(&format!("the endpoint can't be called: {error}")),
+        }
+    }
+
+    async fn answer_over_grpc(&self, request: Request<Full<Bytes>>) -> Outcome {
+        let (head, body) = match self.grpc.send(request).await {
+            Ok(response) => response.into_parts(),
+            Err(why) => return unknown(&why),
+        };
+        if head.status != StatusCode::OK {
+            return grpc::not_grpc(head.status);
+        }
+        if let Some(outcome) = grpc::read(&head.headers) {
+            return outcome;
+        }
+        grpc::read_end(grpc::ended(body, self.answer_bytes_max).await)
+    }
+
     async fn over_http(&self, request: Request<Full<Bytes>>, limit: Duration) -> Outcome {
         let begun = Instant::now();
-        let response = match timeout(limit, self.clients.send(request)).await {
+        let response = match timeout(limit, self.http.send(request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(why)) => return unknown(&why),
             Err(_) => return unknown(&silence::no_answer_within(limit)),

@@ -1,7 +1,11 @@
 //! The headers of a call: who is asked what, and by which key the participant recognizes a repetition.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use http::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE, USER_AGENT,
+};
 use seata_engine::Call;
 
 const GID: HeaderName = HeaderName::from_static("seata-gid");
@@ -10,6 +14,10 @@ const OPERATION: HeaderName = HeaderName::from_static("seata-operation");
 const ATTEMPT: HeaderName = HeaderName::from_static("seata-attempt");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+
+/// The longest `grpc-timeout`: eight digits, in milliseconds (more than a day).
+const GRPC_TIMEOUT_MS_MAX: u128 = 99_999_999;
 
 /// What we and the configuration add to a call at most, without a new table.
 const HEADERS_USUAL: usize = 16;
@@ -29,13 +37,10 @@ const RESERVED: [&str; 11] = [
     "upgrade",
 ];
 
-/// Answers all headers of a call but those of the connection. A configured `content-type`, `user-agent` or
+/// Answers all headers of a call over HTTP but those of the connection. A configured `content-type`, `user-agent` or
 /// `traceparent` wins over ours: the last lets an initiator's own trace go on.
 pub(crate) fn of(call: &Call, user_agent: Option<&HeaderValue>) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(HEADERS_USUAL);
-    if let Some(user_agent) = user_agent {
-        headers.insert(USER_AGENT, user_agent.clone());
-    }
+    let mut headers = ours(call, user_agent);
     match call.payload() {
         Some(payload) => set(&mut headers, CONTENT_TYPE, payload.content_type.as_str()),
         // Said outright: some servers wait for a body of a POST without a length.
@@ -43,13 +48,40 @@ pub(crate) fn of(call: &Call, user_agent: Option<&HeaderValue>) -> HeaderMap {
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
     }
-    add(&mut headers, TRACEPARENT, Bytes::from(traceparent(call)));
-    configured(&mut headers, call);
+    configured(&mut headers, call, is_reserved);
     identity(&mut headers, call);
     headers
 }
 
-fn configured(headers: &mut HeaderMap, call: &Call) {
+/// Answers the metadata of a call over gRPC. Nothing configured says how the message is to be read: it is sent as one
+/// uncompressed message.
+pub(crate) fn of_grpc(call: &Call, user_agent: Option<&HeaderValue>) -> HeaderMap {
+    let mut headers = ours(call, user_agent);
+    configured(&mut headers, call, |name| {
+        is_reserved(name) || name.starts_with("grpc-") || name == CONTENT_TYPE.as_str()
+    });
+    identity(&mut headers, call);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    // Without it a server may leave the trailers out, and with them the status.
+    headers.insert(TE, HeaderValue::from_static("trailers"));
+    set(&mut headers, GRPC_TIMEOUT, &grpc_timeout(call.timeout()));
+    headers
+}
+
+fn ours(call: &Call, user_agent: Option<&HeaderValue>) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(HEADERS_USUAL);
+    if let Some(user_agent) = user_agent {
+        headers.insert(USER_AGENT, user_agent.clone());
+    }
+    add(&mut headers, TRACEPARENT, Bytes::from(traceparent(call)));
+    headers
+}
+
+fn grpc_timeout(limit: Duration) -> String {
+    format!("{}m", limit.as_millis().min(GRPC_TIMEOUT_MS_MAX))
+}
+
+fn configured(headers: &mut HeaderMap, call: &Call, is_reserved: impl Fn(&str) -> bool) {
     for header in call.headers() {
         if let Ok(name) = HeaderName::from_bytes(header.name.as_bytes())
             && !is_reserved(name.as_str())

@@ -7,6 +7,7 @@
 mod client;
 mod config;
 mod executor;
+mod grpc;
 mod headers;
 mod local;
 mod names;

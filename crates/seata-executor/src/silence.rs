@@ -30,6 +30,12 @@ pub(crate) fn describe(error: &legacy::Error) -> String {
     deepest.map_or_else(|| what.to_owned(), |why| format!("{what}: {why}"))
 }
 
+/// Describes an answer that broke off.
+pub(crate) fn of_body(error: &hyper::Error) -> String {
+    let deepest = causes(error).last().map(ToString::to_string);
+    deepest.unwrap_or_else(|| error.to_string())
+}
+
 /// Describes a call whose time limit passed.
 pub(crate) fn no_answer_within(limit: Duration) -> String {
     format!("no answer within {} s", limit.as_secs_f64())

@@ -1,4 +1,4 @@
-//! The TLS of `https://` calls: rustls with ring. It is set up at the first such call, so that a server that makes
+//! The TLS of `https://` and `grpcs://` calls: rustls with ring. It is set up at the first such call, so that a server that makes
 //! none keeps no roots in memory and starts on a machine without any.
 
 use std::sync::Arc;
@@ -21,13 +21,13 @@ pub(crate) fn load(roots: TlsRoots) -> Result<ClientConfig, String> {
     let (added, _) = store.add_parsable_certificates(certificates);
     if added == 0 {
         return Err(
-            "https can't be used: no certificate authority is known; install ca-certificates or set SSL_CERT_FILE"
+            "TLS can't be used: no certificate authority is known; install ca-certificates or set SSL_CERT_FILE"
                 .to_owned(),
         );
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = versions.map_err(|error| format!("https can't be used: {error}"))?;
+    let config = versions.map_err(|error| format!("TLS can't be used: {error}"))?;
     Ok(config.with_root_certificates(store).with_no_client_auth())
 }

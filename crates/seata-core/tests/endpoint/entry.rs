@@ -16,7 +16,7 @@ pub(crate) fn parse(text: &str) -> bool {
     assert!(!endpoint.authority().is_empty(), "{text}");
     match endpoint.scheme() {
         Scheme::Local => {}
-        Scheme::Http | Scheme::Https => {
+        Scheme::Http | Scheme::Https | Scheme::Grpc | Scheme::Grpcs => {
             let uri: http::Uri = text
                 .parse()
                 .unwrap_or_else(|error| panic!("{text}: {error}"));

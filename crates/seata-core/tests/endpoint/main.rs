@@ -15,7 +15,7 @@ proptest! {
 
     #[test]
     fn what_is_accepted_can_be_called(
-        text in "(https?|local|HTTP|ftp)://[a-c0-9.:@%,;!$&'()*+=_~\\[\\]-]{0,12}[/?#]?[a-c%/?#:@\\[\\]=&.!-]{0,8}",
+        text in "(https?|grpcs?|local|HTTP|ftp)://[a-c0-9.:@%,;!$&'()*+=_~\\[\\]-]{0,12}[/?#]?[a-c%/?#:@\\[\\]=&.!-]{0,8}",
     ) {
         entry::parse(&text);
     }

@@ -104,10 +104,9 @@ fn endpoint(path: Path<'_>, text: &Text<'_>, rules: Rules<'_>) -> Result<Endpoin
     match (endpoint.scheme(), rules.local) {
         (Scheme::Local, LocalEndpoints::Refused) => Err(Problem::field(
             path,
-            "local:// exists only in a program that embeds the coordinator: give an http:// or https:// URL",
+            "local:// exists only in a program that embeds the coordinator: give an http://, https://, grpc:// or grpcs:// URL",
         )),
-        (Scheme::Local, LocalEndpoints::Allowed) | (Scheme::Http | Scheme::Https, _) => {
-            Ok(endpoint)
-        }
+        (Scheme::Local, LocalEndpoints::Allowed)
+        | (Scheme::Http | Scheme::Https | Scheme::Grpc | Scheme::Grpcs, _) => Ok(endpoint),
     }
 }
