@@ -385,8 +385,7 @@ impl Engine {
     /// Stops: takes no more requests, lets calls end within `grace`, flushes, and releases all leases. What can't be
     /// handed over in time goes on when its lease has ended.
     pub async fn stop(&self, grace: Duration) {
-        self.shared.stopping.begin();
-        let at = self.shared.boot() + grace;
+        let at = self.shared.stopping.begin(self.shared.boot() + grace);
         for (gid, _) in self.shared.registry.all() {
             self.shared.post(&gid, Message::Stop { at });
         }

@@ -3,25 +3,33 @@
 //! `tokio::sync::watch` would do, but it wakes its receivers in an order drawn at random, and then the same seed of the
 //! simulation would not tell the same story twice.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
 #[derive(Debug, Default)]
 pub(crate) struct Stopping {
-    begun: AtomicBool,
+    /// The boot time at which calls must have ended, once the stop has begun.
+    calls_end_at: OnceLock<Duration>,
     begins: Notify,
 }
 
 impl Stopping {
-    /// Tells everyone, from now on.
-    pub(crate) fn begin(&self) {
-        self.begun.store(true, Ordering::SeqCst);
+    /// Tells everyone, from now on. Answers the boot time at which calls must have ended: the first stop's.
+    pub(crate) fn begin(&self, calls_end_at: Duration) -> Duration {
+        let calls_end_at = *self.calls_end_at.get_or_init(|| calls_end_at);
         self.begins.notify_waiters();
+        calls_end_at
     }
 
     pub(crate) fn has_begun(&self) -> bool {
-        self.begun.load(Ordering::SeqCst)
+        self.calls_end_at().is_some()
+    }
+
+    /// Answers when calls must have ended. None: the engine doesn't stop.
+    pub(crate) fn calls_end_at(&self) -> Option<Duration> {
+        self.calls_end_at.get().copied()
     }
 
     /// Waits until the stop begins. Those who came first are told first.

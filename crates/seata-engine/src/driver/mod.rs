@@ -161,7 +161,11 @@ impl Driver {
                 reply(ask, Err(EngineError::Stopping));
             }
             Message::Ask(ask) => self.turn(Some(ask)).await,
-            Message::Claimed { stored, sent_at } => self.claimed(*stored, sent_at).await,
+            Message::Claimed { stored, sent_at } => {
+                // A claim that is posted while the stop goes through the drivers makes one that the stop doesn't know.
+                self.stop_at = self.stop_at.or(self.shared.stopping.calls_end_at());
+                self.claimed(*stored, sent_at).await;
+            }
             Message::Look => self.look().await,
             Message::Stop { at } => self.stop_at = Some(at),
         }
