@@ -144,6 +144,10 @@ impl Agenda {
         self.put(branch, Place::Calling);
     }
 
+    pub(crate) fn make_ready(&mut self, branch: BranchIndex) {
+        self.put(branch, Place::Ready);
+    }
+
     pub(crate) fn wait(&mut self, branch: BranchIndex, until: UnixMillis) {
         self.put(branch, Place::Waiting(until));
     }

@@ -185,6 +185,30 @@ impl Transaction {
         }
     }
 
+    /// Notes that a call that was begun never left: it will be called again under the same number, if at all. Only for
+    /// the driver that knows it for sure.
+    pub fn call_withdrawn(
+        &mut self,
+        branch: BranchIndex,
+        operation: Operation,
+        attempt: AttemptId,
+    ) {
+        match &mut self.state {
+            ModeState::Saga(saga) => {
+                saga.call_withdrawn(&mut self.table, branch, operation, attempt);
+            }
+        }
+    }
+
+    /// Answers whether a call that was begun but has not left may leave: nothing was recorded that turns the
+    /// transaction round, ends it or settles the operation, and the deadline has not passed.
+    #[must_use]
+    pub fn calls_still(&self, branch: BranchIndex, operation: Operation, now: UnixMillis) -> bool {
+        match &self.state {
+            ModeState::Saga(saga) => saga.calls_still(self, branch, operation, now),
+        }
+    }
+
     fn call_ended(&mut self, branch: BranchIndex, operation: Operation, attempt: AttemptId) {
         match &mut self.state {
             ModeState::Saga(saga) => saga.call_ended(&mut self.table, branch, operation, attempt),

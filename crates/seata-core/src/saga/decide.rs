@@ -1,6 +1,6 @@
 //! The driver's decisions: what follows from the state at this time. One decision a step.
 
-use crate::agenda::Agenda;
+use crate::agenda::{Agenda, Place};
 use crate::branch::{Branch, OperationState, Trace};
 use crate::event::{AbortCause, BranchIndex, End, Event, Fact};
 use crate::operation::{Operation, Outcome};
@@ -134,6 +134,29 @@ impl Saga {
                 .timeout_to_fail
                 .map(|timeout| submitted_at.plus(timeout)),
             Side::Prepared | Side::Aborting { .. } => None,
+        }
+    }
+
+    /// Answers whether a call in flight would still be ordered now.
+    pub(crate) fn calls_still(
+        &self,
+        txn: &Transaction,
+        branch: BranchIndex,
+        operation: Operation,
+        now: UnixMillis,
+    ) -> bool {
+        let on = |agenda: &Agenda| {
+            self.forced.is_none()
+                && agenda.place(branch) == Place::Calling
+                && self.operation() == Some(operation)
+        };
+        match &self.phase {
+            Phase::Open(Side::Running { agenda, .. }) => {
+                let due = self.deadline(txn).is_some_and(|deadline| deadline <= now);
+                on(agenda) && self.cause.is_none() && !due
+            }
+            Phase::Open(Side::Aborting { agenda }) => on(agenda),
+            Phase::Open(Side::Prepared) | Phase::Stuck { .. } | Phase::Ended(_) => false,
         }
     }
 

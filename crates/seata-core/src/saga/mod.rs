@@ -107,6 +107,30 @@ impl Saga {
         }
     }
 
+    /// Notes that a call never left: its branch is as ready as it was.
+    pub(crate) fn call_withdrawn(
+        &mut self,
+        table: &mut Table,
+        branch: BranchIndex,
+        operation: Operation,
+        attempt: AttemptId,
+    ) {
+        let flies = table
+            .get(branch)
+            .is_some_and(|known| known.progress(operation).flight == Some(attempt));
+        if !flies {
+            return;
+        }
+        self.call_ended(table, branch, operation, attempt);
+        let current = self.operation() == Some(operation);
+        if let Some(agenda) = self.agenda_mut()
+            && current
+            && agenda.place(branch) == Place::Calling
+        {
+            agenda.make_ready(branch);
+        }
+    }
+
     pub(crate) fn status(&self) -> Status {
         match &self.phase {
             Phase::Open(Side::Prepared) => Status::Prepared,

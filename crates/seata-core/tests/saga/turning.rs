@@ -1,10 +1,12 @@
 //! Turning round: who must be undone, and who did nothing.
 
-use seata_core::{BranchStatus, Status};
+use seata_core::{
+    BranchIndex, BranchStatus, Call, Effect, Fact, Input, Operation, Reason, Status, UnixMillis,
+};
 
 use crate::driven::Driven;
 use crate::script::*;
-use crate::spec::saga;
+use crate::spec::{Spec, saga};
 
 fn statuses(saga: &Driven) -> Vec<BranchStatus> {
     saga.txn.branches().iter().map(|b| b.status).collect()
@@ -215,4 +217,61 @@ fn a_saga_whose_first_branch_refuses_ends_at_once() {
             (10, no("a"), "turned by refusal of a, undoes, aborted"),
         ],
     );
+}
+
+/// Submits `a b`, lets `a` succeed, and withdraws the call of `b`, which never left.
+fn withdrawn(spec: &Spec) -> Driven {
+    let mut driven = Driven::new(spec);
+    play(&mut driven, submit(), 0);
+    play(&mut driven, ok("a"), 10);
+    let b = (BranchIndex(1), Operation::Action);
+    let attempt = driven.flights.remove(&b).unwrap();
+    driven.txn.call_withdrawn(b.0, b.1, attempt);
+    assert_eq!(driven.txn.in_flight(), 0);
+    driven
+}
+
+#[test]
+fn a_call_that_never_left_is_neither_awaited_nor_undone() {
+    let mut driven = withdrawn(&saga("a b"));
+    let reason = Reason::new("enough");
+    let step = driven.advance(Input::Abort { reason }, 20).unwrap();
+    let undone = step.events.iter().find_map(|event| {
+        if let Fact::TurnedRound { compensate, .. } = &event.fact {
+            Some(compensate.clone())
+        } else {
+            None
+        }
+    });
+    assert_eq!(undone, Some(vec![BranchIndex(0)]));
+    assert_eq!(step.effects.len(), 1, "a is undone at once");
+    assert_eq!(statuses(&driven)[1], BranchStatus::Prepared);
+}
+
+#[test]
+fn a_call_that_never_left_is_made_again_under_its_number() {
+    let mut driven = withdrawn(&saga("a b"));
+    let step = driven.advance(Input::Wake, 20).unwrap();
+    let call = Call {
+        branch: BranchIndex(1),
+        operation: Operation::Action,
+        number: 1,
+    };
+    assert_eq!(step.effects, [Effect::Call(call)]);
+}
+
+#[test]
+fn a_call_that_has_not_left_is_wanted_until_the_saga_turns_or_its_deadline_passes() {
+    let mut driven = Driven::new(&saga("a b").deadline(1_000));
+    play(&mut driven, submit(), 0);
+    let wanted = |driven: &Driven, now_ms| {
+        let b = BranchIndex(1);
+        driven
+            .txn
+            .calls_still(b, Operation::Action, UnixMillis(now_ms))
+    };
+    assert!(wanted(&driven, 999));
+    assert!(!wanted(&driven, 1_000));
+    play(&mut driven, no("a"), 10);
+    assert!(!wanted(&driven, 20));
 }

@@ -5,18 +5,32 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::stream::FuturesUnordered;
-use seata_core::{AttemptId, Effect, FencingToken, Input, Operation, Outcome};
+use seata_core::planted::{self, Planted};
+use seata_core::{AttemptId, Effect, FencingToken, Input, Operation, Outcome, UnixMillis};
+use tokio::sync::oneshot;
 
-use crate::caller::Call;
+use crate::caller::{Call, Slot};
 use crate::driver::Driver;
 use crate::mailbox::{Flight, Handle};
 use crate::shared::Shared;
 
-/// A call that has ended.
-pub(super) struct Ended {
+/// How a call has ended.
+pub(super) enum Ended {
+    /// With an answer, or without one in time.
+    Answered {
+        flight: Flight,
+        outcome: Outcome,
+        took: Duration,
+    },
+    /// It was never made.
+    Withdrawn,
+}
+
+/// A call that waits for its turn to leave. Invariant: it is closed once the call leaves, and calls run within their
+/// driver's task, so that none leaves while it is being withdrawn.
+pub(super) struct Queued {
     flight: Flight,
-    outcome: Outcome,
-    took: Duration,
+    withdraw: oneshot::Sender<()>,
 }
 
 /// Calls in flight.
@@ -65,26 +79,87 @@ impl Driver {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(flight);
+        let (withdraw, withdrawn) = oneshot::channel();
+        self.queued.retain(|queued| !queued.withdraw.is_closed());
+        self.queued.push(Queued { flight, withdraw });
+        let departure = Departure {
+            flight,
+            leaves_before: self.leaves_before(order.operation),
+            withdrawn,
+        };
         self.calls.push(Box::pin(make(
             Arc::clone(&self.shared),
             Arc::clone(&self.handle),
             call,
-            flight,
+            departure,
         )));
     }
 
-    /// Notes an answer, to be fed to the state by the next turn.
-    pub(super) fn note(&mut self, ended: Ended) {
-        let Ended {
-            flight,
-            outcome,
-            took,
-        } = ended;
+    /// Answers from when on no call of this operation may begin.
+    fn leaves_before(&self, operation: Operation) -> Option<UnixMillis> {
+        match operation {
+            Operation::Action => self
+                .record
+                .as_ref()
+                .and_then(|record| record.txn.deadline())
+                .filter(|_| !planted::is(Planted::DeadlineIgnored)),
+            Operation::Compensation => None,
+        }
+    }
+
+    /// Withdraws the calls that have not left and that the state no longer asks for. Called before a decision, so that
+    /// it is taken knowing that they were never made.
+    pub(super) fn withdraw_unwanted(&mut self, now: UnixMillis) {
+        let Some(record) = &self.record else { return };
+        let txn = Arc::clone(&record.txn);
+        self.withdraw(|flight| !txn.calls_still(flight.branch, flight.operation, now));
+    }
+
+    /// Withdraws all calls that have not left.
+    pub(super) fn withdraw_all(&mut self) {
+        self.withdraw(|_| true);
+    }
+
+    fn withdraw(&mut self, unwanted: impl Fn(&Flight) -> bool) {
+        for Queued { flight, withdraw } in std::mem::take(&mut self.queued) {
+            if withdraw.is_closed() {
+                continue;
+            }
+            if !unwanted(&flight) {
+                self.queued.push(Queued { flight, withdraw });
+                continue;
+            }
+            assert!(
+                withdraw.send(()).is_ok(),
+                "invariant: what has not left can be withdrawn"
+            );
+            self.landed(flight);
+            if let Some(record) = &mut self.record {
+                let txn = Arc::make_mut(&mut record.txn);
+                txn.call_withdrawn(flight.branch, flight.operation, flight.attempt);
+            }
+        }
+    }
+
+    fn landed(&self, flight: Flight) {
         self.handle
             .flights
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .retain(|other| *other != flight);
+    }
+
+    /// Notes an answer, to be fed to the state by the next turn.
+    pub(super) fn note(&mut self, ended: Ended) {
+        let Ended::Answered {
+            flight,
+            outcome,
+            took,
+        } = ended
+        else {
+            return;
+        };
+        self.landed(flight);
         self.shared.meters.answered(flight.operation, &outcome);
         let Flight {
             branch,
@@ -102,6 +177,7 @@ impl Driver {
 
     pub(super) fn drop_calls(&mut self) {
         self.calls = Calls::new();
+        self.queued.clear();
         self.handle
             .flights
             .lock()
@@ -110,22 +186,53 @@ impl Driver {
     }
 }
 
-/// Makes one call, once there is room for it and at least half of the lease is left.
-async fn make(shared: Arc<Shared>, handle: Arc<Handle>, call: Call, flight: Flight) -> Ended {
-    let slot = shared.caller.slot(&call.endpoint).await;
-    handle
-        .lease
-        .fresh(
-            flight.attempt.token,
-            shared.config.lease,
-            shared.clock.as_ref(),
-        )
-        .await;
+/// What a call must know before it leaves.
+struct Departure {
+    flight: Flight,
+    leaves_before: Option<UnixMillis>,
+    withdrawn: oneshot::Receiver<()>,
+}
+
+/// Makes one call, unless it is withdrawn before it leaves.
+async fn make(
+    shared: Arc<Shared>,
+    handle: Arc<Handle>,
+    call: Call,
+    mut departure: Departure,
+) -> Ended {
+    let flight = departure.flight;
+    let slot = tokio::select! {
+        biased;
+        _ = &mut departure.withdrawn => return Ended::Withdrawn,
+        slot = leave(&shared, &handle, &call, departure.leaves_before) => slot,
+    };
+    drop(departure);
     let begun = shared.boot();
     let outcome = shared.caller.call(call, slot).await;
-    Ended {
+    Ended::Answered {
         flight,
         outcome,
         took: shared.boot().saturating_sub(begun),
     }
+}
+
+/// Waits until a call may leave: there is room for it, and at least half of the lease is left.
+async fn leave(
+    shared: &Shared,
+    handle: &Handle,
+    call: &Call,
+    leaves_before: Option<UnixMillis>,
+) -> Slot {
+    let slot = shared.caller.slot(&call.endpoint).await;
+    let (token, lasts) = (call.attempt.token, shared.config.lease);
+    handle
+        .lease
+        .fresh(token, lasts, shared.clock.as_ref())
+        .await;
+    if leaves_before.is_some_and(|deadline| deadline <= shared.now()) {
+        // The driver looks at its deadline about now, and withdraws this call.
+        drop(slot);
+        return std::future::pending().await;
+    }
+    slot
 }

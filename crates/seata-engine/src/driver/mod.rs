@@ -18,7 +18,7 @@ use futures_util::{FutureExt, StreamExt};
 use seata_core::planted::{self, Planted};
 use seata_core::{Event, Gid, Input, UnixMillis};
 
-use crate::driver::calls::{Calls, Ended};
+use crate::driver::calls::{Calls, Ended, Queued};
 use crate::driver::record::{Record, STORE_BACKOFF};
 use crate::error::EngineError;
 use crate::lease::Held;
@@ -46,6 +46,8 @@ struct Driver {
     /// The transaction as of the last append, with `pending` applied on top. None: to be loaded.
     record: Option<Record>,
     calls: Calls,
+    /// Those of them that may not have left yet.
+    queued: Vec<Queued>,
     /// Inputs of this driver whose events are not durable yet: fed to the state again after a reload.
     unsaved: Vec<Input>,
     /// How many of `unsaved` were fed to the present state.
@@ -85,6 +87,7 @@ impl Driver {
             handle,
             record: None,
             calls: Calls::new(),
+            queued: Vec::new(),
             unsaved: Vec::new(),
             fed: 0,
             pending: Vec::new(),
@@ -167,7 +170,11 @@ impl Driver {
                 self.claimed(*stored, sent_at).await;
             }
             Message::Look => self.look().await,
-            Message::Stop { at } => self.stop_at = Some(at),
+            Message::Stop { at } => {
+                self.stop_at = Some(at);
+                // Whoever goes on makes them.
+                self.withdraw_all();
+            }
         }
     }
 

@@ -80,6 +80,7 @@ impl Driver {
             Err(error) => self.answer(ask, Err(error)),
         }
         if let Role::Driver(token) | Role::Taker(token) = role {
+            self.withdraw_unwanted(now);
             step.then(certain(self.txn_mut().advance(Input::Wake, token, now)));
         }
         self.pending.append(&mut step.events);
