@@ -4,6 +4,8 @@
 mod bounds;
 mod calls;
 mod connections;
+mod grpc;
+mod grpc_tls;
 mod headers;
 mod local;
 mod meters;

@@ -3,6 +3,9 @@
 use std::future::pending;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::Response;
+use http_body_util::Full;
 use seata_core::{Outcome, Reason};
 use seata_executor::{Executor, ExecutorConfig};
 use tokio::io::AsyncWriteExt;
@@ -93,7 +96,7 @@ async fn a_redirect_is_not_followed() {
 
 #[tokio::test]
 async fn a_slow_answer_is_unknown_and_says_how_long_was_waited() {
-    let participant = Participant::answering(|_| pending()).await;
+    let participant = Participant::answering(|_| pending::<Response<Full<Bytes>>>()).await;
     let outcome = outcome_within(&participant, SHORT).await;
     assert_eq!(outcome.as_str(), "unknown");
     assert_eq!(reason(&outcome), "no answer within 0.1 s");

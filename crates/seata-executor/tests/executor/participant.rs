@@ -1,5 +1,6 @@
 //! Participants on port 0 that note what reaches them.
 
+use std::error::Error;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
@@ -45,6 +46,17 @@ impl Notes {
     }
 }
 
+/// The body of an answer.
+pub(crate) trait Answered:
+    Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static
+{
+}
+
+impl<B> Answered for B where
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static
+{
+}
+
 #[derive(Clone)]
 pub(crate) struct Participant {
     address: SocketAddr,
@@ -56,11 +68,16 @@ impl Participant {
         format!("http://{}/do?it=1", self.address)
     }
 
+    pub(crate) fn grpc(&self) -> String {
+        format!("grpc://{}/bank.v1.Account/Debit", self.address)
+    }
+
     /// Answers every request as told.
-    pub(crate) async fn answering<F, Fut>(answer: F) -> Self
+    pub(crate) async fn answering<F, Fut, B>(answer: F) -> Self
     where
         F: Fn(Received) -> Fut + Clone + Send + Sync + 'static,
-        Fut: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+        Fut: Future<Output = Response<B>> + Send + 'static,
+        B: Answered,
     {
         Self::on_streams(move |stream, notes| serve(stream, notes, answer.clone())).await
     }
@@ -113,11 +130,12 @@ pub(crate) fn answer(status: u16, body: impl Into<Bytes>) -> Response<Full<Bytes
 }
 
 /// Serves one connection, over HTTP/1.1 or HTTP/2 as the caller begins it.
-pub(crate) async fn serve<S, F, Fut>(stream: S, notes: Arc<Notes>, answer: F)
+pub(crate) async fn serve<S, F, Fut, B>(stream: S, notes: Arc<Notes>, answer: F)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Fn(Received) -> Fut + Clone + Send + Sync + 'static,
-    Fut: Future<Output = Response<Full<Bytes>>> + Send,
+    Fut: Future<Output = Response<B>> + Send,
+    B: Answered,
 {
     let service = service_fn(|request: Request<Incoming>| {
         let (answer, notes) = (answer.clone(), Arc::clone(&notes));

@@ -1,7 +1,9 @@
 //! Calls over TLS: HTTP/2 where offered, and nobody is trusted without a root.
 
+use std::future::Future;
 use std::sync::Arc;
 
+use http::Response;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
@@ -10,15 +12,24 @@ use seata_executor::{Executor, ExecutorConfig, TlsRoots};
 use tokio_rustls::TlsAcceptor;
 
 use crate::calls::{call, made, reason};
-use crate::participant::{Participant, answer, serve};
+use crate::participant::{Answered, Participant, Received, answer, serve};
 
-struct Secured {
-    participant: Participant,
-    certificate: Vec<u8>,
+pub(crate) struct Secured {
+    pub(crate) participant: Participant,
+    pub(crate) certificate: Vec<u8>,
 }
 
 impl Secured {
     async fn offering(protocols: &[&[u8]]) -> Self {
+        Self::answering(protocols, |_| std::future::ready(answer(200, "ok"))).await
+    }
+
+    pub(crate) async fn answering<F, Fut, B>(protocols: &[&[u8]], answer: F) -> Self
+    where
+        F: Fn(Received) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Response<B>> + Send + 'static,
+        B: Answered,
+    {
         let CertifiedKey { cert, signing_key } =
             generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
@@ -32,11 +43,11 @@ impl Secured {
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let participant = Participant::on_streams(move |stream, notes| {
-            let acceptor = acceptor.clone();
+            let (acceptor, answer) = (acceptor.clone(), answer.clone());
             async move {
                 // A caller that does not trust us ends here.
                 if let Ok(stream) = acceptor.accept(stream).await {
-                    serve(stream, notes, |_| std::future::ready(answer(200, "ok"))).await;
+                    serve(stream, notes, answer).await;
                 }
             }
         })
@@ -56,7 +67,7 @@ impl Secured {
     }
 }
 
-fn trusting(certificates: Vec<Vec<u8>>) -> Executor {
+pub(crate) fn trusting(certificates: Vec<Vec<u8>>) -> Executor {
     Executor::new(ExecutorConfig {
         tls_roots: TlsRoots::Der(certificates),
         ..ExecutorConfig::default()
