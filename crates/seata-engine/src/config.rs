@@ -14,7 +14,7 @@ pub struct Config {
     /// The most transactions in memory at once. Beyond it due work waits in the store. Requests are refused beyond
     /// seven eighths of it: the rest is kept for due work, so that a flood of requests can't hold it up.
     pub active_max: usize,
-    /// The most bytes of events that wait to be appended. Beyond it new work is refused.
+    /// The most bytes of events that wait to be appended. Beyond it new transactions and branches are refused.
     pub journal_bytes_max: usize,
     /// The most clients that wait for an end at once.
     pub waiters_max: usize,

@@ -138,12 +138,7 @@ impl Engine {
         {
             return Err(EngineError::StoreFull);
         }
-        if self.shared.journal.bytes() > self.shared.config.journal_bytes_max {
-            return Err(EngineError::Overloaded {
-                what: "the journal",
-                retry_after: RETRY_AFTER,
-            });
-        }
+        self.require_journal_room()?;
         self.ask(
             gid,
             Asked::Create {
@@ -163,7 +158,20 @@ impl Engine {
         gid: Gid,
         branch: Arc<BranchDefinition>,
     ) -> Result<Snapshot, EngineError> {
+        self.require_journal_room()?;
         self.ask(gid, Asked::AddBranch(branch)).await
+    }
+
+    /// Refuses what brings content while too much waits to be appended. Orders, and the submission of what was taken,
+    /// are a few bytes: they pass, so that accepted work goes on.
+    fn require_journal_room(&self) -> Result<(), EngineError> {
+        if self.shared.journal.bytes() > self.shared.config.journal_bytes_max {
+            return Err(EngineError::Overloaded {
+                what: "the journal",
+                retry_after: RETRY_AFTER,
+            });
+        }
+        Ok(())
     }
 
     /// Submits. Again: answers the state as it is.

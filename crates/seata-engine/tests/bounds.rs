@@ -1,0 +1,82 @@
+//! Beyond each bound new work is refused, and accepted work goes on.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use common::*;
+use seata_core::{Reason, Status, UnixMillis};
+use seata_engine::{Config, EngineError};
+use seata_store::{
+    Append, AppendOutcome, ClaimLimit, FencingToken, Gid, Header, Held, ListQuery, Owner, Page,
+    StoreError, Stored, TxnStore,
+};
+use seata_store_mem::MemStore;
+
+/// A store that takes a second for each append.
+struct Slow(MemStore);
+
+#[async_trait]
+impl TxnStore for Slow {
+    async fn append(&self, batch: Vec<Append>) -> Vec<Result<AppendOutcome, StoreError>> {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        self.0.append(batch).await
+    }
+    async fn load(&self, gid: &Gid) -> Result<Option<Stored>, StoreError> {
+        self.0.load(gid).await
+    }
+    async fn claim_due(
+        &self,
+        owner: Owner,
+        lasts: Duration,
+        limit: ClaimLimit,
+    ) -> Result<Vec<Stored>, StoreError> {
+        self.0.claim_due(owner, lasts, limit).await
+    }
+    async fn renew(
+        &self,
+        held: &[(Gid, FencingToken)],
+        lasts: Duration,
+    ) -> Result<Vec<Held>, StoreError> {
+        self.0.renew(held, lasts).await
+    }
+    async fn list(&self, query: &ListQuery) -> Result<Page<Header>, StoreError> {
+        self.0.list(query).await
+    }
+    async fn purge(&self, ended_before: UnixMillis, limit: usize) -> Result<usize, StoreError> {
+        self.0.purge(ended_before, limit).await
+    }
+    async fn ping(&self) -> Result<UnixMillis, StoreError> {
+        self.0.ping().await
+    }
+}
+
+fn is_overloaded<T>(answer: Result<T, EngineError>) -> bool {
+    matches!(answer, Err(EngineError::Overloaded { .. }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_journal_refuses_new_transactions_and_branches_and_takes_orders() {
+    let world = World::new();
+    let config = Config {
+        journal_bytes_max: 0,
+        ..Config::new(Owner(1))
+    };
+    let engine = world
+        .engine_with(Arc::new(Slow(world.store.clone())), config)
+        .await;
+    engine.begin(gid("g"), saga(&[("a", &[])])).await.unwrap();
+    let other = engine.clone();
+    let waiting = tokio::spawn(async move { other.begin(gid("h"), saga(&[])).await });
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert!(is_overloaded(engine.begin(gid("i"), saga(&[])).await));
+    let added = engine.add_branch(gid("g"), branch("b", &[])).await;
+    assert!(is_overloaded(added));
+    let aborted = engine.abort(gid("g"), Reason::new("enough")).await.unwrap();
+    assert_eq!(aborted.transaction.branch_count(), 1);
+    assert_ne!(aborted.status(), Status::Prepared);
+    waiting.await.unwrap().unwrap();
+}
