@@ -10,11 +10,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use common::*;
-use seata_core::{BranchStatus, End, Endpoint, Operation, Outcome, Reason, Status, UnixMillis};
+use seata_core::{
+    BranchStatus, End, Endpoint, Fact, Input, Operation, Outcome, Reason, Status, Transaction,
+    UnixMillis,
+};
 use seata_engine::{Call, Caller, Clock, Config, Engine, Order, Slot, Task};
 use seata_store::{
-    Append, AppendOutcome, ClaimLimit, FencingToken, Gid, Header, Held, ListQuery, Owner, Page,
-    Revision, StoreError, Stored, TxnStore, record,
+    Append, AppendOutcome, Chunk, ClaimLimit, Expected, FencingToken, Gid, Header, Held,
+    LeaseChange, ListQuery, Owner, Page, Revision, StoreError, Stored, TxnStore, record,
 };
 use seata_store_mem::{AppendFault, Faults, FaultyStore, MemStore, OtherFault, StoreCall};
 
@@ -374,4 +377,50 @@ async fn a_turn_that_was_given_up_is_taken_again_long_before_the_lease_ends() {
     assert_eq!(ended.status(), Status::Aborted);
     let took = ended.header.updated_at.since(ended.header.created_at);
     assert!(took < Duration::from_secs(5), "only after {took:?}");
+}
+
+/// Leaves a submitted saga in the store as a server that broke down leaves it. Its lease ends in a second.
+async fn left_behind(world: &World, name: &str, branches: &[(&str, &[&str])]) {
+    let now = world.store.ping().await.unwrap();
+    let created = Transaction::create(saga(branches), now).unwrap();
+    let mut transaction = Transaction::fold(&gid(name), [&created]).unwrap();
+    let mut events = vec![created];
+    events.extend(transaction.record(Input::Submit, now).unwrap().events);
+    let append = Append {
+        gid: gid(name),
+        mode: transaction.mode(),
+        expected: Expected::Absent,
+        status: transaction.status(),
+        wake_at: Some(now),
+        lease: LeaseChange::Take {
+            owner: Owner(9),
+            lasts: Duration::from_secs(1),
+        },
+        chunk: Chunk::Add(record::encode(&events)),
+        at: now,
+    };
+    let applied = world.store.append(vec![append]).await;
+    assert!(matches!(applied[..], [Ok(AppendOutcome::Applied(_))]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_may_have_taken_the_lease_is_not_repeated_as_a_recovery_without_it() {
+    let world = World::new();
+    left_behind(&world, "g", &[("a", &[])]).await;
+    let faults = Arc::new(Listed::default());
+    let store = FaultyStore::new(world.store.clone(), faults.clone());
+    let config = Config {
+        claim_interval: Duration::from_secs(3_600),
+        ..Config::new(Owner(1))
+    };
+    let engine = world.engine_with(Arc::new(store), config).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    // The order takes the lease, and the answer is lost: until that lease ends, the order can only be recorded.
+    faults.0.lock().unwrap().push_back(AppendFault::LostReply);
+    engine.abort(gid("g"), Reason::new("enough")).await.unwrap();
+    let (_, events) = engine.history(&gid("g")).await.unwrap();
+    let recovered = events
+        .iter()
+        .filter(|event| matches!(event.fact, Fact::Recovered { .. }));
+    assert_eq!(recovered.count(), 1);
 }

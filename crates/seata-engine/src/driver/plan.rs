@@ -62,6 +62,10 @@ impl Driver {
             .expect("invariant: a turn has a record");
         let now = self.shared.now().max(record.txn.updated_at());
         let role = self.role(record, ask.as_ref().map(|ask| &ask.asked), now);
+        match role {
+            Role::Driver(_) => {}
+            Role::Taker(_) | Role::Clerk => self.drop_stale_recovery(),
+        }
         if let (Role::Taker(token), Some(ask)) = (role, ask.as_ref())
             && !skips_recovery(&ask.asked)
         {

@@ -163,6 +163,16 @@ impl Driver {
         }
     }
 
+    /// Drops the recovery that is left of a turn that did not take the lease: only who takes or holds the lease records
+    /// one, and a taker notes his own.
+    pub(super) fn drop_stale_recovery(&mut self) {
+        let unfed = self.unsaved.split_off(self.fed);
+        let known = unfed
+            .into_iter()
+            .filter(|input| !matches!(input, Input::Recover { .. }));
+        self.unsaved.extend(known);
+    }
+
     pub(super) fn answer(&self, ask: &mut Option<Ask>, answer: Result<Snapshot, EngineError>) {
         if let Some(ask) = ask.take() {
             reply(ask, answer);
