@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use seata_core::{
-    BranchDefinition, Definition, Event, Gid, Reason, Status, Transaction, UnixMillis,
-};
+use seata_core::{BranchDefinition, Definition, Event, Gid, Reason, Status, UnixMillis};
 use seata_store::{Header, ListQuery, Page, Stored, TxnStore, record};
 use tokio::sync::{broadcast, oneshot};
 
@@ -326,10 +324,7 @@ impl Engine {
 
     fn with_flights(&self, mut snapshot: Snapshot) -> Snapshot {
         if let Some(handle) = self.shared.registry.get(&snapshot.header.gid) {
-            let transaction: &mut Transaction = Arc::make_mut(&mut snapshot.transaction);
-            for flight in handle.flights() {
-                transaction.call_begun(flight.branch, flight.operation, flight.attempt);
-            }
+            handle.note_flights(Arc::make_mut(&mut snapshot.transaction));
         }
         snapshot
     }

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use seata_core::{AttemptId, BranchDefinition, BranchIndex, Definition, Operation, Reason};
+use seata_core::{
+    AttemptId, BranchDefinition, BranchIndex, Definition, Operation, Reason, Transaction,
+};
 use seata_store::{Revision, Stored};
 use tokio::sync::{Notify, oneshot};
 
@@ -159,10 +161,17 @@ impl Handle {
         self.revision.load(Ordering::Relaxed) < revision.0
     }
 
-    pub(crate) fn flights(&self) -> Vec<Flight> {
+    fn flights(&self) -> Vec<Flight> {
         self.flights
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Notes in a state that was read which calls are in flight from here.
+    pub(crate) fn note_flights(&self, txn: &mut Transaction) {
+        for flight in self.flights() {
+            txn.call_begun(flight.branch, flight.operation, flight.attempt);
+        }
     }
 }

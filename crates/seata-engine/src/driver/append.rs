@@ -99,9 +99,7 @@ impl Driver {
         events.extend(self.pending.iter().cloned());
         let events = compact(&events);
         let mut txn = Transaction::fold(&self.gid, &events).ok()?;
-        for flight in self.handle.flights() {
-            txn.call_begun(flight.branch, flight.operation, flight.attempt);
-        }
+        self.handle.note_flights(&mut txn);
         if let Role::Driver(token) | Role::Taker(token) = plan.role {
             for effect in &plan.effects {
                 match effect {

@@ -113,10 +113,7 @@ impl Driver {
             mut transaction,
             header,
         } = snapshot;
-        let txn = Arc::make_mut(&mut transaction);
-        for flight in self.handle.flights() {
-            txn.call_begun(flight.branch, flight.operation, flight.attempt);
-        }
+        self.handle.note_flights(Arc::make_mut(&mut transaction));
         self.handle.saw(header.revision);
         self.record = Some(Record {
             txn: transaction,
