@@ -24,6 +24,7 @@ use crate::tasks;
 use crate::time::StoreTime;
 use crate::waiters::Waiters;
 use crate::watch::Changes;
+use crate::weight::Scale;
 
 /// How often a transaction that is driven elsewhere is looked at: first, and at most.
 const LOOK_FIRST: Duration = Duration::from_millis(50);
@@ -72,17 +73,18 @@ impl Engine {
         clock: Arc<dyn Clock>,
         config: Config,
     ) -> Result<Self, EngineError> {
+        let meters = Arc::new(Meters::new());
         let shared = Arc::new(Shared {
             store,
             caller,
             clock,
             time: StoreTime::default(),
-            journal: Journal::default(),
+            journal: Journal::new(Scale::new(meters.journal_bytes.clone())),
             registry: Registry::new(config.active_max),
             ended: Ended::new(config.ended_kept_max, config.ended_kept_for),
             waiters: Waiters::new(config.waiters_max),
             changes: broadcast::Sender::new(config.changes_kept_max),
-            meters: Arc::new(Meters::new()),
+            meters,
             store_full: AtomicBool::new(false),
             stopping: Stopping::default(),
             config,

@@ -2,7 +2,6 @@
 //! is ready for one.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt;
@@ -12,6 +11,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::host::Clock;
 use crate::meters::Meters;
+use crate::weight::Scale;
 
 /// The answer to one append.
 pub(crate) type Appended = Result<AppendOutcome, StoreError>;
@@ -23,27 +23,31 @@ struct Item {
 
 /// The queue in front of the store. Its length is bounded by the number of active transactions, each of which has at
 /// most one append under way; its bytes are watched by whoever admits new work.
-#[derive(Default)]
 pub(crate) struct Journal {
     queue: Mutex<VecDeque<Item>>,
     queued: Notify,
-    bytes: AtomicUsize,
+    scale: Scale,
 }
 
 impl Journal {
+    pub(crate) fn new(scale: Scale) -> Self {
+        Self {
+            queue: Mutex::default(),
+            queued: Notify::new(),
+            scale,
+        }
+    }
+
     /// Appends durably.
     pub(crate) async fn append(&self, append: Append) -> Appended {
         let (reply, answer) = oneshot::channel();
-        let bytes = append.chunk.bytes().len();
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let _weight = self.scale.put(append.chunk.bytes().len());
         self.queue
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push_back(Item { append, reply });
         self.queued.notify_one();
-        let answered = answer.await;
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        answered.unwrap_or_else(|_| {
+        answer.await.unwrap_or_else(|_| {
             Err(StoreError::new(
                 StoreErrorKind::Ambiguous,
                 "appending",
@@ -54,7 +58,7 @@ impl Journal {
 
     /// Answers how many bytes wait or are being written.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes.load(Ordering::Relaxed)
+        self.scale.bytes()
     }
 
     /// Writes batches until the process ends.

@@ -24,6 +24,7 @@ mod tasks;
 mod time;
 mod waiters;
 mod watch;
+mod weight;
 
 pub use caller::{Call, Caller, Slot};
 pub use config::Config;

@@ -21,7 +21,7 @@ pub(crate) struct Meters {
     batch_size: Histogram,
     store_errors: [Counter; 4],
     wakeup_lag: Histogram,
-    journal_bytes: Gauge,
+    pub(crate) journal_bytes: Gauge,
 }
 
 impl Meters {
@@ -63,11 +63,6 @@ impl Meters {
         self.append_seconds.record(took.as_secs_f64());
         self.batch_size
             .record(u32::try_from(count).map_or(f64::MAX, f64::from));
-    }
-
-    pub(crate) fn journal(&self, bytes: usize) {
-        self.journal_bytes
-            .set(u32::try_from(bytes).map_or(f64::MAX, f64::from));
     }
 
     pub(crate) fn store_error(&self, kind: StoreErrorKind) {

@@ -108,7 +108,6 @@ async fn follow_time(shared: Arc<Shared>) {
             Ok(time) => shared.time.set(time, shared.boot()),
             Err(error) => tracing::warn!(%error, "the store does not answer"),
         }
-        shared.meters.journal(shared.journal.bytes());
     }
 }
 
