@@ -1,4 +1,4 @@
-//! The one entry: `cargo xtask check|fix|test|conformance|sim|bench|proto`. CI calls the same commands as a person.
+//! The one entry: `cargo xtask check|fix|test|conformance|sim|bench|proto|servers`. CI calls the same commands as a person.
 //!
 //! It is compiled before anything else on a fresh machine: dependencies stay few.
 #![allow(
@@ -10,6 +10,7 @@ mod deny;
 mod edges;
 mod proto;
 mod run;
+mod servers;
 mod tasks;
 mod tidy;
 
@@ -25,6 +26,7 @@ usage: cargo xtask <command>
   sim --seeds N [--seed S] [--planted NAME] [--trace]
   bench [--quick] [...]       measures against a null coordinator; see docs/performance.md
   proto [--check]             generates the code of stored records, or checks that it is current
+  servers -- <command>        runs a command with private PostgreSQL, MariaDB and Redis, as tests see them
   tidy | edges | deny         one step of check, alone: tidiness, crate edges, licences";
 
 fn main() -> ExitCode {
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         "sim" => tasks::sim(rest),
         "bench" => tasks::bench(rest),
         "proto" => tasks::proto(rest),
+        "servers" => servers::run(rest),
         "tidy" => tidy::check(),
         "edges" => edges::check(),
         "deny" => deny::check(),

@@ -80,6 +80,16 @@ impl Run {
         self
     }
 
+    /// Sets several variables of the environment.
+    pub(crate) fn envs<'a>(
+        self,
+        variables: impl IntoIterator<Item = (&'static str, &'a str)>,
+    ) -> Self {
+        variables
+            .into_iter()
+            .fold(self, |run, (name, value)| run.env(name, value))
+    }
+
     /// Shows the command, runs it on this terminal, and fails unless it succeeds.
     pub(crate) fn run(self) -> Result<()> {
         let shown = self.shown();

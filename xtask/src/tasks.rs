@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::run::{Run, cargo, step, target};
+use crate::servers::Servers;
 use crate::{deny, edges, proto, tidy};
 
 /// Adapters with a conformance test.
@@ -41,7 +42,10 @@ pub(crate) fn test() -> Result<()> {
     step("all of it", || {
         checks()?;
         step("unit and integration tests", || {
-            tests(EXCEPT_BY_ITSELF, "dev").run()
+            let servers = Servers::start()?;
+            tests(EXCEPT_BY_ITSELF, "dev")
+                .envs(servers.variables())
+                .run()
         })?;
         step("documentation and its examples", || {
             cargo("doc --locked --workspace --no-deps --quiet")
