@@ -99,34 +99,71 @@ impl Progress {
     }
 }
 
+/// Calls in flight, as the driver knows them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Flights {
+    /// Actions or confirms.
+    pub(crate) forward: u32,
+    /// Compensations or cancels.
+    pub(crate) backward: u32,
+    pub(crate) trials: u32,
+}
+
+impl Flights {
+    pub(crate) const NONE: Self = Self {
+        forward: 0,
+        backward: 0,
+        trials: 0,
+    };
+
+    pub(crate) const fn all(self) -> u32 {
+        self.forward + self.backward + self.trials
+    }
+
+    pub(crate) const fn of_mut(&mut self, operation: Operation) -> &mut u32 {
+        match operation {
+            Operation::Action | Operation::Confirm => &mut self.forward,
+            Operation::Compensation | Operation::Cancel => &mut self.backward,
+            Operation::Try => &mut self.trials,
+        }
+    }
+}
+
 /// One branch: what was asked for and how far it has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Branch {
     pub(crate) definition: Arc<BranchDefinition>,
-    pub(crate) action: Progress,
-    pub(crate) compensation: Progress,
+    /// Of the operation that makes the work last: the action or the confirm.
+    pub(crate) forward: Progress,
+    /// Of the operation that takes the work back: the compensation or the cancel.
+    pub(crate) backward: Progress,
+    /// Of the try; nothing ever happens to it in a saga.
+    pub(crate) trial: Progress,
 }
 
 impl Branch {
     pub(crate) fn new(definition: Arc<BranchDefinition>) -> Self {
         Self {
             definition,
-            action: Progress::NEW,
-            compensation: Progress::NEW,
+            forward: Progress::NEW,
+            backward: Progress::NEW,
+            trial: Progress::NEW,
         }
     }
 
     pub(crate) fn progress(&self, operation: Operation) -> &Progress {
         match operation {
-            Operation::Action => &self.action,
-            Operation::Compensation => &self.compensation,
+            Operation::Action | Operation::Confirm => &self.forward,
+            Operation::Compensation | Operation::Cancel => &self.backward,
+            Operation::Try => &self.trial,
         }
     }
 
     pub(crate) fn progress_mut(&mut self, operation: Operation) -> &mut Progress {
         match operation {
-            Operation::Action => &mut self.action,
-            Operation::Compensation => &mut self.compensation,
+            Operation::Action | Operation::Confirm => &mut self.forward,
+            Operation::Compensation | Operation::Cancel => &mut self.backward,
+            Operation::Try => &mut self.trial,
         }
     }
 }

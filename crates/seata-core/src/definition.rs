@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::endpoint::Endpoint;
 use crate::id::BranchId;
-use crate::operation::Mode;
+use crate::operation::{Mode, Operation};
 use crate::retry::RetryPolicy;
 
 /// Tells one content of a request from another: a digest that the transports compute of the request as sent.
@@ -66,7 +66,8 @@ pub struct Options {
     pub request_timeout: Duration,
     /// When a call is made again.
     pub retry: RetryPolicy,
-    /// How long after submission a saga turns round; none: never.
+    /// How long after submission a saga turns round; none: never. How long after creation a TCC that was not submitted
+    /// is cancelled; none: `prepared_timeout`.
     pub timeout_to_fail: Option<Duration>,
     /// How long after creation a transaction that was not submitted is aborted.
     pub prepared_timeout: Duration,
@@ -93,15 +94,59 @@ pub struct BranchOptions {
     pub max_attempts: Option<u32>,
 }
 
+/// Where a branch is called, for each operation of its mode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoints {
+    /// Of a branch of a saga.
+    Saga {
+        /// Who does the work.
+        action: Endpoint,
+        /// Who undoes it; none declares that nothing need be undone.
+        compensation: Option<Endpoint>,
+    },
+    /// Of a branch of a TCC.
+    Tcc {
+        /// Who reserves; none: the initiator asks for that itself.
+        try_: Option<Endpoint>,
+        /// Who uses what was reserved.
+        confirm: Endpoint,
+        /// Who gives back what was reserved.
+        cancel: Endpoint,
+    },
+}
+
+impl Endpoints {
+    /// Answers the mode in which such a branch runs.
+    #[must_use]
+    pub const fn mode(&self) -> Mode {
+        match self {
+            Self::Saga { .. } => Mode::Saga,
+            Self::Tcc { .. } => Mode::Tcc,
+        }
+    }
+
+    /// Answers where an operation is called; none: by nobody, or not by the coordinator.
+    #[must_use]
+    pub const fn of(&self, operation: Operation) -> Option<&Endpoint> {
+        match (self, operation) {
+            (Self::Saga { action, .. }, Operation::Action) => Some(action),
+            (Self::Saga { compensation, .. }, Operation::Compensation) => compensation.as_ref(),
+            (Self::Tcc { try_, .. }, Operation::Try) => try_.as_ref(),
+            (Self::Tcc { confirm, .. }, Operation::Confirm) => Some(confirm),
+            (Self::Tcc { cancel, .. }, Operation::Cancel) => Some(cancel),
+            (Self::Saga { .. }, Operation::Try | Operation::Confirm | Operation::Cancel)
+            | (Self::Tcc { .. }, Operation::Action | Operation::Compensation) => None,
+        }
+    }
+}
+
 /// One participant's part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BranchDefinition {
     /// Its name, unique within the transaction.
     pub branch_id: BranchId,
-    /// Who does the work.
-    pub action: Endpoint,
-    /// Who undoes it; none declares that nothing need be undone.
-    pub compensation: Option<Endpoint>,
+    /// Where it is called.
+    pub endpoints: Endpoints,
     /// What to send; none: the transaction's payload.
     pub payload: Option<Payload>,
     /// The branches that must have succeeded before.
@@ -130,6 +175,12 @@ pub struct Definition {
 }
 
 impl BranchDefinition {
+    /// Answers where an operation is called; none: by nobody, or not by the coordinator.
+    #[must_use]
+    pub const fn endpoint(&self, operation: Operation) -> Option<&Endpoint> {
+        self.endpoints.of(operation)
+    }
+
     /// Answers the time limit of one call of this branch.
     #[must_use]
     pub fn request_timeout(&self, options: &Options) -> Duration {

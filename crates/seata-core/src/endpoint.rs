@@ -32,11 +32,22 @@ impl Scheme {
 /// Says why a text is no endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
-    /// The scheme is missing or unknown.
+    /// There is no text.
+    #[error("the endpoint is empty: write http://host:port/path")]
+    Empty,
+    /// The scheme is missing or unknown. Where `local://` may be given, only the program that offers it knows.
     #[error(
-        "endpoint {0:?} has no known scheme: begin it with http://, https://, grpc://, grpcs:// or local://"
+        "endpoint {0:?} has no known scheme: begin it with http://, https://, grpc:// or grpcs://"
     )]
     Scheme(String),
+    /// The scheme is known but for its capitals. An endpoint is compared and kept as it was written.
+    #[error("endpoint {text:?} has capitals in its scheme: begin it with {meant}")]
+    Capitals {
+        /// The text given.
+        text: String,
+        /// The scheme in lower case.
+        meant: &'static str,
+    },
     /// Nothing stands where the host or the handler's name belongs.
     #[error("endpoint {0:?} names no host: write http://host:port/path")]
     Host(String),
@@ -86,6 +97,9 @@ impl Endpoint {
     /// # Errors
     /// The text is not a URL of a known scheme with a host, or carries what must not be in it.
     pub fn parse(text: &str) -> Result<Self, EndpointError> {
+        if text.is_empty() {
+            return Err(EndpointError::Empty);
+        }
         if text.len() > Self::BYTES_MAX {
             return Err(EndpointError::TooLong(text.len()));
         }
@@ -96,7 +110,7 @@ impl Endpoint {
             });
         }
         let Some((scheme, rest)) = split_scheme(text) else {
-            return Err(EndpointError::Scheme(text.to_owned()));
+            return Err(no_scheme(text));
         };
         if rest.contains('#') {
             return Err(EndpointError::Fragment(text.to_owned()));
@@ -136,6 +150,18 @@ fn split_scheme(text: &str) -> Option<(Scheme, &str)> {
         .find_map(|(scheme, prefix)| text.strip_prefix(prefix).map(|rest| (scheme, rest)))
 }
 
+fn no_scheme(text: &str) -> EndpointError {
+    let meant = Scheme::ALL.into_iter().find(|(_, prefix)| {
+        text.get(..prefix.len())
+            .is_some_and(|given| given.eq_ignore_ascii_case(prefix))
+    });
+    let text = text.to_owned();
+    match meant {
+        Some((_, meant)) => EndpointError::Capitals { text, meant },
+        None => EndpointError::Scheme(text),
+    }
+}
+
 fn is_url_char(c: char) -> bool {
     c.is_ascii_graphic() && !matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
 }
@@ -155,10 +181,12 @@ fn check_authority(scheme: Scheme, authority: &str, text: &str) -> Result<(), En
         (Scheme::Local, None) => Ok(()),
         (Scheme::Local, Some(_)) => Err(EndpointError::Port(text.to_owned())),
         (Scheme::Http | Scheme::Https | Scheme::Grpc | Scheme::Grpcs, None) => Ok(()),
-        (Scheme::Http | Scheme::Https | Scheme::Grpc | Scheme::Grpcs, Some(port)) => match port.parse::<u16>() {
-            Ok(1..) if port.bytes().all(|b| b.is_ascii_digit()) => Ok(()),
-            Ok(_) | Err(_) => Err(EndpointError::Port(text.to_owned())),
-        },
+        (Scheme::Http | Scheme::Https | Scheme::Grpc | Scheme::Grpcs, Some(port)) => {
+            match port.parse::<u16>() {
+                Ok(1..) if port.bytes().all(|b| b.is_ascii_digit()) => Ok(()),
+                Ok(_) | Err(_) => Err(EndpointError::Port(text.to_owned())),
+            }
+        }
     }
 }
 
@@ -251,9 +279,11 @@ mod tests {
             Ok("[::1]:8080".into())
         );
         for (bad, why) in [
-            ("", "no known scheme"),
+            ("", "is empty"),
+            ("a", "no known scheme"),
             ("ftp://a", "no known scheme"),
-            ("HTTP://a", "no known scheme"),
+            ("HTTP://a", "begin it with http://"),
+            ("Grpcs://a", "begin it with grpcs://"),
             ("http://", "names no host"),
             ("http:///x", "names no host"),
             ("http://:80/", "names no host"),

@@ -80,6 +80,29 @@ pub enum AbortCause {
     NeverSubmitted,
 }
 
+/// How an operation ended that was completed from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CompletionEnd {
+    /// It was done.
+    Succeeded,
+    /// It was refused.
+    Failed {
+        /// Why.
+        reason: Reason,
+    },
+}
+
+impl CompletionEnd {
+    /// Answers the word used in histories.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed { .. } => "failed",
+        }
+    }
+}
+
 /// The answer to one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answered {
@@ -157,6 +180,35 @@ pub enum Fact {
         /// Why.
         reason: Reason,
     },
+    /// The initiator asks for a try; the driver makes one attempt.
+    TryRequested {
+        /// Whose.
+        branch: BranchIndex,
+    },
+    /// The driver is about to make the attempt at a try that was asked for.
+    TryBegun {
+        /// Whose.
+        branch: BranchIndex,
+        /// Counts the calls of this try from 1.
+        number: u32,
+        /// When the call has ended at the latest, on whichever server: until then no cancel is called unless its
+        /// answer is known.
+        until: UnixMillis,
+    },
+    /// An operation was completed from outside.
+    Completed {
+        /// Whose.
+        branch: BranchIndex,
+        /// Which.
+        operation: Operation,
+        /// How.
+        end: CompletionEnd,
+    },
+    /// The initiator wants the waiting attempt of a decided branch made at once.
+    Hurried {
+        /// Whose.
+        branch: BranchIndex,
+    },
     /// Stands for attempts in the middle of a long history, all unknown or ongoing, that are no longer kept.
     Elided {
         /// Whose.
@@ -188,6 +240,10 @@ impl Fact {
             Self::Retried { .. } => "retried",
             Self::Skipped { .. } => "skipped",
             Self::Forced { .. } => "forced",
+            Self::TryRequested { .. } => "try_requested",
+            Self::TryBegun { .. } => "try_begun",
+            Self::Completed { .. } => "completed",
+            Self::Hurried { .. } => "hurried",
             Self::Elided { .. } => "elided",
         }
     }

@@ -83,7 +83,11 @@ fn elidable(event: &Event) -> Option<(BranchIndex, Operation)> {
         | Fact::Stuck { .. }
         | Fact::Retried { .. }
         | Fact::Skipped { .. }
-        | Fact::Forced { .. } => None,
+        | Fact::Forced { .. }
+        | Fact::TryRequested { .. }
+        | Fact::TryBegun { .. }
+        | Fact::Completed { .. }
+        | Fact::Hurried { .. } => None,
     }
 }
 
@@ -132,6 +136,10 @@ fn counts(fact: &Fact) -> (u32, u32) {
         | Fact::Stuck { .. }
         | Fact::Retried { .. }
         | Fact::Skipped { .. }
-        | Fact::Forced { .. } => (0, 0),
+        | Fact::Forced { .. }
+        | Fact::TryRequested { .. }
+        | Fact::TryBegun { .. }
+        | Fact::Completed { .. }
+        | Fact::Hurried { .. } => (0, 0),
     }
 }

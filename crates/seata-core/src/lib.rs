@@ -28,11 +28,11 @@ mod transaction;
 mod view;
 
 pub use definition::{
-    BranchDefinition, BranchOptions, ContentType, Definition, Fingerprint, Header, Options, Order,
-    Payload,
+    BranchDefinition, BranchOptions, ContentType, Definition, Endpoints, Fingerprint, Header,
+    Options, Order, Payload,
 };
 pub use endpoint::{Endpoint, EndpointError, Scheme};
-pub use event::{AbortCause, Answered, BranchIndex, End, Event, Fact};
+pub use event::{AbortCause, Answered, BranchIndex, CompletionEnd, End, Event, Fact};
 pub use history::{ATTEMPTS_KEPT_MAX, compact};
 pub use id::{BranchId, Gid, IdError};
 pub use operation::{AttemptId, FencingToken, Mode, Operation, Outcome, Status};

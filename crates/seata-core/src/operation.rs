@@ -36,16 +36,51 @@ pub enum Operation {
     Action,
     /// Undo the work (saga).
     Compensation,
+    /// Reserve what the work needs (TCC).
+    Try,
+    /// Use what was reserved (TCC).
+    Confirm,
+    /// Give back what was reserved (TCC).
+    Cancel,
 }
 
 impl Operation {
+    /// All of them, in the order in which they are documented.
+    pub const ALL: [Self; 5] = [
+        Self::Action,
+        Self::Compensation,
+        Self::Try,
+        Self::Confirm,
+        Self::Cancel,
+    ];
+
     /// Answers the word used on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Action => "action",
             Self::Compensation => "compensation",
+            Self::Try => "try",
+            Self::Confirm => "confirm",
+            Self::Cancel => "cancel",
         }
+    }
+
+    /// Answers the mode in which it is asked for.
+    #[must_use]
+    pub const fn mode(self) -> Mode {
+        match self {
+            Self::Action | Self::Compensation => Mode::Saga,
+            Self::Try | Self::Confirm | Self::Cancel => Mode::Tcc,
+        }
+    }
+
+    /// Reads the word used on the wire.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|operation| operation.as_str() == text)
     }
 }
 
@@ -101,15 +136,27 @@ impl Outcome {
 pub enum Mode {
     /// Actions forward, compensations backward.
     Saga,
+    /// Try first, then confirm all or cancel all.
+    Tcc,
 }
 
 impl Mode {
+    /// All of them, in the order in which they are documented.
+    pub const ALL: [Self; 2] = [Self::Saga, Self::Tcc];
+
     /// Answers the word used on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Saga => "saga",
+            Self::Tcc => "tcc",
         }
+    }
+
+    /// Reads the word used on the wire.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.as_str() == text)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::definition::Fingerprint;
 use crate::id::BranchId;
-use crate::operation::{Operation, Status};
+use crate::operation::{Mode, Operation, Status};
 
 /// Why an input changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +56,58 @@ pub enum Rejection {
         /// Whose.
         branch_id: BranchId,
         /// Which.
+        operation: Operation,
+    },
+    /// The transaction, or a branch in the request, is of another mode.
+    #[error("the transaction is a {mode}: it can't be {asked}")]
+    WrongMode {
+        /// What was asked, as a participle.
+        asked: &'static str,
+        /// The transaction's mode.
+        mode: Mode,
+    },
+    /// A try of the coordinator's is not known to have succeeded, so that nothing may be confirmed.
+    #[error(
+        "the try of branch {branch_id} is not known to have succeeded: send the same try again, or abort"
+    )]
+    TryNotKnown {
+        /// Whose.
+        branch_id: BranchId,
+    },
+    /// A try was refused, so that nothing may be confirmed.
+    #[error("the try of branch {branch_id} was refused: abort the transaction")]
+    TryRefused {
+        /// Whose.
+        branch_id: BranchId,
+    },
+    /// The operation has not been asked for, or is not asked for any more.
+    #[error("the {operation} of branch {branch_id} is not asked for now: it can't be completed")]
+    NotToComplete {
+        /// Whose.
+        branch_id: BranchId,
+        /// Which.
+        operation: Operation,
+    },
+    /// The operation has ended the other way.
+    #[error("the {operation} of branch {branch_id} has {ended} already")]
+    CompletedOtherwise {
+        /// Whose.
+        branch_id: BranchId,
+        /// Which.
+        operation: Operation,
+        /// How it ended, as a participle.
+        ended: &'static str,
+    },
+    /// A completion without a named operation may mean an earlier one, which was completed so before.
+    #[error(
+        "the {before} of branch {branch_id} was completed so before: name the operation that is meant, such as {operation}"
+    )]
+    OperationUnclear {
+        /// Whose.
+        branch_id: BranchId,
+        /// The one that was completed so before.
+        before: Operation,
+        /// The one of the present direction.
         operation: Operation,
     },
     /// Nothing waits or was refused.

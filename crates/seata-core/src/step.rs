@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::definition::BranchDefinition;
-use crate::event::{BranchIndex, End, Event, Fact};
+use crate::event::{BranchIndex, CompletionEnd, End, Event, Fact};
 use crate::operation::{AttemptId, FencingToken, Operation, Outcome};
 use crate::text::Reason;
 use crate::time::UnixMillis;
@@ -14,8 +14,29 @@ use crate::time::UnixMillis;
 pub enum Input {
     /// Somebody looks: decide what can be decided, call what can be called. Only for a driver.
     Wake,
-    /// Add a branch.
+    /// Add a branch; of a TCC: register it.
     AddBranch(Arc<BranchDefinition>),
+    /// Register a branch of a TCC, if it isn't yet, and ask for one attempt at its try.
+    Try(Arc<BranchDefinition>),
+    /// Confirm a branch of a TCC: decides for all while undecided, and else hurries this one.
+    Confirm {
+        /// Which.
+        branch: BranchIndex,
+    },
+    /// Cancel a branch of a TCC: decides for all while undecided, and else hurries this one.
+    Cancel {
+        /// Which.
+        branch: BranchIndex,
+    },
+    /// An operation was completed from outside.
+    Complete {
+        /// Whose.
+        branch: BranchIndex,
+        /// Which; none: the one of the present direction.
+        operation: Option<Operation>,
+        /// How.
+        end: CompletionEnd,
+    },
     /// Submit.
     Submit,
     /// Ask to abort.
@@ -131,6 +152,7 @@ impl Step {
 pub(crate) fn append_mode(fact: &Fact) -> AppendMode {
     match fact {
         Fact::Answered(answered) => match answered.outcome {
+            Outcome::Success if answered.operation == Operation::Try => AppendMode::BeforeEffects,
             Outcome::Success => AppendMode::Behind,
             Outcome::Failure { .. } | Outcome::Ongoing | Outcome::Unknown { .. } => {
                 AppendMode::BeforeEffects
@@ -153,6 +175,10 @@ pub(crate) fn append_mode(fact: &Fact) -> AppendMode {
         | Fact::Retried { .. }
         | Fact::Skipped { .. }
         | Fact::Forced { .. }
+        | Fact::TryRequested { .. }
+        | Fact::TryBegun { .. }
+        | Fact::Completed { .. }
+        | Fact::Hurried { .. }
         | Fact::Elided { .. } => AppendMode::BeforeEffects,
     }
 }

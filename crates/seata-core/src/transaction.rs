@@ -52,12 +52,29 @@ pub(crate) enum ModeState {
     Saga(Saga),
 }
 
+/// Says whether a branch is of another mode than its transaction.
+fn stray_mode(definition: &Definition) -> Option<Rejection> {
+    let mode = definition.mode;
+    let stray = definition
+        .branches
+        .iter()
+        .any(|branch| branch.endpoints.mode() != mode);
+    let asked = match mode {
+        Mode::Saga => "given a branch with try, confirm and cancel",
+        Mode::Tcc => "given a branch with an action",
+    };
+    stray.then_some(Rejection::WrongMode { asked, mode })
+}
+
 impl Transaction {
     /// Decides how a transaction begins: answers its first event.
     ///
     /// # Errors
     /// A branch name given twice, an unknown name in `after`, or a circle, each by name.
     pub fn create(definition: Arc<Definition>, now: UnixMillis) -> Result<Event, Rejection> {
+        if let Some(mode) = stray_mode(&definition) {
+            return Err(mode);
+        }
         Dag::build(&definition.branches, definition.options.order)?;
         Ok(Event {
             number: 1,
@@ -99,6 +116,7 @@ impl Transaction {
             return Err(illegal);
         };
         if event.number > EVENTS_MAX
+            || stray_mode(definition).is_some()
             || Dag::build(&definition.branches, definition.options.order).is_err()
         {
             return Err(illegal);
@@ -114,6 +132,7 @@ impl Transaction {
             token_seen: FencingToken::default(),
             state: match definition.mode {
                 Mode::Saga => ModeState::Saga(Saga::new()),
+                Mode::Tcc => return Err(illegal),
             },
         })
     }
@@ -229,6 +248,10 @@ impl Transaction {
             } => Some((*branch, *operation, *attempt)),
             Input::Wake
             | Input::AddBranch(_)
+            | Input::Try(_)
+            | Input::Confirm { .. }
+            | Input::Cancel { .. }
+            | Input::Complete { .. }
             | Input::Submit
             | Input::Abort { .. }
             | Input::Recover { .. }

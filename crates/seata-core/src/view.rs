@@ -30,6 +30,20 @@ pub enum BranchStatus {
     Compensating,
     /// Undone, or an operator counts it as undone.
     Compensated,
+    /// Registered (TCC); nothing is known of its try.
+    Registered,
+    /// Its try was asked for and is not answered.
+    Trying,
+    /// Its try succeeded.
+    Tried,
+    /// Its confirm is to be called, and may have been.
+    Confirming,
+    /// Confirmed, or an operator counts it as confirmed.
+    Confirmed,
+    /// Its cancel is to be called, and may have been.
+    Cancelling,
+    /// Cancelled, or an operator counts it as cancelled.
+    Cancelled,
 }
 
 impl BranchStatus {
@@ -44,6 +58,13 @@ impl BranchStatus {
             Self::InDoubt => "IN_DOUBT",
             Self::Compensating => "COMPENSATING",
             Self::Compensated => "COMPENSATED",
+            Self::Registered => "REGISTERED",
+            Self::Trying => "TRYING",
+            Self::Tried => "TRIED",
+            Self::Confirming => "CONFIRMING",
+            Self::Confirmed => "CONFIRMED",
+            Self::Cancelling => "CANCELLING",
+            Self::Cancelled => "CANCELLED",
         }
     }
 }
@@ -123,6 +144,13 @@ pub enum WaitingFor {
         operation: Operation,
         /// Which attempt, from 1.
         attempt: u32,
+    },
+    /// The time limit of a try that nobody answered: only then its cancel or confirm is called.
+    TryLimit {
+        /// Whose.
+        branch_id: BranchId,
+        /// When.
+        until: UnixMillis,
     },
     /// The time of the next attempt.
     Attempt {
@@ -343,12 +371,10 @@ fn operation_status(progress: &Progress) -> OperationStatus {
 }
 
 fn status(saga: &Saga, index: BranchIndex, branch: &Branch) -> BranchStatus {
-    match branch.compensation.state {
+    match branch.backward.state {
         OperationState::Succeeded | OperationState::Skipped => return BranchStatus::Compensated,
         OperationState::Refused => return BranchStatus::Compensating,
-        OperationState::Open
-            if branch.compensation.calls > 0 || branch.compensation.flight.is_some() =>
-        {
+        OperationState::Open if branch.backward.calls > 0 || branch.backward.flight.is_some() => {
             return BranchStatus::Compensating;
         }
         OperationState::Open => {}
@@ -358,9 +384,9 @@ fn status(saga: &Saga, index: BranchIndex, branch: &Branch) -> BranchStatus {
         && saga
             .agenda()
             .is_some_and(|agenda| agenda.place(index) != Place::Settled);
-    let doubtful = branch.action.trace == Trace::Doubtful;
-    let called = branch.action.calls > 0 || branch.action.flight.is_some();
-    match branch.action.state {
+    let doubtful = branch.forward.trace == Trace::Doubtful;
+    let called = branch.forward.calls > 0 || branch.forward.flight.is_some();
+    match branch.forward.state {
         OperationState::Succeeded | OperationState::Skipped => BranchStatus::Succeeded,
         OperationState::Refused if doubtful => BranchStatus::InDoubt,
         OperationState::Refused => BranchStatus::Refused,

@@ -59,7 +59,7 @@ pub enum StoreRoom {
 /// Drives transactions. Cheap to clone: all clones are one engine.
 #[derive(Clone)]
 pub struct Engine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Engine {
@@ -187,7 +187,16 @@ impl Engine {
     /// # Errors
     /// As [`Engine::add_branch`].
     pub async fn abort(&self, gid: Gid, reason: Reason) -> Result<Snapshot, EngineError> {
-        let mut snapshot = self.ask(gid.clone(), Asked::Abort { reason }).await?;
+        let snapshot = self.ask(gid.clone(), Asked::Abort { reason }).await?;
+        self.decided(&gid, snapshot).await
+    }
+
+    /// Waits until the decision to abort is durable, by whichever server drives the transaction.
+    pub(crate) async fn decided(
+        &self,
+        gid: &Gid,
+        mut snapshot: Snapshot,
+    ) -> Result<Snapshot, EngineError> {
         let give_up_at = self.shared.boot() + self.shared.config.lease * 2;
         let mut pause = LOOK_FIRST;
         while is_undecided(snapshot.status()) {
@@ -198,7 +207,7 @@ impl Engine {
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LOOK_MAX);
-            snapshot = self.get(&gid).await?;
+            snapshot = self.get(gid).await?;
         }
         Ok(snapshot)
     }
@@ -211,7 +220,7 @@ impl Engine {
         self.ask(gid, Asked::Order(order)).await
     }
 
-    async fn ask(&self, gid: Gid, asked: Asked) -> Result<Snapshot, EngineError> {
+    pub(crate) async fn ask(&self, gid: Gid, asked: Asked) -> Result<Snapshot, EngineError> {
         if self.shared.is_stopping() {
             return Err(EngineError::Stopping);
         }

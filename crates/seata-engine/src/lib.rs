@@ -5,6 +5,7 @@
 //! status code and no SQL.
 #![warn(missing_docs)]
 
+mod branches;
 mod caller;
 mod config;
 mod driver;
@@ -31,5 +32,5 @@ pub use config::Config;
 pub use engine::{Engine, Health, StoreRoom};
 pub use error::EngineError;
 pub use host::{Clock, SystemClock, Task};
-pub use snapshot::{Order, Snapshot, Waited};
+pub use snapshot::{Completion, Order, Snapshot, Tried, TryAnswer, Waited};
 pub use watch::{Change, Changes, Lagged};

@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use seata_core::{
-    AttemptId, BranchDefinition, BranchIndex, Definition, Operation, Reason, Transaction,
+    AttemptId, BranchDefinition, BranchId, BranchIndex, Definition, Operation, Reason, Transaction,
 };
 use seata_store::{Revision, Stored};
 use tokio::sync::{Notify, oneshot};
 
 use crate::error::EngineError;
 use crate::lease::Lease;
-use crate::snapshot::{Order, Snapshot};
+use crate::snapshot::{Completion, Order, Snapshot};
 
 /// Whether a new transaction is submitted in the same append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,10 @@ pub(crate) enum Asked {
         reason: Reason,
     },
     Order(Order),
+    Try(Arc<BranchDefinition>),
+    ConfirmBranch(BranchId),
+    CancelBranch(BranchId),
+    Complete(Completion),
 }
 
 /// A question and where its answer goes.

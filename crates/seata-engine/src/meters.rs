@@ -12,9 +12,9 @@ const OUTCOMES: [&str; 4] = ["success", "failure", "ongoing", "unknown"];
 pub(crate) struct Meters {
     pub(crate) active: Gauge,
     stuck: Gauge,
-    ended: [Counter; 3],
-    duration: Histogram,
-    attempts: [[Counter; 4]; 2],
+    ended: [[Counter; 3]; 2],
+    duration: [Histogram; 2],
+    attempts: [[Counter; 4]; 5],
     success: Counter,
     failure: Counter,
     append_seconds: Histogram,
@@ -26,9 +26,13 @@ pub(crate) struct Meters {
 
 impl Meters {
     pub(crate) fn new() -> Self {
-        let mode = Mode::Saga.as_str();
-        let transactions = |status: Status| counter!("seata_transactions_total", "mode" => mode, "status" => status.as_str());
+        let ended = |mode: Mode| {
+            [Status::Committed, Status::Aborted, Status::Stuck].map(|status| {
+                counter!("seata_transactions_total", "mode" => mode.as_str(), "status" => status.as_str())
+            })
+        };
         let attempts = |operation: Operation| {
+            let mode = operation.mode().as_str();
             OUTCOMES.map(|outcome| {
                 counter!("seata_branch_attempts_total", "mode" => mode, "operation" => operation.as_str(), "outcome" => outcome)
             })
@@ -42,12 +46,11 @@ impl Meters {
         Self {
             active: gauge!("seata_active_transactions"),
             stuck: gauge!("seata_stuck_transactions"),
-            ended: [Status::Committed, Status::Aborted, Status::Stuck].map(transactions),
-            duration: histogram!("seata_transaction_duration_seconds", "mode" => mode),
-            attempts: [
-                attempts(Operation::Action),
-                attempts(Operation::Compensation),
-            ],
+            ended: Mode::ALL.map(ended),
+            duration: Mode::ALL.map(
+                |mode| histogram!("seata_transaction_duration_seconds", "mode" => mode.as_str()),
+            ),
+            attempts: Operation::ALL.map(attempts),
             success: counter!("seata_branch_success_total"),
             failure: counter!("seata_branch_failure_total"),
             append_seconds: histogram!("seata_store_append_seconds"),
@@ -79,6 +82,9 @@ impl Meters {
         let row = match operation {
             Operation::Action => &self.attempts[0],
             Operation::Compensation => &self.attempts[1],
+            Operation::Try => &self.attempts[2],
+            Operation::Confirm => &self.attempts[3],
+            Operation::Cancel => &self.attempts[4],
         };
         match outcome {
             Outcome::Success => {
@@ -98,7 +104,11 @@ impl Meters {
     }
 
     /// Counts the entry into a state, and how long it took from creation if it is the last one.
-    pub(crate) fn moved(&self, from: Option<Status>, to: Status, lived: Duration) {
+    pub(crate) fn moved(&self, mode: Mode, from: Option<Status>, to: Status, lived: Duration) {
+        let row = match mode {
+            Mode::Saga => 0,
+            Mode::Tcc => 1,
+        };
         if from == Some(to) {
             return;
         }
@@ -106,16 +116,16 @@ impl Meters {
             self.stuck.decrement(1.0);
         }
         match to {
-            Status::Committed => self.ended[0].increment(1),
-            Status::Aborted => self.ended[1].increment(1),
+            Status::Committed => self.ended[row][0].increment(1),
+            Status::Aborted => self.ended[row][1].increment(1),
             Status::Stuck => {
-                self.ended[2].increment(1);
+                self.ended[row][2].increment(1);
                 self.stuck.increment(1.0);
             }
             Status::Prepared | Status::Submitted | Status::Aborting => {}
         }
         if to.is_final() {
-            self.duration.record(lived.as_secs_f64());
+            self.duration[row].record(lived.as_secs_f64());
         }
     }
 

@@ -182,7 +182,7 @@ impl Shared {
         match self.journal.append(append).await {
             Ok(AppendOutcome::Applied(_)) => {
                 self.meters
-                    .moved(Some(header.status), status, Duration::ZERO)
+                    .moved(header.mode, Some(header.status), status, Duration::ZERO)
             }
             // Somebody else wrote: whoever holds it now looks at it himself.
             Ok(AppendOutcome::Stale | AppendOutcome::Fenced | AppendOutcome::Exists(_)) => {}

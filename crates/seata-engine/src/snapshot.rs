@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use seata_core::{BranchId, End, Operation, Reason, Status, Transaction};
+use seata_core::{BranchId, CompletionEnd, End, Operation, Reason, Status, Transaction};
 use seata_store::Header;
 
 /// A transaction as of its last append.
@@ -57,4 +57,41 @@ pub enum Order {
         /// Why.
         reason: Reason,
     },
+}
+
+/// What is known of a try that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TryAnswer {
+    /// It succeeded: it can be confirmed.
+    Succeeded,
+    /// The participant refused it: the transaction can only be aborted.
+    Refused {
+        /// What the participant said.
+        reason: Reason,
+    },
+    /// Nobody knows yet: ask again with the same content.
+    NotKnown {
+        /// What was seen instead of an answer, if anything was.
+        reason: Option<Reason>,
+    },
+}
+
+/// What asking for a try gave.
+#[derive(Debug, Clone)]
+pub struct Tried {
+    /// The transaction as of its last append.
+    pub snapshot: Snapshot,
+    /// What is known of the try.
+    pub answer: TryAnswer,
+}
+
+/// Says that an operation was completed from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Completion {
+    /// Whose.
+    pub branch: BranchId,
+    /// Which; none: the one of the present direction.
+    pub operation: Option<Operation>,
+    /// How.
+    pub end: CompletionEnd,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use seata_core::{AttemptId, Endpoint, Operation, Outcome, Reason};
+use seata_core::{AttemptId, Endpoint, Outcome, Reason};
 use seata_engine::{Call, Caller, Slot};
 use seata_store::Owner;
 use tokio::sync::{Semaphore, oneshot};
@@ -282,10 +282,7 @@ fn judge_payload(world: &World, state: &mut State, request: &Request) {
             .branches
             .iter()
             .find(|branch| branch.branch_id == call.branch.branch_id)?;
-        let endpoint = match call.operation {
-            Operation::Action => Some(&branch.action),
-            Operation::Compensation => branch.compensation.as_ref(),
-        };
+        let endpoint = branch.endpoint(call.operation);
         Some((
             branch
                 .payload

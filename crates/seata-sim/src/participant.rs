@@ -106,6 +106,7 @@ impl Participants {
         let arrivals = match operation {
             Operation::Action => &mut ledger.actions,
             Operation::Compensation => &mut ledger.compensations,
+            Operation::Try | Operation::Confirm | Operation::Cancel => stray(),
         };
         *arrivals += 1;
         let arrival = *arrivals;
@@ -121,6 +122,7 @@ impl Participants {
         let repeated = match operation {
             Operation::Action => ledger.holding != Holding::Untouched,
             Operation::Compensation => ledger.holding.is_compensated(),
+            Operation::Try | Operation::Confirm | Operation::Cancel => stray(),
         };
         let service_ms = if repeated { 1 } else { manner.service(arrival) };
         Some(Visit {
@@ -144,6 +146,7 @@ impl Participants {
         let outcome = match visit.operation {
             Operation::Action => act(ledger, manner, visit, counts),
             Operation::Compensation => compensate(ledger, manner, visit.arrival, counts),
+            Operation::Try | Operation::Confirm | Operation::Cancel => stray(),
         };
         match outcome {
             Outcome::Unknown { .. } | Outcome::Ongoing => ledger.unsettled += 1,
@@ -158,10 +161,16 @@ impl Participants {
     }
 }
 
-const fn manner(behaviour: &Behaviour, operation: Operation) -> &Manner {
+/// All that is planned are sagas.
+fn stray() -> ! {
+    panic!("a branch of a saga was called with an operation of another mode")
+}
+
+fn manner(behaviour: &Behaviour, operation: Operation) -> &Manner {
     match operation {
         Operation::Action => &behaviour.action,
         Operation::Compensation => &behaviour.compensation,
+        Operation::Try | Operation::Confirm | Operation::Cancel => stray(),
     }
 }
 

@@ -85,6 +85,7 @@ pub(crate) fn value(header: &Header, chunks: &[Bytes]) -> Vec<u8> {
     value.push(VERSION);
     value.push(match header.mode {
         Mode::Saga => 1,
+        Mode::Tcc => 2,
     });
     value.push(status_code(header.status));
     value.extend_from_slice(&header.revision.0.to_le_bytes());
@@ -124,6 +125,7 @@ pub(crate) fn split_value<'a>(
     }
     let mode = match head.byte() {
         1 => Mode::Saga,
+        2 => Mode::Tcc,
         other => {
             return Err(corrupt(&format!(
                 "the record of {gid} has the unknown mode {other}"

@@ -7,7 +7,7 @@ use crate::branch::{Branch, OperationState, Table, Trace};
 use crate::dag::Dag;
 use crate::definition::Definition;
 use crate::event::{AbortCause, Answered, BranchIndex, End, Event, Fact};
-use crate::operation::{Operation, Outcome};
+use crate::operation::{Mode, Operation, Outcome};
 use crate::saga::phase::Forced;
 use crate::saga::{Phase, Saga, Side};
 use crate::time::UnixMillis;
@@ -34,12 +34,17 @@ impl Saga {
             Fact::BranchAdded(branch) => {
                 legal(
                     matches!(self.phase, Phase::Open(Side::Prepared))
+                        && branch.endpoints.mode() == Mode::Saga
                         && table.find(&branch.branch_id).is_none()
                         && branch.after.iter().all(|name| table.find(name).is_some()),
                 )?;
                 table.add(Arc::clone(branch));
                 Ok(())
             }
+            Fact::TryRequested { .. }
+            | Fact::TryBegun { .. }
+            | Fact::Completed { .. }
+            | Fact::Hurried { .. } => Err(Illegal),
             Fact::Submitted => self.apply_submitted(table, definition, at),
             Fact::AbortRequested { reason } => {
                 legal(self.is_undecided())?;
@@ -77,6 +82,7 @@ impl Saga {
                 calls,
                 attempts,
             } => {
+                legal(operation.mode() == Mode::Saga)?;
                 let progress = table
                     .get_mut(*branch)
                     .ok_or(Illegal)?
@@ -125,6 +131,7 @@ impl Saga {
         answered: &Answered,
         at: UnixMillis,
     ) -> Applied {
+        legal(answered.operation.mode() == Mode::Saga)?;
         let branch = table.get_mut(answered.branch).ok_or(Illegal)?;
         let progress = branch.progress_mut(answered.operation);
         legal(matches!(
@@ -201,6 +208,10 @@ impl Saga {
                 | Phase::Stuck { .. }
                 | Phase::Ended(_),
                 _,
+            )
+            | (
+                Phase::Open(Side::Aborting { .. }),
+                Operation::Try | Operation::Confirm | Operation::Cancel,
             ) => Err(Illegal),
         }
     }
@@ -210,15 +221,16 @@ impl Saga {
     fn apply_recovered(&self, table: &mut Table) -> Applied {
         let told = |branch: BranchIndex, known: &Branch| match self.side() {
             Some(Side::Aborting { agenda }) => {
-                known.definition.compensation.is_some() && agenda.place(branch) == Place::Settled
+                known.definition.endpoint(Operation::Compensation).is_some()
+                    && agenda.place(branch) == Place::Settled
             }
             Some(Side::Prepared | Side::Running { .. }) | None => false,
         };
         legal(self.agenda().is_some())?;
         for (index, branch) in table.iter_mut() {
-            match branch.action.state {
+            match branch.forward.state {
                 OperationState::Open | OperationState::Skipped if !told(index, branch) => {
-                    branch.action.trace = Trace::Doubtful
+                    branch.forward.trace = Trace::Doubtful
                 }
                 OperationState::Open
                 | OperationState::Skipped

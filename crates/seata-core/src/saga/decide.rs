@@ -62,7 +62,7 @@ impl Saga {
     }
 
     fn decide_aborting(&self, txn: &Transaction, agenda: &Agenda, now: UnixMillis) -> Step {
-        if self.flights.actions > 0 && !planted::is(Planted::InFlightNotAwaited) {
+        if self.flights.forward > 0 && !planted::is(Planted::InFlightNotAwaited) {
             return self.nothing(txn, now);
         }
         if agenda.open() == 0 {
@@ -172,7 +172,7 @@ impl Saga {
             Phase::Open(Side::Running { agenda, .. }) => {
                 attempt(agenda).into_iter().chain(self.deadline(txn)).min()
             }
-            Phase::Open(Side::Aborting { .. }) if self.flights.actions > 0 => None,
+            Phase::Open(Side::Aborting { .. }) if self.flights.forward > 0 => None,
             Phase::Open(Side::Aborting { agenda }) => attempt(agenda),
         }
     }
@@ -203,6 +203,10 @@ impl Saga {
             | Fact::Retried { .. }
             | Fact::Skipped { .. }
             | Fact::Forced { .. }
+            | Fact::TryRequested { .. }
+            | Fact::TryBegun { .. }
+            | Fact::Completed { .. }
+            | Fact::Hurried { .. }
             | Fact::Elided { .. } => Next::WakeAt(now),
         };
         let event = Event {
@@ -232,7 +236,7 @@ impl Saga {
 /// Says whether a branch may have taken effect and can be compensated. Refused on the only attempt ever made: it did
 /// nothing. Never attempted, which only the driver since submission can know: nothing either.
 fn needs_compensation(branch: &Branch) -> bool {
-    let action = &branch.action;
+    let action = &branch.forward;
     let doubtful = action.trace == Trace::Doubtful;
     let may_have_happened = match action.state {
         OperationState::Succeeded => true,
@@ -243,14 +247,18 @@ fn needs_compensation(branch: &Branch) -> bool {
         OperationState::Open => doubtful || action.flight.is_some(),
         OperationState::Skipped => doubtful || action.flight.is_some() || action.calls > 0,
     };
-    may_have_happened && branch.definition.compensation.is_some()
+    may_have_happened
+        && branch
+            .definition
+            .endpoint(Operation::Compensation)
+            .is_some()
 }
 
 fn stuck_reason(txn: &Transaction, agenda: &Agenda) -> Reason {
     let refused = agenda
         .unsettled()
         .filter_map(|index| txn.table.get(index))
-        .find_map(|branch| match &branch.compensation.last.as_ref()?.outcome {
+        .find_map(|branch| match &branch.backward.last.as_ref()?.outcome {
             Outcome::Failure { reason } => {
                 Some((branch.definition.branch_id.clone(), reason.clone()))
             }

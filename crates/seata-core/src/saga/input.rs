@@ -6,7 +6,7 @@ use crate::agenda::{Agenda, Place};
 use crate::branch::{Branch, OperationState};
 use crate::definition::BranchDefinition;
 use crate::event::{Answered, BranchIndex, End, Fact};
-use crate::operation::{FencingToken, Operation, Outcome, Status};
+use crate::operation::{FencingToken, Mode, Operation, Outcome, Status};
 use crate::planted::{self, Planted};
 use crate::rejection::{Rejection, same_content};
 use crate::retry::backoff;
@@ -35,6 +35,12 @@ impl Saga {
                     branch_id: definition.branch_id.clone(),
                 })
             };
+        }
+        if definition.endpoints.mode() != Mode::Saga {
+            return Err(Rejection::WrongMode {
+                asked: "given a branch with try, confirm and cancel",
+                mode: Mode::Saga,
+            });
         }
         self.require_prepared("given another branch")?;
         if let Some(unknown) = definition
@@ -160,7 +166,14 @@ impl Saga {
             }
             (Phase::Open(Side::Aborting { .. }), Operation::Action) => true,
             (Phase::Open(Side::Prepared), _)
-            | (Phase::Open(Side::Running { .. }), Operation::Compensation)
+            | (
+                Phase::Open(Side::Running { .. }),
+                Operation::Compensation | Operation::Try | Operation::Confirm | Operation::Cancel,
+            )
+            | (
+                Phase::Open(Side::Aborting { .. }),
+                Operation::Try | Operation::Confirm | Operation::Cancel,
+            )
             | (Phase::Stuck { .. } | Phase::Ended(_), _) => false,
         };
         let unsettled = match progress.state {
@@ -285,6 +298,25 @@ impl Saga {
         }
     }
 
+    pub(super) fn not_to_complete(
+        &self,
+        txn: &Transaction,
+        branch: BranchIndex,
+        operation: Option<Operation>,
+    ) -> Rejection {
+        let operation = operation
+            .or_else(|| self.operation())
+            .unwrap_or(Operation::Action);
+        txn.table
+            .get(branch)
+            .map_or(Rejection::NothingToRetry, |known| {
+                Rejection::NotToComplete {
+                    branch_id: known.definition.branch_id.clone(),
+                    operation,
+                }
+            })
+    }
+
     fn require_prepared(&self, asked: &'static str) -> Result<(), Rejection> {
         match &self.phase {
             Phase::Open(Side::Prepared) if self.cause.is_none() && self.forced.is_none() => Ok(()),
@@ -320,8 +352,11 @@ fn next_attempt_at(
         {
             None
         }
-        (Outcome::Unknown { .. }, Operation::Action | Operation::Compensation) => Some(now.plus(
-            backoff(retry, &txn.gid, u64::from(answered.branch.0), attempts),
-        )),
+        (Outcome::Unknown { .. }, _) => Some(now.plus(backoff(
+            retry,
+            &txn.gid,
+            u64::from(answered.branch.0),
+            attempts,
+        ))),
     }
 }

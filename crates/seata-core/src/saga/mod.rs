@@ -12,13 +12,20 @@ mod phase;
 use crate::agenda::Place;
 use crate::branch::Table;
 use crate::event::BranchIndex;
-use crate::operation::{AttemptId, Operation, Status};
+use crate::operation::{AttemptId, Mode, Operation, Status};
 use crate::rejection::Rejection;
 use crate::step::{Input, Step};
 use crate::time::UnixMillis;
 use crate::transaction::Transaction;
 
 pub(crate) use phase::{Phase, Saga, Side};
+
+const fn wrong_mode(asked: &'static str) -> Rejection {
+    Rejection::WrongMode {
+        asked,
+        mode: Mode::Saga,
+    }
+}
 
 impl Saga {
     pub(crate) fn step(
@@ -30,6 +37,12 @@ impl Saga {
         match input {
             Input::Wake => Ok(self.decide(txn, now)),
             Input::AddBranch(definition) => self.add_branch(txn, definition, now),
+            Input::Try(_) => Err(wrong_mode("tried")),
+            Input::Confirm { .. } => Err(wrong_mode("confirmed")),
+            Input::Cancel { .. } => Err(wrong_mode("cancelled")),
+            Input::Complete {
+                branch, operation, ..
+            } => Err(self.not_to_complete(txn, branch, operation)),
             Input::Submit => self.submit(txn, now),
             Input::Abort { reason } => self.abort(txn, reason, now),
             Input::Answered {
@@ -78,7 +91,7 @@ impl Saga {
             .replace(attempt)
             .is_none()
         {
-            *self.flights_mut(operation) += 1;
+            *self.flights.of_mut(operation) += 1;
         }
         let current = self.operation() == Some(operation);
         if let Some(agenda) = self.agenda_mut()
@@ -103,7 +116,7 @@ impl Saga {
         let flight = &mut known.progress_mut(operation).flight;
         if *flight == Some(attempt) {
             *flight = None;
-            *self.flights_mut(operation) -= 1;
+            *self.flights.of_mut(operation) -= 1;
         }
     }
 
@@ -143,7 +156,7 @@ impl Saga {
     }
 
     pub(crate) fn in_flight(&self) -> u32 {
-        self.flights.actions + self.flights.compensations
+        self.flights.all()
     }
 
     /// Answers which operation is called in the present direction.

@@ -1,8 +1,8 @@
 //! The states of a saga, each owning what is only known in it.
 
 use crate::agenda::Agenda;
+use crate::branch::Flights;
 use crate::event::{AbortCause, End};
-use crate::operation::Operation;
 use crate::text::Reason;
 use crate::time::UnixMillis;
 
@@ -32,13 +32,6 @@ pub(crate) enum Phase {
     Ended(End),
 }
 
-/// Calls in flight, as the driver knows them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Flights {
-    pub(crate) actions: u32,
-    pub(crate) compensations: u32,
-}
-
 /// An operator's order to end it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Forced {
@@ -62,10 +55,7 @@ impl Saga {
     pub(crate) const fn new() -> Self {
         Self {
             phase: Phase::Open(Side::Prepared),
-            flights: Flights {
-                actions: 0,
-                compensations: 0,
-            },
+            flights: Flights::NONE,
             cause: None,
             forced: None,
             overridden: None,
@@ -102,13 +92,6 @@ impl Saga {
                 Side::Prepared => None,
             },
             Phase::Ended(_) => None,
-        }
-    }
-
-    pub(crate) const fn flights_mut(&mut self, operation: Operation) -> &mut u32 {
-        match operation {
-            Operation::Action => &mut self.flights.actions,
-            Operation::Compensation => &mut self.flights.compensations,
         }
     }
 }

@@ -159,6 +159,10 @@ fn answered_attempt(input: &Input) -> Option<(BranchIndex, Operation, AttemptId)
         } => Some((*branch, *operation, *attempt)),
         Input::Wake
         | Input::AddBranch(_)
+        | Input::Try(_)
+        | Input::Confirm { .. }
+        | Input::Cancel { .. }
+        | Input::Complete { .. }
         | Input::Submit
         | Input::Abort { .. }
         | Input::Recover { .. }
@@ -190,6 +194,10 @@ fn known(fact: Fact) -> Input {
         | Fact::Retried { .. }
         | Fact::Skipped { .. }
         | Fact::Forced { .. }
+        | Fact::TryRequested { .. }
+        | Fact::TryBegun { .. }
+        | Fact::Completed { .. }
+        | Fact::Hurried { .. }
         | Fact::Elided { .. } => panic!("{} never travels behind", fact.as_str()),
     }
 }

@@ -75,6 +75,10 @@ fn attempts(events: &[Event]) -> Vec<u32> {
             | Fact::Retried { .. }
             | Fact::Skipped { .. }
             | Fact::Forced { .. }
+            | Fact::TryRequested { .. }
+            | Fact::TryBegun { .. }
+            | Fact::Completed { .. }
+            | Fact::Hurried { .. }
             | Fact::Elided { .. } => None,
         })
         .collect()

@@ -225,6 +225,9 @@ pub(crate) fn say(txn: &Transaction, step: &Step) -> String {
         let verb = match call.operation {
             Operation::Action => "call",
             Operation::Compensation => "undo",
+            Operation::Try | Operation::Confirm | Operation::Cancel => {
+                panic!("a saga has no such operation")
+            }
         };
         format!("{verb} {}#{}", id(txn, call.branch), call.number)
     });
@@ -258,6 +261,10 @@ fn fact(txn: &Transaction, event: &Event) -> Option<String> {
         | Fact::Committed
         | Fact::Aborted
         | Fact::Retried { .. }
+        | Fact::TryRequested { .. }
+        | Fact::TryBegun { .. }
+        | Fact::Completed { .. }
+        | Fact::Hurried { .. }
         | Fact::Elided { .. } => event.fact.as_str().to_owned(),
     })
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seata_core::{
-    BranchDefinition, BranchId, BranchOptions, Definition, Endpoint, Fingerprint, Gid, Mode,
-    Options, Order, RetryPolicy,
+    BranchDefinition, BranchId, BranchOptions, Definition, Endpoint, Endpoints, Fingerprint, Gid,
+    Mode, Options, Order, RetryPolicy,
 };
 
 /// The first interval between attempts, in milliseconds.
@@ -32,8 +32,10 @@ pub(crate) fn branch(text: &str) -> BranchDefinition {
     let endpoint = |path: &str| Endpoint::parse(&format!("http://{id}/{path}")).unwrap();
     BranchDefinition {
         branch_id: name(id),
-        action: endpoint("act"),
-        compensation: compensated.map(|_| endpoint("undo")),
+        endpoints: Endpoints::Saga {
+            action: endpoint("act"),
+            compensation: compensated.map(|_| endpoint("undo")),
+        },
         payload: None,
         after: after
             .split(',')

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seata_core::{
-    AbortCause, Answered, AttemptId, BranchIndex, End, Event, Fact, FencingToken, Operation,
-    Outcome, Reason, Transaction, UnixMillis,
+    AbortCause, Answered, AttemptId, BranchIndex, CompletionEnd, End, Event, Fact, FencingToken,
+    Operation, Outcome, Reason, Transaction, UnixMillis,
 };
 
 use crate::script::{failure, unknown};
@@ -197,5 +197,13 @@ pub(crate) fn elided(branch: BranchIndex) -> Fact {
         operation: Operation::Action,
         calls: 2,
         attempts: 1,
+    }
+}
+
+pub(crate) fn completed(branch: BranchIndex, operation: Operation) -> Fact {
+    Fact::Completed {
+        branch,
+        operation,
+        end: CompletionEnd::Succeeded,
     }
 }

@@ -27,6 +27,10 @@ fn first_row(fact: &Fact) -> &'static str {
         Fact::Retried { .. } => "retried: all",
         Fact::Skipped { .. } => "skipped: action a",
         Fact::Forced { .. } => "forced to commit",
+        Fact::TryRequested { .. } => "try asked",
+        Fact::TryBegun { .. } => "try begun",
+        Fact::Completed { .. } => "completed: action a",
+        Fact::Hurried { .. } => "hurried",
         Fact::Elided { .. } => "elided: action a",
     }
 }
@@ -94,6 +98,17 @@ fn rows() -> Vec<(&'static str, Fact)> {
         ("forced to abort", forced(End::Aborted)),
         ("elided: action a", elided(A)),
         ("elided: nobody's", elided(nowhere)),
+        ("try asked", Fact::TryRequested { branch: A }),
+        (
+            "try begun",
+            Fact::TryBegun {
+                branch: A,
+                number: 1,
+                until: UnixMillis(50),
+            },
+        ),
+        ("completed: action a", completed(A, Action)),
+        ("hurried", Fact::Hurried { branch: A }),
     ]
 }
 
@@ -137,6 +152,10 @@ const TABLE: &[(&str, &str)] = &[
     ("forced to abort",         "PPSSSSSS TTTT KKK .."),
     ("elided: action a",        "PPSSSSSS TTTT KKK CA"),
     ("elided: nobody's",        "........ .... ... .."),
+    ("try asked",               "........ .... ... .."),
+    ("try begun",               "........ .... ... .."),
+    ("completed: action a",     "........ .... ... .."),
+    ("hurried",                 "........ .... ... .."),
 ];
 
 fn letter(txn: &Transaction, fact: &Fact) -> char {
@@ -180,7 +199,7 @@ fn every_fact_has_a_row() {
     }
     let mut words: Vec<_> = rows().iter().map(|(_, fact)| fact.as_str()).collect();
     words.dedup();
-    assert_eq!(words.len(), 14);
+    assert_eq!(words.len(), 18);
 }
 
 #[test]

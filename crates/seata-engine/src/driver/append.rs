@@ -142,6 +142,7 @@ impl Driver {
         }
         self.handle.saw(header.revision);
         self.shared.meters.moved(
+            header.mode,
             before,
             header.status,
             header.updated_at.since(header.created_at),

@@ -51,12 +51,10 @@ impl Driver {
         let Some(branch) = record.txn.branch(order.branch) else {
             return;
         };
-        let endpoint = match order.operation {
-            Operation::Action => Some(branch.action.clone()),
-            Operation::Compensation => branch.compensation.clone(),
-        };
-        let endpoint =
-            endpoint.expect("invariant: only a branch with a compensation is compensated");
+        let endpoint = branch
+            .endpoint(order.operation)
+            .cloned()
+            .expect("invariant: only what has an endpoint is called");
         let attempt = AttemptId {
             token,
             number: order.number,
@@ -103,7 +101,9 @@ impl Driver {
                 .as_ref()
                 .and_then(|record| record.txn.deadline())
                 .filter(|_| !planted::is(Planted::DeadlineIgnored)),
-            Operation::Compensation => None,
+            Operation::Compensation | Operation::Try | Operation::Confirm | Operation::Cancel => {
+                None
+            }
         }
     }
 

@@ -123,7 +123,11 @@ impl Driver {
                 }
                 | Asked::Submit
                 | Asked::Abort { .. }
-                | Asked::Order(_),
+                | Asked::Order(_)
+                | Asked::Try(_)
+                | Asked::ConfirmBranch(_)
+                | Asked::CancelBranch(_)
+                | Asked::Complete(_),
             ) => {
                 if foreign {
                     Role::Clerk
@@ -194,19 +198,43 @@ impl Driver {
                 }
                 Ok(Wanted::Input(Input::AddBranch(Arc::clone(branch))))
             }
+            Asked::Try(branch) => {
+                if txn.branch_count() >= branches_max && txn.find_branch(&branch.branch_id).is_err()
+                {
+                    return Err(EngineError::TooManyBranches { max: branches_max });
+                }
+                Ok(Wanted::Input(Input::Try(Arc::clone(branch))))
+            }
+            Asked::ConfirmBranch(branch) => self
+                .known(txn.find_branch(branch))
+                .map(|branch| Wanted::Input(Input::Confirm { branch })),
+            Asked::CancelBranch(branch) => self
+                .known(txn.find_branch(branch))
+                .map(|branch| Wanted::Input(Input::Cancel { branch })),
+            Asked::Complete(completion) => {
+                self.known(txn.find_branch(&completion.branch))
+                    .map(|branch| {
+                        Wanted::Input(Input::Complete {
+                            branch,
+                            operation: completion.operation,
+                            end: completion.end.clone(),
+                        })
+                    })
+            }
             Asked::Submit => Ok(Wanted::Input(Input::Submit)),
             Asked::Abort { reason } => Ok(Wanted::Input(Input::Abort {
                 reason: reason.clone(),
             })),
-            Asked::Order(order) => {
-                order_input(txn, order)
-                    .map(Wanted::Input)
-                    .map_err(|rejection| EngineError::Rejected {
-                        rejection,
-                        present: self.appended_snapshot().map(Box::new),
-                    })
-            }
+            Asked::Order(order) => self.known(order_input(txn, order)).map(Wanted::Input),
         }
+    }
+
+    /// Tells the state as it is to whoever asks for what it does not have.
+    fn known<T>(&self, found: Result<T, Rejection>) -> Result<T, EngineError> {
+        found.map_err(|rejection| EngineError::Rejected {
+            rejection,
+            present: self.appended_snapshot().map(Box::new),
+        })
     }
 
     fn finish_plan(&self, role: Role, step: Step, asked: bool, now: UnixMillis) -> Plan {

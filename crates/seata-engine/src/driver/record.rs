@@ -203,6 +203,13 @@ fn needs_recovery(record: &Record, token: FencingToken) -> bool {
 pub(super) fn skips_recovery(asked: &Asked) -> bool {
     match asked {
         Asked::Abort { .. } => planted::is(Planted::AbortWithoutLeaseCompensatesNothing),
-        Asked::Create { .. } | Asked::AddBranch(_) | Asked::Submit | Asked::Order(_) => false,
+        Asked::Create { .. }
+        | Asked::AddBranch(_)
+        | Asked::Submit
+        | Asked::Order(_)
+        | Asked::Try(_)
+        | Asked::ConfirmBranch(_)
+        | Asked::CancelBranch(_)
+        | Asked::Complete(_) => false,
     }
 }

@@ -272,7 +272,11 @@ fn creates_now(ask: Option<&Ask>) -> bool {
             | Asked::AddBranch(_)
             | Asked::Submit
             | Asked::Abort { .. }
-            | Asked::Order(_),
+            | Asked::Order(_)
+            | Asked::Try(_)
+            | Asked::ConfirmBranch(_)
+            | Asked::CancelBranch(_)
+            | Asked::Complete(_),
         )
         | None => false,
     }

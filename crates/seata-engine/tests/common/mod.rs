@@ -114,8 +114,10 @@ pub fn options() -> Options {
 pub fn branch(name: &str, after: &[&str]) -> Arc<BranchDefinition> {
     Arc::new(BranchDefinition {
         branch_id: BranchId::parse(name).unwrap(),
-        action: Endpoint::parse(&format!("http://{name}/do")).unwrap(),
-        compensation: Some(Endpoint::parse(&format!("http://{name}/undo")).unwrap()),
+        endpoints: Endpoints::Saga {
+            action: Endpoint::parse(&format!("http://{name}/do")).unwrap(),
+            compensation: Some(Endpoint::parse(&format!("http://{name}/undo")).unwrap()),
+        },
         payload: None,
         after: after
             .iter()

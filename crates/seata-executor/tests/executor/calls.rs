@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use seata_core::{
     AttemptId, BranchDefinition, BranchId, BranchOptions, ContentType, Definition, Endpoint,
-    FencingToken, Fingerprint, Gid, Header, Mode, Operation, Options, Order, Outcome, Payload,
-    RetryPolicy,
+    Endpoints, FencingToken, Fingerprint, Gid, Header, Mode, Operation, Options, Order, Outcome,
+    Payload, RetryPolicy,
 };
 use seata_engine::{Call, Caller};
 use seata_executor::Executor;
@@ -22,8 +22,10 @@ pub(crate) fn within(endpoint: &str, request_timeout: Duration) -> Call {
     let endpoint = Endpoint::parse(endpoint).unwrap();
     let branch = Arc::new(BranchDefinition {
         branch_id: BranchId::parse("stock").unwrap(),
-        action: endpoint.clone(),
-        compensation: None,
+        endpoints: Endpoints::Saga {
+            action: endpoint.clone(),
+            compensation: None,
+        },
         payload: None,
         after: Vec::new(),
         headers: Vec::new(),

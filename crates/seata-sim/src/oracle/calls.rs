@@ -133,6 +133,10 @@ impl Oracle {
             Operation::Compensation => {
                 self.judge_compensation(truth, branch, seen.owner, participants)
             }
+            Operation::Try | Operation::Confirm | Operation::Cancel => Some((
+                Promise::P3,
+                format!("branch {branch_id} of a saga was called with {operation}"),
+            )),
         });
         breaches.extend(self.judge_repeat(truth, branch, seen));
         breaches.extend(self.judge_width(truth, seen));
@@ -181,7 +185,7 @@ impl Oracle {
             && !turned.compensate.contains(&branch)
             && truth
                 .branch(branch)
-                .is_some_and(|definition| definition.compensation.is_some())
+                .is_some_and(|definition| definition.endpoint(Operation::Compensation).is_some())
         {
             let what = format!(
                 "the action of {branch:?} was called after the decision that it needs no compensation"

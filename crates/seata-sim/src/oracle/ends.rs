@@ -160,7 +160,7 @@ impl Oracle {
                 .map(|what| (Promise::P3, what)),
             (Status::Aborted, None) => branches()
                 .filter(|(branch, index)| {
-                    branch.compensation.is_some() && !is_skipped(truth, *index)
+                    branch.endpoint(Operation::Compensation).is_some() && !is_skipped(truth, *index)
                 })
                 .find_map(|(branch, index)| {
                     unfit(truth, participants, branch, index, Holding::remains)

@@ -119,6 +119,10 @@ impl Truth {
             | Fact::Answered(_)
             | Fact::Recovered { .. }
             | Fact::Forced { .. }
+            | Fact::TryRequested { .. }
+            | Fact::TryBegun { .. }
+            | Fact::Completed { .. }
+            | Fact::Hurried { .. }
             | Fact::Elided { .. } => self.stands_still,
         };
         match &event.fact {
@@ -168,7 +172,13 @@ impl Truth {
                 self.forced = Some(*to);
                 self.reasons.insert(reason.as_str().to_owned());
             }
-            Fact::Recovered { .. } | Fact::Stuck { .. } | Fact::Elided { .. } => {}
+            Fact::Recovered { .. }
+            | Fact::Stuck { .. }
+            | Fact::TryRequested { .. }
+            | Fact::TryBegun { .. }
+            | Fact::Completed { .. }
+            | Fact::Hurried { .. }
+            | Fact::Elided { .. } => {}
         }
         Ok(())
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seata_core::{
-    BranchDefinition, BranchId, BranchOptions, ContentType, Definition, Endpoint, Fingerprint, Gid,
-    Mode, Options, Order, Payload, RetryPolicy,
+    BranchDefinition, BranchId, BranchOptions, ContentType, Definition, Endpoint, Endpoints,
+    Fingerprint, Gid, Mode, Options, Order, Payload, RetryPolicy,
 };
 
 use crate::dice::Dice;
@@ -205,8 +205,10 @@ fn draw_branches(dice: &mut Dice, at: u64) -> Vec<Arc<BranchDefinition>> {
             };
             Arc::new(BranchDefinition {
                 branch_id: names[b].clone(),
-                action: endpoint("action"),
-                compensation: (!dice.hits(60)).then(|| endpoint("compensation")),
+                endpoints: Endpoints::Saga {
+                    action: endpoint("action"),
+                    compensation: (!dice.hits(60)).then(|| endpoint("compensation")),
+                },
                 payload: dice
                     .hits(500)
                     .then(|| payload_of(&format!("branch-{at}-{b}"))),

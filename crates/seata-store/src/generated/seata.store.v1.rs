@@ -16,7 +16,7 @@ pub struct Event {
     pub at_ms: i64,
     #[prost(
         oneof = "event::Fact",
-        tags = "3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16"
+        tags = "3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20"
     )]
     pub fact: ::core::option::Option<event::Fact>,
 }
@@ -52,6 +52,14 @@ pub mod event {
         Forced(super::Forced),
         #[prost(message, tag = "16")]
         Elided(super::Elided),
+        #[prost(message, tag = "17")]
+        TryRequested(super::TryRequested),
+        #[prost(message, tag = "18")]
+        TryBegun(super::TryBegun),
+        #[prost(message, tag = "19")]
+        Completed(super::Completed),
+        #[prost(message, tag = "20")]
+        Hurried(super::Hurried),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -103,10 +111,22 @@ pub struct BranchOptions {
     #[prost(uint32, optional, tag = "4")]
     pub max_attempts: ::core::option::Option<u32>,
 }
+/// Where a branch of a TCC is called.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TccEndpoints {
+    /// Empty: the initiator asks for the try itself.
+    #[prost(string, tag = "1")]
+    pub r#try: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub confirm: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub cancel: ::prost::alloc::string::String,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Branch {
     #[prost(string, tag = "1")]
     pub branch_id: ::prost::alloc::string::String,
+    /// Empty in a TCC.
     #[prost(string, tag = "2")]
     pub action: ::prost::alloc::string::String,
     /// Empty: nothing need be undone.
@@ -123,6 +143,9 @@ pub struct Branch {
     /// 32 bytes, or empty for all zeros.
     #[prost(bytes = "bytes", tag = "8")]
     pub fingerprint: ::prost::bytes::Bytes,
+    /// Only in a TCC.
+    #[prost(message, optional, tag = "9")]
+    pub tcc: ::core::option::Option<TccEndpoints>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Created {
@@ -264,11 +287,50 @@ pub struct Elided {
     #[prost(uint32, tag = "4")]
     pub attempts: u32,
 }
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TryRequested {
+    #[prost(uint32, tag = "1")]
+    pub branch: u32,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TryBegun {
+    #[prost(uint32, tag = "1")]
+    pub branch: u32,
+    #[prost(uint32, tag = "2")]
+    pub number: u32,
+    #[prost(int64, tag = "3")]
+    pub until_ms: i64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Completed {
+    #[prost(uint32, tag = "1")]
+    pub branch: u32,
+    #[prost(enumeration = "Operation", tag = "2")]
+    pub operation: i32,
+    #[prost(oneof = "completed::End", tags = "3, 4")]
+    pub end: ::core::option::Option<completed::End>,
+}
+/// Nested message and enum types in `Completed`.
+pub mod completed {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum End {
+        #[prost(message, tag = "3")]
+        Success(super::Success),
+        #[prost(message, tag = "4")]
+        Failure(super::Failure),
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Hurried {
+    #[prost(uint32, tag = "1")]
+    pub branch: u32,
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Mode {
     Unspecified = 0,
     Saga = 1,
+    Tcc = 2,
 }
 impl Mode {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -279,6 +341,7 @@ impl Mode {
         match self {
             Self::Unspecified => "MODE_UNSPECIFIED",
             Self::Saga => "MODE_SAGA",
+            Self::Tcc => "MODE_TCC",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -286,6 +349,7 @@ impl Mode {
         match value {
             "MODE_UNSPECIFIED" => Some(Self::Unspecified),
             "MODE_SAGA" => Some(Self::Saga),
+            "MODE_TCC" => Some(Self::Tcc),
             _ => None,
         }
     }
@@ -325,6 +389,9 @@ pub enum Operation {
     Unspecified = 0,
     Action = 1,
     Compensation = 2,
+    Try = 3,
+    Confirm = 4,
+    Cancel = 5,
 }
 impl Operation {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -336,6 +403,9 @@ impl Operation {
             Self::Unspecified => "OPERATION_UNSPECIFIED",
             Self::Action => "OPERATION_ACTION",
             Self::Compensation => "OPERATION_COMPENSATION",
+            Self::Try => "OPERATION_TRY",
+            Self::Confirm => "OPERATION_CONFIRM",
+            Self::Cancel => "OPERATION_CANCEL",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -344,6 +414,9 @@ impl Operation {
             "OPERATION_UNSPECIFIED" => Some(Self::Unspecified),
             "OPERATION_ACTION" => Some(Self::Action),
             "OPERATION_COMPENSATION" => Some(Self::Compensation),
+            "OPERATION_TRY" => Some(Self::Try),
+            "OPERATION_CONFIRM" => Some(Self::Confirm),
+            "OPERATION_CANCEL" => Some(Self::Cancel),
             _ => None,
         }
     }

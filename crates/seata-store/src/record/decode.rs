@@ -6,8 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use seata_core::{
     AbortCause, Answered, AttemptId, BranchDefinition, BranchId, BranchIndex, BranchOptions,
-    ContentType, Definition, End, Endpoint, Event, Fact, FencingToken, Fingerprint, Header, Mode,
-    Operation, Options, Order, Outcome, Payload, Reason, RetryPolicy, UnixMillis,
+    CompletionEnd, ContentType, Definition, End, Endpoint, Endpoints, Event, Fact, FencingToken,
+    Fingerprint, Header, Mode, Operation, Options, Order, Outcome, Payload, Reason, RetryPolicy,
+    UnixMillis,
 };
 
 use crate::generated as proto;
@@ -74,6 +75,22 @@ fn fact(fact: Stored) -> Result<Fact, ReadError> {
             calls: elided.calls,
             attempts: elided.attempts,
         },
+        Stored::TryRequested(asked) => Fact::TryRequested {
+            branch: BranchIndex(asked.branch),
+        },
+        Stored::TryBegun(begun) => Fact::TryBegun {
+            branch: BranchIndex(begun.branch),
+            number: begun.number,
+            until: UnixMillis(begun.until_ms),
+        },
+        Stored::Completed(completed) => Fact::Completed {
+            branch: BranchIndex(completed.branch),
+            operation: operation(completed.operation)?,
+            end: completion(completed.end.ok_or(UNKNOWN)?),
+        },
+        Stored::Hurried(hurried) => Fact::Hurried {
+            branch: BranchIndex(hurried.branch),
+        },
     })
 }
 
@@ -81,6 +98,7 @@ fn definition(created: proto::Created) -> Result<Definition, ReadError> {
     Ok(Definition {
         mode: match proto::Mode::try_from(created.mode) {
             Ok(proto::Mode::Saga) => Mode::Saga,
+            Ok(proto::Mode::Tcc) => Mode::Tcc,
             Ok(proto::Mode::Unspecified) | Err(_) => return Err(UNKNOWN),
         },
         branches: created
@@ -95,15 +113,20 @@ fn definition(created: proto::Created) -> Result<Definition, ReadError> {
 }
 
 fn branch(branch: proto::Branch) -> Result<BranchDefinition, ReadError> {
-    let endpoint = |text: &str| Endpoint::parse(text).map_err(ReadError::damaged);
     let branch_id = |text: &str| BranchId::parse(text).map_err(ReadError::damaged);
     let given = branch.options.unwrap_or_default();
     Ok(BranchDefinition {
         branch_id: branch_id(&branch.branch_id)?,
-        action: endpoint(&branch.action)?,
-        compensation: match branch.compensation.as_str() {
-            "" => None,
-            text => Some(endpoint(text)?),
+        endpoints: match branch.tcc {
+            None => Endpoints::Saga {
+                action: endpoint(&branch.action)?,
+                compensation: endpoint_or_none(&branch.compensation)?,
+            },
+            Some(tcc) => Endpoints::Tcc {
+                try_: endpoint_or_none(&tcc.r#try)?,
+                confirm: endpoint(&tcc.confirm)?,
+                cancel: endpoint(&tcc.cancel)?,
+            },
         },
         payload: branch.payload.map(payload),
         after: branch
@@ -120,6 +143,17 @@ fn branch(branch: proto::Branch) -> Result<BranchDefinition, ReadError> {
         },
         fingerprint: fingerprint(&branch.fingerprint)?,
     })
+}
+
+fn endpoint(text: &str) -> Result<Endpoint, ReadError> {
+    Endpoint::parse(text).map_err(ReadError::damaged)
+}
+
+fn endpoint_or_none(text: &str) -> Result<Option<Endpoint>, ReadError> {
+    match text {
+        "" => Ok(None),
+        text => endpoint(text).map(Some),
+    }
 }
 
 fn options(options: proto::Options) -> Result<Options, ReadError> {
@@ -221,7 +255,20 @@ fn operation(operation: i32) -> Result<Operation, ReadError> {
     match proto::Operation::try_from(operation) {
         Ok(proto::Operation::Action) => Ok(Operation::Action),
         Ok(proto::Operation::Compensation) => Ok(Operation::Compensation),
+        Ok(proto::Operation::Try) => Ok(Operation::Try),
+        Ok(proto::Operation::Confirm) => Ok(Operation::Confirm),
+        Ok(proto::Operation::Cancel) => Ok(Operation::Cancel),
         Ok(proto::Operation::Unspecified) | Err(_) => Err(UNKNOWN),
+    }
+}
+
+fn completion(end: proto::completed::End) -> CompletionEnd {
+    use proto::completed::End as Stored;
+    match end {
+        Stored::Success(_) => CompletionEnd::Succeeded,
+        Stored::Failure(failure) => CompletionEnd::Failed {
+            reason: Reason::new(&failure.reason),
+        },
     }
 }
 

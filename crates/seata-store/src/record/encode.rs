@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use seata_core::{
-    AbortCause, Answered, BranchDefinition, ContentType, Definition, End, Event, Fact, Fingerprint,
-    Header, Mode, Operation, Options, Order, Outcome, Payload,
+    AbortCause, Answered, BranchDefinition, CompletionEnd, ContentType, Definition, End, Endpoints,
+    Event, Fact, Fingerprint, Header, Mode, Operation, Options, Order, Outcome, Payload,
 };
 
 use crate::generated as proto;
@@ -70,6 +70,28 @@ fn fact(fact: &Fact) -> Stored {
             calls: *calls,
             attempts: *attempts,
         }),
+        Fact::TryRequested { branch } => {
+            Stored::TryRequested(proto::TryRequested { branch: branch.0 })
+        }
+        Fact::TryBegun {
+            branch,
+            number,
+            until,
+        } => Stored::TryBegun(proto::TryBegun {
+            branch: branch.0,
+            number: *number,
+            until_ms: until.0,
+        }),
+        Fact::Completed {
+            branch,
+            operation,
+            end,
+        } => Stored::Completed(proto::Completed {
+            branch: branch.0,
+            operation: self::operation(*operation).into(),
+            end: Some(completion(end)),
+        }),
+        Fact::Hurried { branch } => Stored::Hurried(proto::Hurried { branch: branch.0 }),
     }
 }
 
@@ -77,6 +99,7 @@ fn created(definition: &Definition) -> proto::Created {
     proto::Created {
         mode: match definition.mode {
             Mode::Saga => proto::Mode::Saga.into(),
+            Mode::Tcc => proto::Mode::Tcc.into(),
         },
         branches: definition
             .branches
@@ -97,14 +120,25 @@ fn branch(branch: &BranchDefinition) -> proto::Branch {
         retry_max_ms: options.retry_interval_max.map(millis),
         max_attempts: options.max_attempts,
     };
+    let text = |operation| {
+        branch
+            .endpoint(operation)
+            .map(ToString::to_string)
+            .unwrap_or_default()
+    };
+    let tcc = match &branch.endpoints {
+        Endpoints::Saga { .. } => None,
+        Endpoints::Tcc { .. } => Some(proto::TccEndpoints {
+            r#try: text(Operation::Try),
+            confirm: text(Operation::Confirm),
+            cancel: text(Operation::Cancel),
+        }),
+    };
     proto::Branch {
         branch_id: branch.branch_id.to_string(),
-        action: branch.action.to_string(),
-        compensation: branch
-            .compensation
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
+        action: text(Operation::Action),
+        compensation: text(Operation::Compensation),
+        tcc,
         payload: branch.payload.as_ref().map(payload),
         after: branch.after.iter().map(ToString::to_string).collect(),
         headers: headers(&branch.headers),
@@ -196,6 +230,19 @@ fn operation(operation: Operation) -> proto::Operation {
     match operation {
         Operation::Action => proto::Operation::Action,
         Operation::Compensation => proto::Operation::Compensation,
+        Operation::Try => proto::Operation::Try,
+        Operation::Confirm => proto::Operation::Confirm,
+        Operation::Cancel => proto::Operation::Cancel,
+    }
+}
+
+fn completion(end: &CompletionEnd) -> proto::completed::End {
+    use proto::completed::End as Stored;
+    match end {
+        CompletionEnd::Succeeded => Stored::Success(proto::Success {}),
+        CompletionEnd::Failed { reason } => Stored::Failure(proto::Failure {
+            reason: reason.to_string(),
+        }),
     }
 }
 

@@ -56,7 +56,7 @@ fn a_newer_schema_version_is_refused_by_number_wherever_it_stands() {
 #[test]
 fn a_fact_that_this_server_does_not_know_is_refused_and_not_skipped() {
     unknown_meaning(&[]);
-    unknown_meaning(&far_field(17, &[]));
+    unknown_meaning(&far_field(21, &[]));
 }
 
 #[test]

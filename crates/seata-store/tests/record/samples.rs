@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use seata_core::{
     AbortCause, Answered, AttemptId, BranchDefinition, BranchId, BranchIndex, BranchOptions,
-    ContentType, Definition, End, Endpoint, Event, Fact, FencingToken, Fingerprint, Header, Mode,
-    Operation, Options, Order, Outcome, Payload, Reason, RetryPolicy, UnixMillis,
+    CompletionEnd, ContentType, Definition, End, Endpoint, Endpoints, Event, Fact, FencingToken,
+    Fingerprint, Header, Mode, Operation, Options, Order, Outcome, Payload, Reason, RetryPolicy,
+    UnixMillis,
 };
 
 fn reason() -> Reason {
@@ -30,8 +31,10 @@ fn payload(content_type: ContentType) -> Payload {
 pub(crate) fn branch(id: &str) -> BranchDefinition {
     BranchDefinition {
         branch_id: BranchId::parse(id).unwrap(),
-        action: Endpoint::parse("http://a/do").unwrap(),
-        compensation: None,
+        endpoints: Endpoints::Saga {
+            action: Endpoint::parse("http://a/do").unwrap(),
+            compensation: None,
+        },
         payload: None,
         after: Vec::new(),
         headers: Vec::new(),
@@ -42,7 +45,10 @@ pub(crate) fn branch(id: &str) -> BranchDefinition {
 
 fn full_branch() -> BranchDefinition {
     BranchDefinition {
-        compensation: Some(Endpoint::parse("https://a:8443/undo?x=1").unwrap()),
+        endpoints: Endpoints::Saga {
+            action: Endpoint::parse("http://a/do").unwrap(),
+            compensation: Some(Endpoint::parse("https://a:8443/undo?x=1").unwrap()),
+        },
         payload: Some(payload(ContentType::Other("text/plain".into()))),
         after: vec![BranchId::parse("a").unwrap()],
         headers: vec![header()],
@@ -54,6 +60,17 @@ fn full_branch() -> BranchDefinition {
         },
         fingerprint: Fingerprint([7; 32]),
         ..branch("b")
+    }
+}
+
+fn tcc_branch(id: &str, try_: Option<&str>) -> BranchDefinition {
+    BranchDefinition {
+        endpoints: Endpoints::Tcc {
+            try_: try_.map(|text| Endpoint::parse(text).unwrap()),
+            confirm: Endpoint::parse("http://b/confirm").unwrap(),
+            cancel: Endpoint::parse("http://b/cancel").unwrap(),
+        },
+        ..branch(id)
     }
 }
 
@@ -150,6 +167,33 @@ pub(crate) fn events() -> Vec<Event> {
             operation: Operation::Action,
             calls: 150,
             attempts: 100,
+        },
+        Fact::Created(Arc::new(Definition {
+            mode: Mode::Tcc,
+            ..definition(vec![tcc_branch("a", None)])
+        })),
+        Fact::BranchAdded(Arc::new(tcc_branch("b", Some("http://b/try")))),
+        Fact::TryRequested { branch: branch_b },
+        Fact::TryBegun {
+            branch: branch_b,
+            number: 2,
+            until: UnixMillis(1_700_000_003_000),
+        },
+        Fact::Completed {
+            branch: branch_b,
+            operation: Operation::Try,
+            end: CompletionEnd::Succeeded,
+        },
+        Fact::Completed {
+            branch: branch_b,
+            operation: Operation::Confirm,
+            end: CompletionEnd::Failed { reason: reason() },
+        },
+        Fact::Hurried { branch: branch_b },
+        Fact::Skipped {
+            branch: branch_b,
+            operation: Operation::Cancel,
+            reason: reason(),
         },
     ];
     (1..)

@@ -6,8 +6,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use seata_core::{
     AbortCause, Answered, AttemptId, BranchDefinition, BranchId, BranchIndex, BranchOptions,
-    ContentType, Definition, End, Endpoint, Event, Fact, FencingToken, Fingerprint, Header, Mode,
-    Operation, Options, Order, Outcome, Payload, Reason, RetryPolicy, UnixMillis,
+    CompletionEnd, ContentType, Definition, End, Endpoint, Endpoints, Event, Fact, FencingToken,
+    Fingerprint, Header, Mode, Operation, Options, Order, Outcome, Payload, Reason, RetryPolicy,
+    UnixMillis,
 };
 
 /// Small numbers, which fit together, and any.
@@ -84,16 +85,32 @@ fn branch_options() -> impl Strategy<Value = BranchOptions> {
     )
 }
 
+fn called() -> impl Strategy<Value = Endpoints> {
+    let saga = (endpoints(), prop::option::of(endpoints())).prop_map(|(action, compensation)| {
+        Endpoints::Saga {
+            action,
+            compensation,
+        }
+    });
+    let tcc = (prop::option::of(endpoints()), endpoints(), endpoints()).prop_map(
+        |(try_, confirm, cancel)| Endpoints::Tcc {
+            try_,
+            confirm,
+            cancel,
+        },
+    );
+    prop_oneof![saga, tcc]
+}
+
 fn branches() -> impl Strategy<Value = Arc<BranchDefinition>> {
     let named = (branch_ids(), prop::collection::vec(branch_ids(), 0..3));
-    let called = (endpoints(), prop::option::of(endpoints()));
+    let called = called();
     let sent = (prop::option::of(payloads()), headers());
     (named, called, sent, branch_options(), fingerprints()).prop_map(
-        |((branch_id, after), (action, compensation), (payload, headers), options, fingerprint)| {
+        |((branch_id, after), endpoints, (payload, headers), options, fingerprint)| {
             Arc::new(BranchDefinition {
                 branch_id,
-                action,
-                compensation,
+                endpoints,
                 payload,
                 after,
                 headers,
@@ -131,10 +148,15 @@ fn definitions() -> impl Strategy<Value = Arc<Definition>> {
         1 => prop::collection::vec(branches(), 0..4),
     ];
     let payload = prop::option::of(payloads());
-    (branches, options(), payload, fingerprints()).prop_map(
-        |(branches, options, payload, fingerprint)| {
+    let mode = prop::sample::select(&Mode::ALL[..]);
+    (mode, branches, options(), payload, fingerprints()).prop_map(
+        |(mode, mut branches, options, payload, fingerprint)| {
+            // Mostly all of one mode, as a server writes them.
+            if branches.len() < 3 {
+                branches.retain(|branch| branch.endpoints.mode() == mode);
+            }
             Arc::new(Definition {
-                mode: Mode::Saga,
+                mode,
                 branches,
                 options,
                 payload,
@@ -156,7 +178,7 @@ fn in_order(mut branches: Vec<Arc<BranchDefinition>>) -> Vec<Arc<BranchDefinitio
 }
 
 fn operations() -> impl Strategy<Value = Operation> {
-    prop_oneof![Just(Operation::Action), Just(Operation::Compensation)]
+    prop::sample::select(&Operation::ALL[..])
 }
 
 fn outcomes() -> impl Strategy<Value = Outcome> {
@@ -195,6 +217,13 @@ fn causes() -> impl Strategy<Value = AbortCause> {
     ]
 }
 
+fn completions() -> impl Strategy<Value = CompletionEnd> {
+    prop_oneof![
+        Just(CompletionEnd::Succeeded),
+        reasons().prop_map(|reason| CompletionEnd::Failed { reason }),
+    ]
+}
+
 fn facts() -> impl Strategy<Value = Fact> {
     let ends = prop_oneof![Just(End::Committed), Just(End::Aborted)];
     let compensate = prop::collection::vec(indexes(), 0..3);
@@ -215,6 +244,13 @@ fn facts() -> impl Strategy<Value = Fact> {
         1 => (indexes(), operations(), reasons())
             .prop_map(|(branch, operation, reason)| Fact::Skipped { branch, operation, reason }),
         1 => (ends, reasons()).prop_map(|(to, reason)| Fact::Forced { to, reason }),
+        2 => indexes().prop_map(|branch| Fact::TryRequested { branch }),
+        2 => (indexes(), counts(), times())
+            .prop_map(|(branch, number, until)| Fact::TryBegun { branch, number, until }),
+        1 => (indexes(), operations(), completions()).prop_map(
+            |(branch, operation, end)| Fact::Completed { branch, operation, end }
+        ),
+        1 => indexes().prop_map(|branch| Fact::Hurried { branch }),
         1 => (indexes(), operations(), counts(), counts()).prop_map(
             |(branch, operation, calls, attempts)| Fact::Elided {
                 branch,

@@ -138,6 +138,7 @@ impl World {
             (Operation::Action, Effect::Later) => ledger.on_the_way += 1,
             (Operation::Compensation, Effect::Now | Effect::Later) => ledger.undo(),
             (Operation::Action | Operation::Compensation, Effect::Never) => {}
+            (Operation::Try | Operation::Confirm | Operation::Cancel, _) => stray(operation),
         }
     }
 
@@ -183,6 +184,7 @@ impl World {
                     let ready = overridden || self.all_behind_undone(branch);
                     assert!(ready, "b{branch} is undone before what comes after it");
                 }
+                Operation::Try | Operation::Confirm | Operation::Cancel => stray(call.operation),
             }
         }
     }
@@ -203,7 +205,12 @@ impl World {
 
     fn is_compensated(&self, branch: usize) -> bool {
         let index = BranchIndex(u32::try_from(branch).unwrap());
-        self.saga.txn.branch(index).unwrap().compensation.is_some()
+        self.saga
+            .txn
+            .branch(index)
+            .unwrap()
+            .endpoint(Operation::Compensation)
+            .is_some()
     }
 
     /// The faults stop: each call is answered for good, time passes, and an operator retries what is stuck.
@@ -216,6 +223,7 @@ impl World {
             match self.flight(0) {
                 Some((_, Operation::Action)) => self.answer(0, action, Effect::Never),
                 Some((_, Operation::Compensation)) => self.answer(0, Said::Success, Effect::Never),
+                Some((_, operation)) => stray(operation),
                 None if self.saga.txn.status() == Status::Stuck => {
                     self.play(&Move::Retry { pick: None });
                 }
@@ -276,4 +284,8 @@ impl World {
             on_the_way: 0,
         };
     }
+}
+
+fn stray(operation: Operation) -> ! {
+    panic!("a saga never calls {operation}")
 }
