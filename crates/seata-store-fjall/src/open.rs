@@ -28,6 +28,9 @@ pub enum OpenError {
         "the data folder {0} is in use by another process: stop it, or choose another folder (SEATA_DATA_DIR)"
     )]
     InUse(PathBuf),
+    /// Something else has the folder's name.
+    #[error("the data folder {0} is not a folder: choose another one (SEATA_DATA_DIR)")]
+    NotAFolder(PathBuf),
     /// The folder can't be used.
     #[error("the data folder {folder} can't be used: {why}")]
     Folder {
@@ -97,7 +100,7 @@ pub(crate) fn open(folder: &Path) -> Result<(Files, Index), OpenError> {
         folder: folder.to_owned(),
         why,
     };
-    fs::create_dir_all(folder).map_err(unusable)?;
+    make(folder)?;
     let lock = lock(folder)?;
     let path = folder.join("fjall");
     if let Err(damage) = damage::check(&path).map_err(unusable)? {
@@ -136,6 +139,18 @@ pub(crate) fn open(folder: &Path) -> Result<(Files, Index), OpenError> {
         _lock: lock,
     };
     Ok((files, index))
+}
+
+/// Makes the folder if it isn't there.
+fn make(folder: &Path) -> Result<(), OpenError> {
+    match fs::create_dir_all(folder) {
+        Ok(()) => Ok(()),
+        Err(_) if folder.exists() => Err(OpenError::NotAFolder(folder.to_owned())),
+        Err(why) => Err(OpenError::Folder {
+            folder: folder.to_owned(),
+            why,
+        }),
+    }
 }
 
 /// Makes the names of the folder and of what is in it durable, as fjall does for its own: a new folder would be gone after

@@ -142,6 +142,17 @@ fn child_opens() {
 }
 
 #[test]
+fn a_file_where_the_folder_should_be_is_refused_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("data");
+    std::fs::write(&file, "mine").unwrap();
+    let error = open(&file).map(drop).unwrap_err();
+    assert!(matches!(error, OpenError::NotAFolder(_)), "{error}");
+    assert!(error.to_string().contains("is not a folder"), "{error}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
+}
+
+#[test]
 fn a_folder_in_use_is_refused_within_the_process_and_by_another() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).unwrap();
