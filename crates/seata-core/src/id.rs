@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 /// Says why a text is no id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{} {}", self.what(), self.why())]
 pub enum IdError {
     /// The text is empty.
-    #[error("{what} is empty: give 1 to {max} characters of A-Z a-z 0-9 . _ : -")]
     Empty {
         /// Which id was parsed.
         what: &'static str,
@@ -15,7 +15,6 @@ pub enum IdError {
         max: usize,
     },
     /// The text is longer than allowed.
-    #[error("{what} has {len} characters: give at most {max}")]
     TooLong {
         /// Which id was parsed.
         what: &'static str,
@@ -25,7 +24,6 @@ pub enum IdError {
         max: usize,
     },
     /// The text holds a character that is not allowed.
-    #[error("{what} holds {found:?} at position {at}: allowed are A-Z a-z 0-9 . _ : -")]
     Character {
         /// Which id was parsed.
         what: &'static str,
@@ -35,6 +33,37 @@ pub enum IdError {
         at: usize,
     },
 }
+
+impl IdError {
+    /// Answers which id was parsed.
+    #[must_use]
+    pub const fn what(&self) -> &'static str {
+        match self {
+            Self::Empty { what, .. }
+            | Self::TooLong { what, .. }
+            | Self::Character { what, .. } => what,
+        }
+    }
+
+    /// Says what is wrong without naming the id, for texts that say already where it stands.
+    #[must_use]
+    pub fn why(&self) -> String {
+        match self {
+            Self::Empty { max, .. } => {
+                format!("is empty: give 1 to {max} characters of {ALLOWED}")
+            }
+            Self::TooLong { len, max, .. } => {
+                format!("has {len} characters: give at most {max}")
+            }
+            Self::Character { found, at, .. } => {
+                format!("holds {found:?} at position {at}: allowed are {ALLOWED}")
+            }
+        }
+    }
+}
+
+/// The characters of an id, as people read them.
+const ALLOWED: &str = "A-Z a-z 0-9 . _ : -";
 
 fn parse(what: &'static str, max: usize, text: &str) -> Result<Arc<str>, IdError> {
     if text.is_empty() {
@@ -138,5 +167,18 @@ mod tests {
         ));
         assert!(BranchId::parse(&"b".repeat(64)).is_ok());
         assert!(BranchId::parse(&"b".repeat(65)).is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_the_name_of_the_id_and_without() {
+        let error = Gid::parse("").expect_err("no id is empty");
+        assert_eq!(error.what(), "gid");
+        assert!(error.why().starts_with("is empty: give 1 to 128"));
+        assert_eq!(error.to_string(), format!("gid {}", error.why()));
+        let long = BranchId::parse(&"b".repeat(65)).expect_err("too long");
+        assert_eq!(
+            long.to_string(),
+            "branch_id has 65 characters: give at most 64"
+        );
     }
 }
