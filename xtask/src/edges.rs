@@ -18,7 +18,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("seata-store-conformance", &["seata-core", "seata-store"]),
     ("seata-engine", &["seata-core", "seata-store"]),
     ("seata-executor", &["seata-core", "seata-engine"]),
-    ("seata-http", &["seata-core", "seata-store", "seata-engine"]),
+    (
+        "seata-service",
+        &["seata-core", "seata-store", "seata-engine"],
+    ),
+    (
+        "seata-http",
+        &["seata-core", "seata-store", "seata-engine", "seata-service"],
+    ),
     (
         "seata-sim",
         &[
@@ -36,6 +43,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "seata-store-fjall",
             "seata-engine",
             "seata-executor",
+            "seata-service",
             "seata-http",
         ],
     ),

@@ -9,7 +9,8 @@ use anyhow::{Context, Result};
 use metrics_exporter_prometheus::PrometheusHandle;
 use seata_engine::{Config, Engine, SystemClock};
 use seata_executor::{Executor, ExecutorConfig};
-use seata_http::{Api, ApiConfig, Defaults, Limits, LocalEndpoints, ServeConfig, serve};
+use seata_http::{Api, ApiConfig, ServeConfig, serve};
+use seata_service::{Defaults, Limits, LocalEndpoints, Rules, Service};
 use seata_store::Owner;
 use seata_store_fjall::{FjallOptions, FjallStore};
 use tokio::net::TcpListener;
@@ -34,7 +35,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Opens the store, goes on with what is open, and listens.
+    /// Takes the port, opens the store, goes on with what is open, and serves.
     ///
     /// # Errors
     /// The folder or the address can't be used.
@@ -42,9 +43,10 @@ impl Server {
         let open_max = descriptors::raise();
         let shares = Shares::of(settings, open_max);
         shares.warn(settings, open_max);
-        let store = open_store(settings)?;
+        // First the port: where it is taken, no folder is made and no store is touched.
         let listener = listen(settings).await?;
         let address = listener.local_addr()?;
+        let store = open_store(settings)?;
         let executor = Executor::new(ExecutorConfig {
             calls_in_flight_max: shares.calls_in_flight_max,
             calls_in_flight_per_destination_max: shares.calls_per_destination_max,
@@ -62,7 +64,11 @@ impl Server {
         beside.spawn(housekeeping::watch_disk(store.clone(), engine.clone()));
         beside.spawn(housekeeping::purge(store, settings.retention_secs));
         let render = Arc::new(move || metrics.render());
-        let api = Api::new(engine.clone(), api_config(settings), render);
+        let service = Service::new(engine.clone(), rules(settings));
+        let config = ApiConfig {
+            version: env!("CARGO_PKG_VERSION"),
+        };
+        let api = Api::new(service, config, render);
         let (stop, stopped) = oneshot::channel();
         let config = ServeConfig {
             connections_max: shares.connections_max,
@@ -139,8 +145,8 @@ fn engine_config(settings: &Settings) -> Config {
     }
 }
 
-fn api_config(settings: &Settings) -> ApiConfig {
-    ApiConfig {
+fn rules(settings: &Settings) -> Rules {
+    Rules {
         defaults: Defaults {
             request_timeout: settings.request_timeout_secs,
             retry_interval: settings.retry_interval_secs,
@@ -156,6 +162,5 @@ fn api_config(settings: &Settings) -> ApiConfig {
             payload_bytes_max: settings.payload_bytes_max,
         },
         local: LocalEndpoints::Refused,
-        version: env!("CARGO_PKG_VERSION"),
     }
 }

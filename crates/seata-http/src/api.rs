@@ -1,4 +1,4 @@
-//! The API over one engine: its limits, its routes.
+//! The API over one service: its routes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,62 +6,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use axum::extract::Request;
 use axum::routing::{get_service, post_service};
-use seata_engine::Engine;
-use tower::Service;
+use seata_service::Service;
+use tower::Service as _;
 
 use crate::body::Bodies;
-use crate::defaults::Defaults;
 use crate::endpoint::Endpoint;
 use crate::meters::{Meters, Route, Verb};
-use crate::resolve::Rules;
 use crate::routes::handler;
 
 /// Renders the metrics of this process as Prometheus text.
 pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
 
-/// The most that a client may send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Of a body.
-    pub body_bytes_max: usize,
-    /// Of one payload: the JSON text, or the decoded bytes.
-    pub payload_bytes_max: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            body_bytes_max: 4 << 20,
-            payload_bytes_max: 1 << 20,
-        }
-    }
-}
-
-/// Whether branches may name handlers within this process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LocalEndpoints {
-    /// An embedding program registered some.
-    Allowed,
-    /// There are none: a `local://` endpoint is refused.
-    Refused,
-}
-
-/// How the API answers.
-#[derive(Debug, Clone)]
+/// How the API answers, beside what the service decides.
+#[derive(Debug, Clone, Default)]
 pub struct ApiConfig {
-    /// What options leave out.
-    pub defaults: Defaults,
-    /// The most that a client may send.
-    pub limits: Limits,
-    /// Whether branches may name handlers within this process.
-    pub local: LocalEndpoints,
     /// What `/health` says.
     pub version: &'static str,
 }
 
-/// The API over one engine.
+/// The API over one service.
 pub struct Api {
-    pub(crate) engine: Engine,
+    pub(crate) service: Service,
     pub(crate) config: ApiConfig,
     pub(crate) render: Render,
     pub(crate) meters: Meters,
@@ -72,10 +37,10 @@ pub struct Api {
 impl Api {
     /// Makes the API.
     #[must_use]
-    pub fn new(engine: Engine, config: ApiConfig, render: Render) -> Arc<Self> {
+    pub fn new(service: Service, config: ApiConfig, render: Render) -> Arc<Self> {
         Arc::new(Self {
-            bodies: Bodies::new(config.limits.body_bytes_max),
-            engine,
+            bodies: Bodies::new(service.rules().limits.body_bytes_max),
+            service,
             config,
             render,
             meters: Meters::new(),
@@ -90,14 +55,6 @@ impl Api {
 
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn rules(&self) -> Rules<'_> {
-        Rules {
-            limits: self.config.limits,
-            local: self.config.local,
-            defaults: &self.config.defaults,
-        }
     }
 
     /// Makes the router of all routes.

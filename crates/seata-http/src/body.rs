@@ -9,10 +9,8 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http_body_util::BodyExt;
+use seata_service::{ErrorCode, Problem};
 use tokio::sync::{Semaphore, SemaphorePermit};
-
-use crate::code::ErrorCode;
-use crate::problem::Problem;
 
 /// How long a client may take to send its body: a connection that is half asked holds a place.
 const BODY_WITHIN: Duration = Duration::from_secs(60);
@@ -220,7 +218,7 @@ mod tests {
         let request = request.body(Body::from_stream(pieces)).unwrap();
         let bodies = Bodies::new(8);
         let problem = bodies.take(request).await.err().unwrap();
-        assert_eq!(problem.status(), 413);
+        assert_eq!(problem.code, ErrorCode::PayloadTooLarge);
         read.load(Ordering::Relaxed)
     }
 

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use seata_core::Status;
+use seata_service::Defaults;
 
-use crate::defaults::Defaults;
 use crate::meters::{Route, Verb};
 use crate::parse::bodies::{BranchBody, BranchOptionsBody, OptionsBody, TransactionBody};
 

@@ -11,12 +11,12 @@ use std::time::Instant;
 use axum::extract::Request;
 use axum::response::Response;
 use futures_util::FutureExt;
+use seata_service::{ErrorCode, Problem};
 use tower::Service;
 
 use crate::api::Api;
-use crate::code::ErrorCode;
 use crate::meters::Route;
-use crate::problem::Problem;
+use crate::problem::respond;
 
 /// What a handler gives.
 pub(crate) type Answer = Result<Response, Problem>;
@@ -53,7 +53,7 @@ impl Service<Request> for Endpoint {
                     "the server made a mistake: see its log",
                 ))
             });
-            let response = answer.unwrap_or_else(Problem::into_response);
+            let response = answer.unwrap_or_else(|problem| respond(&problem));
             api.meters
                 .answered(route, response.status(), begun.elapsed());
             Ok(response)

@@ -1,18 +1,14 @@
-//! The HTTP transport: translates requests to engine calls and their outcomes to answers.
+//! The HTTP transport: reads requests for `seata-service` and renders what it answers.
 //!
 //! The only crate that knows HTTP status codes towards clients. It decides nothing about transactions, keeps no state
 //! of them and starts no tasks but connections: what is accepted lives in the engine, and a request that is refused
 //! here has changed nothing.
 //!
-//! A server makes an [`Api`] over its engine, takes its [`Api::router`] and gives it to [`serve`].
+//! A server makes an [`Api`] over its service, takes its [`Api::router`] and gives it to [`serve`].
 
 mod answer;
 mod api;
 mod body;
-mod canonical;
-mod code;
-mod content;
-mod defaults;
 #[cfg(test)]
 mod documented;
 mod endpoint;
@@ -20,13 +16,13 @@ mod meters;
 mod parse;
 mod problem;
 mod query;
-mod resolve;
+mod read;
 mod routes;
 mod serve;
 
-pub use api::{Api, ApiConfig, Limits, LocalEndpoints, Render};
-pub use code::ErrorCode;
-pub use defaults::Defaults;
+pub use api::{Api, ApiConfig, Render};
+pub use problem::status_of;
+pub use seata_service::{Defaults, ErrorCode, Limits, LocalEndpoints, Rules, Service};
 pub use serve::{ServeConfig, serve};
 
 /// Reads the same bytes as each body that a route takes, and answers the refusals as they would go out.

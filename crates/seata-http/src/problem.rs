@@ -1,154 +1,63 @@
-//! Why a request is refused, and the one shape in which every refusal goes out: `{error, code, details}`.
-
-use std::fmt::Display;
-use std::time::Duration;
+//! The one shape in which every refusal goes out: a status and `{error, code, details}`.
 
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
-use seata_core::{BranchId, Gid, Rejection};
-use seata_engine::EngineError;
+use seata_service::{Detail, ErrorCode, Problem};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::answer::JSON;
-use crate::code::ErrorCode;
 
-/// The longest text of an error, in bytes: it may quote what was sent.
-const TEXT_BYTES_MAX: usize = 600;
-
-/// When to come back, unless somebody knows better.
-const RETRY_DEFAULT: Duration = Duration::from_secs(1);
-
-/// When to come back to a full disk.
-const STORE_FULL_RETRY: Duration = Duration::from_secs(30);
-
-/// One fact that a program may want to read.
-#[derive(Debug, Clone, Serialize)]
-#[serde(untagged)]
-pub(crate) enum Detail {
-    Text(String),
-    Count(u64),
-    Names(Vec<String>),
-}
-
-/// A refusal.
-#[derive(Debug, Clone)]
-pub(crate) struct Problem {
-    pub(crate) code: ErrorCode,
-    text: String,
-    details: Vec<(&'static str, Detail)>,
-    retry_after: Option<Duration>,
-}
-
-impl Problem {
-    pub(crate) fn new(code: ErrorCode, text: impl Display) -> Self {
-        Self {
-            code,
-            text: cut(text.to_string()),
-            details: Vec::new(),
-            retry_after: None,
+/// Answers the HTTP status that carries a code.
+#[must_use]
+pub const fn status_of(code: ErrorCode) -> StatusCode {
+    match code {
+        ErrorCode::InvalidRequest | ErrorCode::InvalidGid => StatusCode::BAD_REQUEST,
+        ErrorCode::RouteNotFound | ErrorCode::TransactionNotFound | ErrorCode::BranchNotFound => {
+            StatusCode::NOT_FOUND
         }
-    }
-
-    /// A field of the request is wrong: says which and how to mend it.
-    pub(crate) fn field(path: impl Display, why: impl Display) -> Self {
-        Self::invalid(ErrorCode::InvalidRequest, path, why)
-    }
-
-    pub(crate) fn invalid(code: ErrorCode, path: impl Display, why: impl Display) -> Self {
-        let path = cut(path.to_string());
-        Self::new(code, format_args!("{path}: {why}")).with("field", Detail::Text(path))
-    }
-
-    pub(crate) fn too_large(what: impl Display, bytes_max: usize) -> Self {
-        let text = format_args!("{what} is larger than {bytes_max} bytes: send less");
-        let bytes_max = u64::try_from(bytes_max).unwrap_or(u64::MAX);
-        Self::new(ErrorCode::PayloadTooLarge, text).with("bytes_max", Detail::Count(bytes_max))
-    }
-
-    pub(crate) fn with(mut self, name: &'static str, detail: Detail) -> Self {
-        self.details.push((name, detail));
-        self
-    }
-
-    pub(crate) const fn after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some(wait);
-        self
-    }
-
-    /// Names the transaction, so that a client that let the server choose the gid can ask again.
-    pub(crate) fn of(self, gid: &Gid) -> Self {
-        if self.details.iter().any(|(name, _)| *name == "gid") {
-            return self;
+        ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        ErrorCode::GidConflict | ErrorCode::BranchConflict | ErrorCode::InvalidStatusTransition => {
+            StatusCode::CONFLICT
         }
-        self.with("gid", Detail::Text(gid.to_string()))
-    }
-
-    fn names(self, name: &'static str, ids: &[BranchId]) -> Self {
-        self.with(
-            name,
-            Detail::Names(ids.iter().map(ToString::to_string).collect()),
-        )
-    }
-
-    fn branch(self, branch_id: &BranchId) -> Self {
-        self.with("branch_id", Detail::Text(branch_id.to_string()))
-    }
-
-    pub(crate) fn into_response(self) -> Response {
-        let body = serde_json::to_vec(&self).unwrap_or_default();
-        let mut response = Response::new(Body::from(body));
-        *response.status_mut() = self.code.status();
-        response.headers_mut().insert(CONTENT_TYPE, JSON);
-        if let Some(value) = self.retry_after() {
-            response.headers_mut().insert(RETRY_AFTER, value);
+        ErrorCode::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorCode::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ErrorCode::Overloaded => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::RecordUnreadable | ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorCode::StoreUnavailable | ErrorCode::StoreFull | ErrorCode::Stopping => {
+            StatusCode::SERVICE_UNAVAILABLE
         }
-        response
-    }
-
-    /// Answers when to come back, in whole seconds: every 429 and 503 says it.
-    pub(crate) fn retry_after(&self) -> Option<HeaderValue> {
-        let passes = match self.code {
-            ErrorCode::Overloaded
-            | ErrorCode::StoreUnavailable
-            | ErrorCode::StoreFull
-            | ErrorCode::Stopping => Some(RETRY_DEFAULT),
-            ErrorCode::InvalidRequest
-            | ErrorCode::InvalidGid
-            | ErrorCode::RouteNotFound
-            | ErrorCode::TransactionNotFound
-            | ErrorCode::BranchNotFound
-            | ErrorCode::MethodNotAllowed
-            | ErrorCode::GidConflict
-            | ErrorCode::BranchConflict
-            | ErrorCode::InvalidStatusTransition
-            | ErrorCode::PayloadTooLarge
-            | ErrorCode::UnsupportedMediaType
-            | ErrorCode::RecordUnreadable
-            | ErrorCode::Internal => None,
-        };
-        let wait = self.retry_after.or(passes)?;
-        let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        Some(HeaderValue::from(secs.max(1)))
-    }
-
-    pub(crate) const fn status(&self) -> StatusCode {
-        self.code.status()
-    }
-
-    pub(crate) fn text(&self) -> &str {
-        &self.text
     }
 }
 
-impl Serialize for Problem {
+/// Answers a refusal.
+pub(crate) fn respond(problem: &Problem) -> Response {
+    let body = serde_json::to_vec(&ProblemJson(problem)).unwrap_or_default();
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status_of(problem.code);
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    if let Some(value) = retry_after(problem) {
+        response.headers_mut().insert(RETRY_AFTER, value);
+    }
+    response
+}
+
+/// Answers when to come back: every 429 and 503 says it.
+pub(crate) fn retry_after(problem: &Problem) -> Option<HeaderValue> {
+    problem.retry_after_secs().map(HeaderValue::from)
+}
+
+/// A refusal as JSON.
+pub(crate) struct ProblemJson<'a>(pub(crate) &'a Problem);
+
+impl Serialize for ProblemJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(3))?;
-        map.serialize_entry("error", &self.text)?;
-        map.serialize_entry("code", self.code.as_str())?;
-        map.serialize_entry("details", &Details(&self.details))?;
+        map.serialize_entry("error", self.0.text())?;
+        map.serialize_entry("code", self.0.code.as_str())?;
+        map.serialize_entry("details", &Details(self.0.details()))?;
         map.end()
     }
 }
@@ -157,97 +66,19 @@ struct Details<'a>(&'a [(&'static str, Detail)]);
 
 impl Serialize for Details<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, detail)| (name, detail)))
+        let entries = self.0.iter();
+        serializer.collect_map(entries.map(|(name, detail)| (name, DetailJson(detail))))
     }
 }
 
-fn cut(mut text: String) -> String {
-    if text.len() > TEXT_BYTES_MAX {
-        let mut end = TEXT_BYTES_MAX;
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
-        text.push('…');
-    }
-    text
-}
+struct DetailJson<'a>(&'a Detail);
 
-impl From<EngineError> for Problem {
-    fn from(error: EngineError) -> Self {
-        let text = error.to_string();
-        match error {
-            EngineError::NotFound { gid } => {
-                let why =
-                    format_args!("{text}: check the gid; one that ended may have been purged");
-                Self::new(ErrorCode::TransactionNotFound, why).of(&gid)
-            }
-            EngineError::GidConflict { gid, present } => Self::new(ErrorCode::GidConflict, text)
-                .of(&gid)
-                .with("status", Detail::Text(present.status().to_string())),
-            EngineError::Rejected { rejection, present } => {
-                let problem = rejected(&rejection, text);
-                match present {
-                    Some(present) => problem
-                        .of(&present.header.gid)
-                        .with("status", Detail::Text(present.status().to_string())),
-                    None => problem,
-                }
-            }
-            EngineError::TooManyBranches { max } => {
-                let why = format_args!("{text}: make several transactions of it");
-                let max = Detail::Count(u64::try_from(max).unwrap_or(u64::MAX));
-                Self::new(ErrorCode::InvalidRequest, why).with("branches_max", max)
-            }
-            EngineError::Overloaded { retry_after, .. } => {
-                Self::new(ErrorCode::Overloaded, text).after(retry_after)
-            }
-            EngineError::StoreUnavailable { retry_after } => {
-                Self::new(ErrorCode::StoreUnavailable, text).after(retry_after)
-            }
-            EngineError::StoreFull => Self::new(ErrorCode::StoreFull, text).after(STORE_FULL_RETRY),
-            EngineError::Stopping => {
-                Self::new(ErrorCode::Stopping, text).after(Duration::from_secs(1))
-            }
-            EngineError::Unreadable { gid } => {
-                Self::new(ErrorCode::RecordUnreadable, text).of(&gid)
-            }
-            EngineError::TooLarge => {
-                let why = format_args!("{text}: send smaller payloads, or fewer branches");
-                Self::new(ErrorCode::PayloadTooLarge, why)
-            }
-        }
-    }
-}
-
-fn rejected(rejection: &Rejection, text: String) -> Problem {
-    match rejection {
-        Rejection::BranchConflict { branch_id } => {
-            let why =
-                format_args!("{text}: choose another branch_id, or send the same content again");
-            Problem::new(ErrorCode::BranchConflict, why).branch(branch_id)
-        }
-        Rejection::BranchTwice { branch_id } => {
-            Problem::new(ErrorCode::InvalidRequest, text).branch(branch_id)
-        }
-        Rejection::AfterUnknown { branch_id, unknown } => {
-            Problem::new(ErrorCode::InvalidRequest, text)
-                .branch(branch_id)
-                .with("unknown", Detail::Text(unknown.to_string()))
-        }
-        Rejection::AfterCycle { names } => {
-            Problem::new(ErrorCode::InvalidRequest, text).names("cycle", names)
-        }
-        Rejection::NoBranches => Problem::new(ErrorCode::InvalidRequest, text),
-        Rejection::UnknownBranch { branch_id } => {
-            let why = format_args!("{text}: GET /api/tx/{{gid}} shows its branches");
-            Problem::new(ErrorCode::BranchNotFound, why).branch(branch_id)
-        }
-        Rejection::WrongStatus { .. } | Rejection::NothingToRetry => {
-            Problem::new(ErrorCode::InvalidStatusTransition, text)
-        }
-        Rejection::OperationNotOpen { branch_id, .. } => {
-            Problem::new(ErrorCode::InvalidStatusTransition, text).branch(branch_id)
+impl Serialize for DetailJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Detail::Text(text) => serializer.serialize_str(text),
+            Detail::Count(count) => serializer.serialize_u64(*count),
+            Detail::Names(names) => names.serialize(serializer),
         }
     }
 }

@@ -1,9 +1,7 @@
 //! Decodes paths and query strings, strictly: what is not valid percent-encoding of UTF-8 is refused, never guessed.
 
 use seata_core::Gid;
-
-use crate::code::ErrorCode;
-use crate::problem::Problem;
+use seata_service::{ErrorCode, Problem};
 
 /// The names and values of a query string.
 pub(crate) struct Query(Vec<(String, String)>);

@@ -19,14 +19,14 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use metrics::gauge;
+use seata_service::{ErrorCode, Problem};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tower::Service;
 
 use crate::body::discard;
-use crate::code::ErrorCode;
-use crate::problem::Problem;
+use crate::problem::respond;
 
 /// How long a client may take for the head of a request; also how long a connection may idle.
 const HEAD_WITHIN: Duration = Duration::from_secs(60);
@@ -232,7 +232,7 @@ async fn turned_away(
             let (parts, body) = request.into_parts();
             discard(&parts.headers, body).await;
             let text = "all connections are taken: try again later";
-            Problem::new(ErrorCode::Overloaded, text).into_response()
+            respond(&Problem::new(ErrorCode::Overloaded, text))
         }
     };
     response

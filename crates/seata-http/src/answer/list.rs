@@ -1,10 +1,9 @@
 //! A page of transactions: what the store knows without reading histories.
 
 use bytes::Bytes;
+use seata_service::unix_secs;
 use seata_store::Header;
 use serde::Serialize;
-
-use super::time::unix_secs;
 
 #[derive(Serialize)]
 struct HeaderJson<'a> {

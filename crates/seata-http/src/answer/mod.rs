@@ -2,15 +2,12 @@
 
 mod events;
 mod list;
-mod sentence;
 mod submitted;
-mod time;
 mod transaction;
 
 pub(crate) use events::events;
 pub(crate) use list::{headers, lines};
 pub(crate) use submitted::{accepted, ended, ordered};
-pub(crate) use time::rfc3339;
 pub(crate) use transaction::transaction;
 
 use axum::body::Body;

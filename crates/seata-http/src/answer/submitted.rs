@@ -1,7 +1,7 @@
 //! The answers to creation, submission, abort and orders.
 
-use seata_core::{Status, UnixMillis};
 use seata_engine::Snapshot;
+use seata_service::{EndWord, TransactionView};
 use serde::Serialize;
 
 use super::transaction::transaction;
@@ -32,24 +32,19 @@ pub(crate) struct Ended<'a, T> {
 }
 
 /// Renders how waiting went.
-pub(crate) fn ended(snapshot: &Snapshot, now: UnixMillis) -> Ended<'_, impl Serialize + '_> {
-    Ended {
-        status: match snapshot.status() {
-            Status::Committed => "committed",
-            Status::Aborted => "aborted",
-            Status::Stuck => "stuck",
-            Status::Prepared | Status::Submitted | Status::Aborting => "pending",
-        },
-        gid: snapshot.header.gid.as_str(),
-        transaction: transaction(snapshot, now),
-    }
+pub(crate) fn ended<'a>(view: &'a TransactionView<'a>) -> Ended<'a, impl Serialize + 'a> {
+    told(EndWord::of(view.status).as_str(), view)
 }
 
 /// Renders that an operator's order is durable.
-pub(crate) fn ordered(snapshot: &Snapshot, now: UnixMillis) -> Ended<'_, impl Serialize + '_> {
+pub(crate) fn ordered<'a>(view: &'a TransactionView<'a>) -> Ended<'a, impl Serialize + 'a> {
+    told("success", view)
+}
+
+fn told<'a>(status: &'static str, view: &'a TransactionView<'a>) -> Ended<'a, impl Serialize + 'a> {
     Ended {
-        status: "success",
-        gid: snapshot.header.gid.as_str(),
-        transaction: transaction(snapshot, now),
+        status,
+        gid: view.gid.as_str(),
+        transaction: transaction(view),
     }
 }

@@ -2,13 +2,10 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use seata_core::{BranchView, ContentType, OperationView, Payload, UnixMillis};
-use seata_engine::Snapshot;
+use seata_core::{BranchView, ContentType, OperationView, Payload, Reason};
+use seata_service::{TransactionView, rfc3339, unix_secs};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
-
-use super::sentence;
-use super::time::{rfc3339, unix_secs};
 
 #[derive(Serialize)]
 struct TransactionJson<'a> {
@@ -20,46 +17,40 @@ struct TransactionJson<'a> {
     payload_base64: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content_type: Option<&'a str>,
-    branches: Branches,
+    branches: Branches<'a>,
     created_unix: i64,
     updated_unix: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
+    reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deadline: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    attention: Option<String>,
+    attention: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     forced: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    waiting_for: Option<String>,
+    waiting_for: Option<&'a str>,
 }
 
-/// Renders a transaction. `now` is only for how long it still waits.
-pub(crate) fn transaction(snapshot: &Snapshot, now: UnixMillis) -> impl Serialize + '_ {
-    let transaction = &*snapshot.transaction;
-    let payload = transaction.payload();
-    let json = payload.and_then(as_json);
-    let bytes = payload.filter(|_| json.is_none());
+/// Renders a transaction.
+pub(crate) fn transaction<'a>(view: &'a TransactionView<'a>) -> impl Serialize + 'a {
+    let json = view.payload.and_then(as_json);
+    let bytes = view.payload.filter(|_| json.is_none());
     TransactionJson {
-        gid: snapshot.header.gid.as_str(),
-        mode: snapshot.header.mode.as_str(),
-        status: snapshot.status().as_str(),
+        gid: view.gid.as_str(),
+        mode: view.mode.as_str(),
+        status: view.status.as_str(),
         payload: json,
         payload_base64: bytes.map(|payload| BASE64_STANDARD.encode(&payload.bytes)),
         content_type: bytes.map(|payload| payload.content_type.as_str()),
-        branches: Branches(transaction.branches()),
-        created_unix: unix_secs(snapshot.header.created_at),
-        updated_unix: unix_secs(snapshot.header.updated_at),
-        reason: transaction
-            .abort_cause()
-            .map(|cause| sentence::abort_reason(transaction, cause)),
-        deadline: transaction.deadline().map(rfc3339),
-        attention: transaction
-            .attention()
-            .map(|reason| reason.as_str().to_owned()),
-        forced: transaction.overridden().map(seata_core::Reason::as_str),
-        waiting_for: sentence::waiting_for(transaction, now),
+        branches: Branches(&view.branches),
+        created_unix: unix_secs(view.created_at),
+        updated_unix: unix_secs(view.updated_at),
+        reason: view.reason.as_deref(),
+        deadline: view.deadline.map(rfc3339),
+        attention: view.attention.as_ref().map(Reason::as_str),
+        forced: view.forced.map(Reason::as_str),
+        waiting_for: view.waiting_for.as_deref(),
     }
 }
 
@@ -71,9 +62,9 @@ fn as_json(payload: &Payload) -> Option<&RawValue> {
     }
 }
 
-struct Branches(Vec<BranchView>);
+struct Branches<'a>(&'a [BranchView]);
 
-impl Serialize for Branches {
+impl Serialize for Branches<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.0.iter().map(BranchJson::new))
     }

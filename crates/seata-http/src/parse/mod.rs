@@ -6,16 +6,13 @@
 pub(crate) mod bodies;
 mod nearest;
 mod object;
-pub(crate) mod path;
 pub(crate) mod values;
 
 pub(crate) use nearest::nearest;
 
+use seata_service::{ErrorCode, Problem};
 use serde::Deserialize;
 use serde_json::error::Category;
-
-use crate::code::ErrorCode;
-use crate::problem::Problem;
 
 /// Parses a body.
 pub(crate) fn parse<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Problem> {

@@ -11,8 +11,7 @@ use crate::api::Api;
 use crate::endpoint::Answer;
 use crate::parse::bodies::{BranchBody, TransactionBody};
 use crate::parse::parse;
-use crate::problem::Problem;
-use crate::resolve::{added_branch, whole};
+use crate::read;
 
 #[derive(Serialize)]
 struct Started<'a> {
@@ -26,25 +25,28 @@ struct Added {
 
 /// Begins a transaction that is not submitted yet.
 pub(super) async fn start(api: Arc<Api>, request: Request) -> Answer {
+    let service = &api.service;
     let body = api.bodies.take(request).await?;
-    let asked = parse::<TransactionBody<'_>>(&body)
-        .and_then(|body| whole(body, api.rules(), api.engine.now()))?;
+    let whole = parse::<TransactionBody<'_>>(&body)
+        .and_then(read::transaction)
+        .and_then(|asked| asked.resolve(service.rules(), service.now()))?;
     let room = body.into_room();
-    let gid = asked.gid;
-    let begun = api.engine.begin(gid.clone(), asked.definition).await;
+    let begun = service.start(whole).await;
     drop(room);
-    begun.map_err(|error| Problem::from(error).of(&gid))?;
+    let gid = begun?.header.gid;
     Ok(json(StatusCode::OK, &Started { gid: gid.as_str() }))
 }
 
 /// Adds a branch to a transaction that is not submitted yet.
 pub(super) async fn add_branch(api: Arc<Api>, request: Request) -> Answer {
+    let service = &api.service;
     let body = api.bodies.take(request).await?;
-    let (gid, branch) =
-        parse::<BranchBody<'_>>(&body).and_then(|body| added_branch(body, api.rules()))?;
+    let added = parse::<BranchBody<'_>>(&body)
+        .and_then(read::added_branch)
+        .and_then(|asked| asked.resolve(service.rules()))?;
     let room = body.into_room();
-    let added = api.engine.add_branch(gid.clone(), branch).await;
+    let snapshot = service.add_branch(added).await;
     drop(room);
-    added.map_err(|error| Problem::from(error).of(&gid))?;
+    snapshot?;
     Ok(json(StatusCode::OK, &Added { status: "success" }))
 }

@@ -9,17 +9,13 @@ use bytes::Bytes;
 use futures_util::stream::try_unfold;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
+use seata_service::{AllPages, Asked, Problem};
 
-use super::pages::{Asked, Pages};
 use crate::answer::lines;
 use crate::api::Api;
 use crate::endpoint::Answer;
-use crate::problem::Problem;
 
 const NDJSON: &str = "application/x-ndjson";
-
-/// How many transactions are in memory at once for one client.
-const PAGE: usize = 256;
 
 /// Looks whether a client asks for lines.
 pub(super) fn is_asked(headers: &HeaderMap) -> bool {
@@ -35,9 +31,7 @@ pub(super) fn is_asked(headers: &HeaderMap) -> bool {
 /// Streams what matches. The first page is read before the answer begins, so that what fails at once is told properly.
 pub(super) async fn stream(api: Arc<Api>, asked: Asked) -> Answer {
     let mut source = Lines {
-        api,
-        pages: Pages::new(asked.query, asked.skip),
-        left: asked.limit.unwrap_or(usize::MAX),
+        pages: api.service.list_all(asked),
         ready: None,
     };
     source.ready = source.page().await?;
@@ -57,9 +51,7 @@ pub(super) async fn stream(api: Arc<Api>, asked: Asked) -> Answer {
 }
 
 struct Lines {
-    api: Arc<Api>,
-    pages: Pages,
-    left: usize,
+    pages: AllPages,
     /// Was read and not sent yet.
     ready: Option<Bytes>,
 }
@@ -72,18 +64,7 @@ impl Lines {
         }
     }
 
-    /// Reads on until there is something to send; none: that was all.
     async fn page(&mut self) -> Result<Option<Bytes>, Problem> {
-        while self.left > 0 {
-            let at_most = self.left.min(PAGE);
-            let Some(headers) = self.pages.read(&self.api.engine, at_most).await? else {
-                break;
-            };
-            self.left = self.left.saturating_sub(headers.len());
-            if !headers.is_empty() {
-                return Ok(Some(lines(&headers)));
-            }
-        }
-        Ok(None)
+        Ok(self.pages.next().await?.map(|headers| lines(&headers)))
     }
 }

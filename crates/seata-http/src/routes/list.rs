@@ -5,123 +5,60 @@ use std::sync::Arc;
 use axum::extract::Request;
 use http::{HeaderName, HeaderValue, StatusCode};
 use jiff::Timestamp;
-use seata_core::{Gid, Mode, Status, UnixMillis};
-use seata_store::{Cursor, Header, ListQuery, PAGE_MAX};
+use seata_core::UnixMillis;
+use seata_service::request::ListRequest;
+use seata_service::{LIMIT_MAX, OFFSET_MAX, Problem};
 
 use super::lines;
-use super::pages::{Asked, Pages};
 use crate::answer::{headers, json};
 use crate::api::Api;
 use crate::endpoint::Answer;
-use crate::problem::Problem;
 use crate::query::Query;
+use crate::read;
 
 const NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
 
-const LIMIT_DEFAULT: usize = 10;
-
-/// How far one may skip by number: each one skipped is read. A cursor goes any distance.
-const OFFSET_MAX: usize = 10_000;
-
-/// How many pages of the store are read for one answer, if filters leave little of each.
-const SCANS_MAX: usize = 16;
-
-/// Between time and gid of a cursor: no character of a gid.
-const CURSOR_MARK: char = '~';
-
 /// Answers a page of transactions, or all as lines.
 pub(super) async fn list(api: Arc<Api>, request: Request) -> Answer {
-    let asked = read(&Query::parse(request.uri().query())?)?;
+    let query = Query::parse(request.uri().query())?;
+    let asked = asked(&query)?.resolve()?;
     if lines::is_asked(request.headers()) {
         return lines::stream(api, asked).await;
     }
-    let limit = asked.limit.unwrap_or(LIMIT_DEFAULT);
-    let mut pages = Pages::new(asked.query, asked.skip);
-    let mut found: Vec<Header> = Vec::new();
-    for _ in 0..SCANS_MAX {
-        let Some(page) = pages.read(&api.engine, limit - found.len()).await? else {
-            break;
-        };
-        found.extend(page);
-        if found.len() >= limit {
-            break;
-        }
-    }
-    let mut response = json(StatusCode::OK, &headers(&found));
-    if let Some(cursor) = pages.next()
-        && let Ok(value) = HeaderValue::from_str(&write_cursor(&cursor))
+    let listed = api.service.list(asked).await?;
+    let mut response = json(StatusCode::OK, &headers(&listed.headers));
+    if let Some(cursor) = listed.next_cursor
+        && let Ok(value) = HeaderValue::from_str(&cursor)
     {
         response.headers_mut().insert(NEXT_CURSOR, value);
     }
     Ok(response)
 }
 
-fn read(query: &Query) -> Result<Asked, Problem> {
-    let limit = number(query, "limit", 1, PAGE_MAX)?;
-    let offset = number(query, "offset", 0, OFFSET_MAX)?;
-    let behind = query.get("cursor")?.map(read_cursor).transpose()?;
-    if behind.is_some() && offset.is_some() {
-        return Err(Problem::field(
-            "offset",
-            "is given beside `cursor`: give one of them",
-        ));
-    }
-    let query = ListQuery {
-        behind,
-        status: query.get("status")?.map_or(Ok(Vec::new()), statuses)?,
-        mode: query.get("mode")?.map(mode).transpose()?,
+fn asked(query: &Query) -> Result<ListRequest<'_>, Problem> {
+    Ok(ListRequest {
+        limit: number(query, "limit", 1, LIMIT_MAX)?,
+        offset: number(query, "offset", 0, OFFSET_MAX)?,
+        cursor: query.get("cursor")?.map(Into::into),
+        status: query
+            .get("status")?
+            .map_or(Ok(Vec::new()), read::statuses)?,
+        mode: query.get("mode")?.map(read::mode).transpose()?,
         created_from: instant(query, "created_after")?,
         created_before: instant(query, "created_before")?,
-        gid_prefix: query.get("gid_prefix")?.map(prefix).transpose()?,
-        ..ListQuery::newest(LIMIT_DEFAULT)
-    };
-    Ok(Asked {
-        query,
-        skip: offset.unwrap_or(0),
-        limit,
+        gid_prefix: query.get("gid_prefix")?.map(Into::into),
     })
 }
 
+/// Reads a number as its digits. The range stands in the text, and is checked by the service.
 fn number(query: &Query, name: &str, min: usize, max: usize) -> Result<Option<usize>, Problem> {
     let Some(text) = query.get(name)? else {
         return Ok(None);
     };
-    match text.parse() {
-        Ok(number) if (min..=max).contains(&number) => Ok(Some(number)),
-        Ok(_) | Err(_) => Err(Problem::field(
-            name,
-            format_args!("{text:?} is not allowed: give a whole number from {min} to {max}"),
-        )),
-    }
-}
-
-fn statuses(text: &str) -> Result<Vec<Status>, Problem> {
-    let read = |word: &str| {
-        Status::parse(&word.trim().to_ascii_uppercase()).ok_or_else(|| {
-            let known = Status::ALL.map(Status::as_str).join(", ");
-            Problem::field(
-                "status",
-                format_args!("{word:?} is no status: give some of {known}"),
-            )
-        })
-    };
-    text.split(',').map(read).collect()
-}
-
-fn mode(text: &str) -> Result<Mode, Problem> {
-    if text == Mode::Saga.as_str() {
-        return Ok(Mode::Saga);
-    }
-    Err(Problem::field(
-        "mode",
-        format_args!("{text:?} is no mode of this server: give saga"),
-    ))
-}
-
-fn prefix(text: &str) -> Result<String, Problem> {
-    Gid::parse(text)
-        .map(|gid| gid.to_string())
-        .map_err(|error| Problem::field("gid_prefix", error))
+    text.parse().map(Some).map_err(|_| {
+        let why = format_args!("{text:?} is not allowed: give a whole number from {min} to {max}");
+        Problem::field(name, why)
+    })
 }
 
 /// Reads RFC 3339, or seconds since 1970 with or without decimals.
@@ -147,23 +84,4 @@ fn unix(text: &str) -> Option<i64> {
     (0.0..=253_402_300_799.0)
         .contains(&secs)
         .then_some((secs * 1000.0) as i64)
-}
-
-fn write_cursor(cursor: &Cursor) -> String {
-    format!("{}{CURSOR_MARK}{}", cursor.created_at.0, cursor.gid)
-}
-
-fn read_cursor(text: &str) -> Result<Cursor, Problem> {
-    let parts = text.split_once(CURSOR_MARK).and_then(|(ms, gid)| {
-        Some(Cursor {
-            created_at: UnixMillis(ms.parse().ok()?),
-            gid: Gid::parse(gid).ok()?,
-        })
-    });
-    parts.ok_or_else(|| {
-        Problem::field(
-            "cursor",
-            "is none of ours: give the value of the header x-next-cursor",
-        )
-    })
 }

@@ -5,7 +5,6 @@ mod lines;
 mod list;
 mod observe;
 mod orders;
-mod pages;
 mod settle;
 mod submit;
 
@@ -15,17 +14,18 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use seata_core::UnixMillis;
+use seata_engine::Order;
+use seata_service::request::OrderRequest;
+use seata_service::{Defaults, ErrorCode, Limits, LocalEndpoints, Problem, Rules};
 
-use crate::api::{Api, Limits, LocalEndpoints};
+use crate::api::Api;
 use crate::body::discard;
-use crate::code::ErrorCode;
-use crate::defaults::Defaults;
 use crate::endpoint::Answer;
 use crate::meters::Route;
 use crate::parse::bodies::{AbortBody, BranchBody, OrderBody, TransactionBody};
 use crate::parse::parse;
-use crate::problem::Problem;
-use crate::resolve::{self, Rules};
+use crate::problem::ProblemJson;
+use crate::read;
 
 type Handler = fn(Arc<Api>, Request) -> Pin<Box<dyn Future<Output = Answer> + Send>>;
 
@@ -39,9 +39,9 @@ pub(crate) fn handler(route: Route) -> Handler {
         Route::List => |api, request| Box::pin(list::list(api, request)),
         Route::Get => |api, request| Box::pin(observe::transaction(api, request)),
         Route::Events => |api, request| Box::pin(observe::events(api, request)),
-        Route::Retry => |api, request| Box::pin(orders::order(api, request, resolve::retry)),
-        Route::Skip => |api, request| Box::pin(orders::order(api, request, resolve::skip)),
-        Route::Force => |api, request| Box::pin(orders::order(api, request, resolve::force)),
+        Route::Retry => |api, request| Box::pin(orders::order(api, request, |asked| asked.retry())),
+        Route::Skip => |api, request| Box::pin(orders::order(api, request, |asked| asked.skip())),
+        Route::Force => |api, request| Box::pin(orders::order(api, request, |asked| asked.force())),
         Route::Health => |api, _| Box::pin(observe::health(api)),
         Route::Livez => |_, _| Box::pin(observe::livez()),
         Route::Readyz => |api, _| Box::pin(observe::readyz(api)),
@@ -80,21 +80,32 @@ pub(crate) fn parse_any(body: &[u8], limits: Limits, defaults: &Defaults) -> Vec
     let rules = Rules {
         limits,
         local: LocalEndpoints::Allowed,
-        defaults,
+        defaults: defaults.clone(),
+    };
+    let order = |resolve: fn(&OrderRequest<'_>) -> Result<Order, Problem>| {
+        parse::<OrderBody<'_>>(body)
+            .and_then(read::order)
+            .and_then(|asked| resolve(&asked).map(drop))
     };
     let refusals = [
         parse::<TransactionBody<'_>>(body)
-            .and_then(|body| resolve::wait(body.wait).map(|_| body))
-            .and_then(|body| resolve::whole(body, rules, UnixMillis(0)).map(drop)),
-        parse::<BranchBody<'_>>(body).and_then(|body| resolve::added_branch(body, rules).map(drop)),
-        parse::<AbortBody<'_>>(body).and_then(|body| resolve::gid(body.gid.as_ref()).map(drop)),
-        parse::<OrderBody<'_>>(body).and_then(|body| resolve::retry(&body).map(drop)),
-        parse::<OrderBody<'_>>(body).and_then(|body| resolve::skip(&body).map(drop)),
-        parse::<OrderBody<'_>>(body).and_then(|body| resolve::force(&body).map(drop)),
+            .and_then(read::submit)
+            .and_then(|asked| asked.resolve(&rules, UnixMillis(0)).map(drop)),
+        parse::<TransactionBody<'_>>(body)
+            .and_then(read::transaction)
+            .and_then(|asked| asked.resolve(&rules, UnixMillis(0)).map(drop)),
+        parse::<BranchBody<'_>>(body)
+            .and_then(read::added_branch)
+            .and_then(|asked| asked.resolve(&rules).map(drop)),
+        parse::<AbortBody<'_>>(body).and_then(|body| read::abort(body).resolve().map(drop)),
+        order(|asked| asked.retry()),
+        order(|asked| asked.skip()),
+        order(|asked| asked.force()),
     ];
-    let render = |problem: &Problem| serde_json::to_string(problem).unwrap_or_default();
+    let render = |problem: &Problem| serde_json::to_string(&ProblemJson(problem));
     refusals
         .iter()
-        .filter_map(|refusal| refusal.as_ref().err().map(render))
+        .filter_map(|refusal| refusal.as_ref().err())
+        .map(|problem| render(problem).unwrap_or_default())
         .collect()
 }

@@ -7,13 +7,13 @@ use axum::extract::Request;
 use axum::response::Response;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
+use seata_service::{Detail, ErrorCode, Problem, rfc3339};
 use serde::Serialize;
 
-use crate::answer::{self, json, rfc3339};
+use crate::answer::{self, json};
 use crate::api::Api;
-use crate::code::ErrorCode;
 use crate::endpoint::Answer;
-use crate::problem::{Detail, Problem};
+use crate::problem::{ProblemJson, retry_after, status_of};
 use crate::query::gid_of_path;
 
 const PROMETHEUS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4");
@@ -21,43 +21,43 @@ const PROMETHEUS: HeaderValue = HeaderValue::from_static("text/plain; version=0.
 /// Answers a transaction.
 pub(super) async fn transaction(api: Arc<Api>, request: Request) -> Answer {
     let gid = gid_of_path(request.uri().path())?;
-    let snapshot = api.engine.get(&gid).await;
-    let snapshot = snapshot.map_err(|error| Problem::from(error).of(&gid))?;
-    let body = answer::transaction(&snapshot, api.engine.now());
-    Ok(json(StatusCode::OK, &body))
+    let snapshot = api.service.get(&gid).await?;
+    let view = api.service.view(&snapshot);
+    Ok(json(StatusCode::OK, &answer::transaction(&view)))
 }
 
 /// Answers a transaction's history.
 pub(super) async fn events(api: Arc<Api>, request: Request) -> Answer {
     let gid = gid_of_path(request.uri().path())?;
-    let history = api.engine.history(&gid).await;
-    let (snapshot, events) = history.map_err(|error| Problem::from(error).of(&gid))?;
+    let (snapshot, events) = api.service.history(&gid).await?;
     let body = answer::events(&snapshot.transaction, &events);
     Ok(json(StatusCode::OK, &body))
 }
 
 #[derive(Serialize)]
-struct HealthJson {
+struct HealthJson<'a> {
     status: &'static str,
     timestamp: String,
     store: &'static str,
     version: &'static str,
     #[serde(flatten)]
-    problem: Option<Problem>,
+    problem: Option<ProblemJson<'a>>,
 }
 
 /// Answers whether this server does its work.
 pub(super) async fn health(api: Arc<Api>) -> Answer {
-    let health = api.engine.health().await;
+    let health = api.service.engine().health().await;
     let problem = (!health.store).then(store_down);
-    let status = problem.as_ref().map_or(StatusCode::OK, Problem::status);
-    let retry_after = problem.as_ref().and_then(Problem::retry_after);
+    let status = problem
+        .as_ref()
+        .map_or(StatusCode::OK, |problem| status_of(problem.code));
+    let retry_after = problem.as_ref().and_then(retry_after);
     let body = HealthJson {
         status: if health.store { "healthy" } else { "unhealthy" },
-        timestamp: rfc3339(api.engine.now()),
+        timestamp: rfc3339(api.service.now()),
         store: if health.store { "ok" } else { "unavailable" },
         version: api.config.version,
-        problem,
+        problem: problem.as_ref().map(ProblemJson),
     };
     let mut response = json(status, &body);
     if let Some(value) = retry_after {
@@ -90,7 +90,7 @@ pub(super) async fn readyz(api: Arc<Api>) -> Answer {
         let problem = Problem::new(ErrorCode::Stopping, "the server is stopping");
         return Err(not_ready(problem));
     }
-    if !api.engine.health().await.store {
+    if !api.service.engine().health().await.store {
         return Err(not_ready(store_down()));
     }
     Ok(json(StatusCode::OK, &StateJson { status: "ready" }))

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use http::Request;
 use seata_core::{Gid, Mode, Outcome, Status, UnixMillis};
 use seata_engine::{Config, StoreRoom};
-use seata_http::{Api, ApiConfig, Defaults, ErrorCode, Limits, LocalEndpoints};
+use seata_http::{
+    Api, ApiConfig, Defaults, ErrorCode, Limits, LocalEndpoints, Rules, Service, status_of,
+};
 use seata_store::{Append, Chunk, Expected, LeaseChange, Owner, TxnStore};
 use serde_json::json;
 use tower::ServiceExt;
@@ -31,7 +33,12 @@ fn the_documents_list_the_codes_of_the_code() {
         .collect();
     let known: Vec<_> = ErrorCode::ALL
         .iter()
-        .map(|code| (code.as_str().to_owned(), code.status().as_u16().to_string()))
+        .map(|code| {
+            (
+                code.as_str().to_owned(),
+                status_of(*code).as_u16().to_string(),
+            )
+        })
         .collect();
     assert_eq!(rows, known);
 }
@@ -107,15 +114,14 @@ async fn unreadable() -> String {
 
 async fn internal() -> String {
     let world = World::new().await;
-    let config = ApiConfig {
+    let rules = Rules {
         defaults: Defaults::default(),
         limits: Limits::default(),
         local: LocalEndpoints::Refused,
-        version: "0",
     };
     let api = Api::new(
-        world.engine.clone(),
-        config,
+        Service::new(world.engine.clone(), rules),
+        ApiConfig::default(),
         Arc::new(|| panic!("a bug, secret")),
     );
     let response = api

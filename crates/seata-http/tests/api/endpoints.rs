@@ -39,7 +39,7 @@ async fn an_endpoint_that_could_never_be_called_is_refused_at_the_edge() {
         "http://a'b\"/",
         "file:///etc/passwd",
         "javascript:alert(1)",
-        "grpc://a:1/p.S/M",
+        "grpc://a:1/p.S",
         "http://a..b/",
         "http://*/",
         "http://$(x)/",
@@ -65,6 +65,8 @@ async fn an_endpoint_that_could_never_be_called_is_refused_at_the_edge() {
         "http://127.0.0.1:8080/",
         "http://[::1]:8080/p",
         "http://a./do",
+        "grpc://a:1/p.S/M",
+        "grpcs://a/p.S/M",
     ] {
         let branch = json!({"branch_id": "b", "action": endpoint, "compensation": endpoint});
         let answered = world

@@ -12,7 +12,7 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use seata_core::{Endpoint, Outcome, UnixMillis};
 use seata_engine::{Call, Caller, Clock, Config, Engine, Slot, Task};
-use seata_http::{Api, ApiConfig, Defaults, Limits, LocalEndpoints};
+use seata_http::{Api, ApiConfig, Defaults, Limits, LocalEndpoints, Rules, Service};
 use seata_store::{Append, Owner};
 use seata_store_mem::{AppendFault, Faults, FaultyStore, MemStore, OtherFault, StoreCall};
 use serde_json::{Value, json};
@@ -136,17 +136,14 @@ impl World {
         )
         .await
         .unwrap();
-        let config = ApiConfig {
+        let rules = Rules {
             defaults: Defaults::default(),
             limits,
             local: LocalEndpoints::Refused,
-            version: "1.2.3",
         };
-        let api = Api::new(
-            engine.clone(),
-            config,
-            Arc::new(|| "# metrics\n".to_owned()),
-        );
+        let config = ApiConfig { version: "1.2.3" };
+        let service = Service::new(engine.clone(), rules);
+        let api = Api::new(service, config, Arc::new(|| "# metrics\n".to_owned()));
         Self {
             router: api.router(),
             api,
@@ -219,7 +216,11 @@ impl Answered {
         let known = seata_http::ErrorCode::ALL
             .iter()
             .find(|known| known.as_str() == code);
-        assert_eq!(known.unwrap().status(), self.status, "{self:?}");
+        assert_eq!(
+            seata_http::status_of(*known.unwrap()),
+            self.status,
+            "{self:?}"
+        );
         let passes = [429, 503].contains(&self.status.as_u16());
         assert_eq!(self.headers.contains_key("retry-after"), passes, "{self:?}");
         code

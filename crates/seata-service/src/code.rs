@@ -1,7 +1,5 @@
 //! The closed list of error codes. `docs/errors.md` says the same; a test compares them.
 
-use http::StatusCode;
-
 /// Says what kind of refusal an answer is. Codes are stable: they never change their meaning, and a new one is added
 /// rather than an old one bent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -85,28 +83,6 @@ impl ErrorCode {
             Self::StoreUnavailable => "STORE_UNAVAILABLE",
             Self::StoreFull => "STORE_FULL",
             Self::Stopping => "STOPPING",
-        }
-    }
-
-    /// Answers the HTTP status that carries it.
-    #[must_use]
-    pub const fn status(self) -> StatusCode {
-        match self {
-            Self::InvalidRequest | Self::InvalidGid => StatusCode::BAD_REQUEST,
-            Self::RouteNotFound | Self::TransactionNotFound | Self::BranchNotFound => {
-                StatusCode::NOT_FOUND
-            }
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::GidConflict | Self::BranchConflict | Self::InvalidStatusTransition => {
-                StatusCode::CONFLICT
-            }
-            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Overloaded => StatusCode::TOO_MANY_REQUESTS,
-            Self::RecordUnreadable | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::StoreUnavailable | Self::StoreFull | Self::Stopping => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
         }
     }
 }

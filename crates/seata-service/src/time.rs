@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use seata_core::UnixMillis;
 
 /// Writes an instant.
-pub(crate) fn rfc3339(at: UnixMillis) -> String {
+pub fn rfc3339(at: UnixMillis) -> String {
     let at = Timestamp::from_millisecond(at.0).unwrap_or(if at.0 < 0 {
         Timestamp::MIN
     } else {
@@ -14,7 +14,7 @@ pub(crate) fn rfc3339(at: UnixMillis) -> String {
 }
 
 /// Cuts an instant to seconds.
-pub(crate) const fn unix_secs(at: UnixMillis) -> i64 {
+pub const fn unix_secs(at: UnixMillis) -> i64 {
     at.0.div_euclid(1000)
 }
 

@@ -4,9 +4,9 @@ use http::{HeaderName, HeaderValue};
 use seata_core::Header;
 
 use crate::content::{Content, Part};
-use crate::parse::path::Path;
-use crate::parse::values::Pairs;
+use crate::path::Path;
 use crate::problem::Problem;
+use crate::request::Pairs;
 
 /// The most headers of a transaction or of a branch, and the most bytes of their names and values together.
 const HEADERS_MAX: usize = 64;
@@ -35,7 +35,7 @@ pub(super) fn headers(
     given: Option<Pairs<'_>>,
     content: &mut Content,
 ) -> Result<Vec<Header>, Problem> {
-    let Some(Pairs(pairs)) = given else {
+    let Some(pairs) = given else {
         return Ok(Vec::new());
     };
     if pairs.len() > HEADERS_MAX {
@@ -46,7 +46,7 @@ pub(super) fn headers(
     }
     let mut headers = pairs
         .iter()
-        .map(|(name, value)| header(path, &name.0, &value.0))
+        .map(|(name, value)| header(path, name, value))
         .collect::<Result<Vec<_>, _>>()?;
     headers.sort_by(|one, other| one.name.cmp(&other.name));
     check_together(path, &headers)?;

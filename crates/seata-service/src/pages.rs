@@ -5,13 +5,15 @@ use seata_store::{Cursor, Header, ListQuery, PAGE_MAX};
 
 use crate::problem::Problem;
 
-/// What a client asked to see of the list.
-pub(super) struct Asked {
-    pub(super) query: ListQuery,
+/// What a client asked to see of the list, checked.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Which transactions, and where to begin.
+    pub query: ListQuery,
     /// How many to step over first.
-    pub(super) skip: usize,
+    pub skip: usize,
     /// How many at most, if the client said so.
-    pub(super) limit: Option<usize>,
+    pub limit: Option<usize>,
 }
 
 /// What stands behind the pages that were read.
@@ -23,14 +25,14 @@ enum Rest {
 }
 
 /// The pages of one query that were not read yet.
-pub(super) struct Pages {
+pub(crate) struct Pages {
     query: ListQuery,
     skip: usize,
     rest: Rest,
 }
 
 impl Pages {
-    pub(super) fn new(query: ListQuery, skip: usize) -> Self {
+    pub(crate) fn new(query: ListQuery, skip: usize) -> Self {
         Self {
             query,
             skip,
@@ -40,7 +42,7 @@ impl Pages {
 
     /// Reads one page of at most so many. It may be short, even empty, though more follows: filters and what is
     /// stepped over leave little of it. None: nothing follows.
-    pub(super) async fn read(
+    pub(crate) async fn read(
         &mut self,
         engine: &Engine,
         at_most: usize,
@@ -62,7 +64,7 @@ impl Pages {
     }
 
     /// Answers where to go on, if anything may follow.
-    pub(super) fn next(self) -> Option<Cursor> {
+    pub(crate) fn next(self) -> Option<Cursor> {
         match self.rest {
             Rest::Unread => self.query.behind,
             Rest::Nothing => None,

@@ -6,7 +6,7 @@ use seata_core::{
     AbortCause, BranchIndex, Operation, Outcome, Transaction, UnixMillis, WaitingFor,
 };
 
-use super::time::rfc3339;
+use crate::time::rfc3339;
 
 /// Says why a transaction was or will be aborted.
 pub(crate) fn abort_reason(transaction: &Transaction, cause: &AbortCause) -> String {

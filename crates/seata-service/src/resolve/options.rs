@@ -8,10 +8,9 @@ use super::headers::headers;
 use super::number::{SecsRange, count, span};
 use crate::content::{Content, Part};
 use crate::defaults::Defaults;
-use crate::parse::bodies::{BranchOptionsBody, OptionsBody};
-use crate::parse::path::Path;
-use crate::parse::values::{Count, Pairs, Seconds, Text};
+use crate::path::Path;
 use crate::problem::Problem;
+use crate::request::{BranchOptionsRequest, CallOptionsRequest, OptionsRequest, Pairs};
 
 /// From 10 ms to a day: time limits of calls and intervals between them.
 const CALL_RANGE: SecsRange = SecsRange::new(0.01, 86_400.0);
@@ -25,21 +24,12 @@ const PARALLELISM_MAX: u32 = 1_000;
 /// Reads the options of a transaction over the server's defaults.
 pub(super) fn options(
     path: Path<'_>,
-    given: OptionsBody<'_>,
+    given: OptionsRequest<'_>,
     defaults: &Defaults,
     content: &mut Content,
 ) -> Result<Options, Problem> {
-    let calls = call_options(
-        path,
-        CallOptions {
-            request_timeout: given.request_timeout,
-            retry_interval: given.retry_interval,
-            retry_interval_max: given.retry_interval_max,
-            max_attempts: given.max_attempts,
-        },
-        content,
-    )?;
-    let limit = |name: &'static str, given: Option<Seconds>| {
+    let calls = call_options(path, given.calls, content)?;
+    let limit = |name: &'static str, given: Option<f64>| {
         given
             .map(|secs| span(path.key(name), secs, TRANSACTION_RANGE))
             .transpose()
@@ -50,21 +40,17 @@ pub(super) fn options(
         .branch_parallelism
         .map(|given| count(path.key("branch_parallelism"), given, 1, PARALLELISM_MAX))
         .transpose()?;
-    let order = given
-        .order
-        .map(|text| order(path.key("order"), &text))
-        .transpose()?;
     content.span(Part::TimeoutToFail, timeout_to_fail);
     content.span(Part::PreparedTimeout, prepared_timeout);
     content.count(Part::BranchParallelism, parallelism.map(u64::from));
-    content.count(Part::Order, order.map(ordinal));
+    content.count(Part::Order, given.order.map(ordinal));
     Ok(Options {
         request_timeout: calls.request_timeout.unwrap_or(defaults.request_timeout),
         retry: retry(&calls, defaults),
         timeout_to_fail: timeout_to_fail.or(defaults.timeout_to_fail),
         prepared_timeout: prepared_timeout.unwrap_or(defaults.prepared_timeout),
         branch_parallelism: parallelism.unwrap_or(defaults.branch_parallelism),
-        order: order.unwrap_or(Order::Concurrent),
+        order: given.order.unwrap_or(Order::Concurrent),
         attention_attempts: defaults.attention_attempts,
         headers: headers(path.key("headers"), given.headers, content)?,
     })
@@ -73,21 +59,12 @@ pub(super) fn options(
 /// Reads the options of a branch, and its headers, which may stand in either of two places.
 pub(super) fn branch_options(
     path: Path<'_>,
-    given: BranchOptionsBody<'_>,
+    given: BranchOptionsRequest<'_>,
     own_headers: Option<Pairs<'_>>,
     content: &mut Content,
 ) -> Result<(BranchOptions, Vec<Header>), Problem> {
     let at = path.key("options");
-    let options = call_options(
-        at,
-        CallOptions {
-            request_timeout: given.request_timeout,
-            retry_interval: given.retry_interval,
-            retry_interval_max: given.retry_interval_max,
-            max_attempts: given.max_attempts,
-        },
-        content,
-    )?;
+    let options = call_options(at, given.calls, content)?;
     let (place, given) = match (own_headers, given.headers) {
         (Some(_), Some(_)) => {
             let why = "is given beside the branch's own `headers`: give one of them";
@@ -99,19 +76,12 @@ pub(super) fn branch_options(
     Ok((options, headers(place, given, content)?))
 }
 
-struct CallOptions {
-    request_timeout: Option<Seconds>,
-    retry_interval: Option<Seconds>,
-    retry_interval_max: Option<Seconds>,
-    max_attempts: Option<Count>,
-}
-
 fn call_options(
     path: Path<'_>,
-    given: CallOptions,
+    given: CallOptionsRequest,
     content: &mut Content,
 ) -> Result<BranchOptions, Problem> {
-    let limit = |name: &'static str, given: Option<Seconds>| {
+    let limit = |name: &'static str, given: Option<f64>| {
         given
             .map(|secs| span(path.key(name), secs, CALL_RANGE))
             .transpose()
@@ -150,17 +120,6 @@ fn retry(given: &BranchOptions, defaults: &Defaults) -> RetryPolicy {
             .retry_interval_max
             .unwrap_or(defaults.retry_interval_max.max(first)),
         max_attempts: given.max_attempts.unwrap_or(defaults.max_attempts),
-    }
-}
-
-fn order(path: Path<'_>, text: &Text<'_>) -> Result<Order, Problem> {
-    match &*text.0 {
-        "concurrent" => Ok(Order::Concurrent),
-        "sequential" => Ok(Order::Sequential),
-        other => Err(Problem::field(
-            path,
-            format_args!("{other:?} is no order: give \"concurrent\" or \"sequential\""),
-        )),
     }
 }
 

@@ -6,64 +6,64 @@ use std::sync::Arc;
 use seata_core::{BranchDefinition, BranchId, Endpoint, Gid, Scheme};
 
 use super::options::branch_options;
-use super::payload::{Given, payload};
-use super::{Rules, branch_id, missing};
-use crate::api::LocalEndpoints;
+use super::payload::payload;
+use super::{branch_id, missing, required_gid};
 use crate::content::{Content, Part};
-use crate::parse::bodies::BranchBody;
-use crate::parse::path::Path;
-use crate::parse::values::Text;
+use crate::path::Path;
 use crate::problem::Problem;
+use crate::request::{AddBranchRequest, BranchRequest};
+use crate::rules::{LocalEndpoints, Rules};
 
-/// Reads the body of `/api/branch/add`.
-pub(crate) fn added_branch(
-    body: BranchBody<'_>,
-    rules: Rules<'_>,
-) -> Result<(Gid, Arc<BranchDefinition>), Problem> {
-    let gid = super::gid(body.gid.as_ref())?;
-    Ok((gid, branch(Path::Body, body, rules)?))
+/// One branch more, with the name of its transaction.
+#[derive(Debug, Clone)]
+pub struct AddedBranch {
+    /// Of which transaction.
+    pub gid: Gid,
+    /// All that was asked, checked.
+    pub branch: Arc<BranchDefinition>,
 }
 
-/// Reads a branch in the list of a transaction.
-pub(super) fn listed_branch(
-    path: Path<'_>,
-    body: BranchBody<'_>,
-    rules: Rules<'_>,
-) -> Result<Arc<BranchDefinition>, Problem> {
-    if body.gid.is_some() {
-        let why = "unknown field: the gid belongs to the transaction, not to a branch of it";
-        return Err(Problem::field(path.key("gid"), why));
+impl AddBranchRequest<'_> {
+    /// Reads one branch more.
+    ///
+    /// # Errors
+    /// A field is missing or wrong.
+    pub fn resolve(self, rules: &Rules) -> Result<AddedBranch, Problem> {
+        let gid = required_gid(self.gid.as_ref())?;
+        let branch = branch(Path::Body, self.branch, rules)?;
+        Ok(AddedBranch { gid, branch })
     }
-    branch(path, body, rules)
 }
 
-fn branch(
+/// Reads a branch.
+pub(super) fn branch(
     path: Path<'_>,
-    body: BranchBody<'_>,
-    rules: Rules<'_>,
+    asked: BranchRequest<'_>,
+    rules: &Rules,
 ) -> Result<Arc<BranchDefinition>, Problem> {
     let mut content = Content::new();
     let at = path.key("branch_id");
-    let id = body.branch_id.as_ref().ok_or_else(|| missing(at))?;
+    let id = asked.branch_id.as_ref().ok_or_else(|| missing(at))?;
     let branch_id = branch_id(at, id)?;
     content.put(Part::BranchId, branch_id.as_str().as_bytes());
 
     let at = path.key("action");
-    let action = body.action.as_ref().ok_or_else(|| missing(at))?;
+    let action = asked.action.as_ref().ok_or_else(|| missing(at))?;
     let action = endpoint(at, action, rules)?;
     content.put(Part::Action, action.as_str().as_bytes());
 
-    let compensation = body
+    let compensation = asked
         .compensation
-        .map(|text| endpoint(path.key("compensation"), &text, rules))
+        .as_deref()
+        .map(|text| endpoint(path.key("compensation"), text, rules))
         .transpose()?;
     if let Some(compensation) = &compensation {
         content.put(Part::Compensation, compensation.as_str().as_bytes());
     }
 
     let at = path.key("after");
-    let after = body.after.map_or_else(Vec::new, |list| list.0);
-    let mut after = after
+    let mut after = asked
+        .after
         .iter()
         .enumerate()
         .map(|(n, name)| super::branch_id(at.item(n), name))
@@ -73,14 +73,9 @@ fn branch(
     }
     keep_first(&mut after);
 
-    let given = Given {
-        json: body.payload,
-        base64: body.payload_base64,
-        content_type: body.content_type,
-    };
-    let payload = payload(path, given, rules.limits.payload_bytes_max, &mut content)?;
-    let options = body.options.unwrap_or_default();
-    let (options, headers) = branch_options(path, options, body.headers, &mut content)?;
+    let bytes_max = rules.limits.payload_bytes_max;
+    let payload = payload(path, asked.payload, bytes_max, &mut content)?;
+    let (options, headers) = branch_options(path, asked.options, asked.headers, &mut content)?;
     Ok(Arc::new(BranchDefinition {
         branch_id,
         action,
@@ -99,8 +94,8 @@ fn keep_first(names: &mut Vec<BranchId>) {
     names.retain(|name| seen.insert(name.clone()));
 }
 
-fn endpoint(path: Path<'_>, text: &Text<'_>, rules: Rules<'_>) -> Result<Endpoint, Problem> {
-    let endpoint = Endpoint::parse(&text.0).map_err(|error| Problem::field(path, error))?;
+fn endpoint(path: Path<'_>, text: &str, rules: &Rules) -> Result<Endpoint, Problem> {
+    let endpoint = Endpoint::parse(text).map_err(|error| Problem::field(path, error))?;
     match (endpoint.scheme(), rules.local) {
         (Scheme::Local, LocalEndpoints::Refused) => Err(Problem::field(
             path,

@@ -1,21 +1,28 @@
-//! Where in a body a value stands, for texts like `branches[1].after[0]`. Costs nothing until it is printed.
+//! Where in a request a value stands, for texts like `branches[1].after[0]`. Costs nothing until it is printed.
 
 use std::fmt;
 
-/// A place in a body.
-#[derive(Clone, Copy)]
-pub(crate) enum Path<'a> {
+/// A place in a request.
+#[derive(Debug, Clone, Copy)]
+pub enum Path<'a> {
+    /// The request as a whole.
     Body,
+    /// A field of something.
     Key(&'a Path<'a>, &'a str),
+    /// An item of a list, from 0.
     Item(&'a Path<'a>, usize),
 }
 
 impl<'a> Path<'a> {
-    pub(crate) const fn key(&'a self, key: &'a str) -> Self {
+    /// Answers the place of a field in here.
+    #[must_use]
+    pub const fn key(&'a self, key: &'a str) -> Self {
         Self::Key(self, key)
     }
 
-    pub(crate) const fn item(&'a self, at: usize) -> Self {
+    /// Answers the place of an item in here.
+    #[must_use]
+    pub const fn item(&'a self, at: usize) -> Self {
         Self::Item(self, at)
     }
 }

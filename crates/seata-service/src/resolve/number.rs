@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::parse::path::Path;
-use crate::parse::values::{Count, Seconds};
+use crate::path::Path;
 use crate::problem::Problem;
 
 /// From the least to the most number of seconds, both allowed.
@@ -20,10 +19,10 @@ impl SecsRange {
 }
 
 /// Reads a span, to the millisecond.
-pub(super) fn span(path: Path<'_>, given: Seconds, range: SecsRange) -> Result<Duration, Problem> {
+pub(super) fn span(path: Path<'_>, given: f64, range: SecsRange) -> Result<Duration, Problem> {
     let SecsRange { min, max } = range;
-    if !(min..=max).contains(&given.0) {
-        let why = format_args!("{} is out of range: give {min} to {max} seconds", given.0);
+    if !(min..=max).contains(&given) {
+        let why = format_args!("{} is out of range: give {min} to {max} seconds", given);
         return Err(Problem::field(path, why));
     }
     #[allow(
@@ -31,17 +30,17 @@ pub(super) fn span(path: Path<'_>, given: Seconds, range: SecsRange) -> Result<D
         clippy::cast_sign_loss,
         reason = "within the range"
     )]
-    let ms = (given.0 * 1000.0).round() as u64;
+    let ms = (given * 1000.0).round() as u64;
     Ok(Duration::from_millis(ms))
 }
 
 /// Reads a count.
-pub(super) fn count(path: Path<'_>, given: Count, min: u32, max: u32) -> Result<u32, Problem> {
-    u32::try_from(given.0)
+pub(super) fn count(path: Path<'_>, given: u64, min: u32, max: u32) -> Result<u32, Problem> {
+    u32::try_from(given)
         .ok()
         .filter(|count| (min..=max).contains(count))
         .ok_or_else(|| {
-            let why = format_args!("{} is out of range: give {min} to {max}", given.0);
+            let why = format_args!("{} is out of range: give {min} to {max}", given);
             Problem::field(path, why)
         })
 }

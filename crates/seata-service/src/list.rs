@@ -1,0 +1,170 @@
+//! The list of transactions, the newest first, by pages.
+
+use seata_core::{Gid, UnixMillis};
+use seata_engine::Engine;
+use seata_store::{Cursor, Header, ListQuery, PAGE_MAX};
+
+use crate::pages::{Asked, Pages};
+use crate::path::Path;
+use crate::problem::Problem;
+use crate::request::ListRequest;
+use crate::service::Service;
+
+/// The most transactions on a page.
+pub const LIMIT_MAX: usize = PAGE_MAX;
+
+/// How far one may skip by number: each one skipped is read. A cursor goes any distance.
+pub const OFFSET_MAX: usize = 10_000;
+
+const LIMIT_DEFAULT: usize = 10;
+
+/// How many pages of the store are read for one answer, if filters leave little of each.
+const SCANS_MAX: usize = 16;
+
+/// Between time and gid of a cursor: no character of a gid.
+const CURSOR_MARK: char = '~';
+
+/// One page.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// What the store may read of each transaction.
+    pub headers: Vec<Header>,
+    /// Where the next page begins, if anything may follow.
+    pub next_cursor: Option<String>,
+}
+
+/// How many transactions are in memory at once for one client that reads all.
+const ALL_PAGE: usize = 256;
+
+/// All that matches, a page at a time, as fast as the client reads.
+pub struct AllPages {
+    engine: Engine,
+    pages: Pages,
+    left: usize,
+}
+
+impl AllPages {
+    /// Reads on until there is something to tell; none: that was all.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn next(&mut self) -> Result<Option<Vec<Header>>, Problem> {
+        while self.left > 0 {
+            let at_most = self.left.min(ALL_PAGE);
+            let Some(headers) = self.pages.read(&self.engine, at_most).await? else {
+                break;
+            };
+            self.left = self.left.saturating_sub(headers.len());
+            if !headers.is_empty() {
+                return Ok(Some(headers));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl ListRequest<'_> {
+    /// Reads what a client wants to see.
+    ///
+    /// # Errors
+    /// A field is wrong.
+    pub fn resolve(self) -> Result<Asked, Problem> {
+        let limit = within("limit", self.limit, 1, LIMIT_MAX)?;
+        let offset = within("offset", self.offset, 0, OFFSET_MAX)?;
+        let behind = self.cursor.as_deref().map(read_cursor).transpose()?;
+        if behind.is_some() && offset.is_some() {
+            return Err(Problem::field(
+                "offset",
+                "is given beside `cursor`: give one of them",
+            ));
+        }
+        let query = ListQuery {
+            behind,
+            status: self.status,
+            mode: self.mode,
+            created_from: self.created_from,
+            created_before: self.created_before,
+            gid_prefix: self.gid_prefix.as_deref().map(prefix).transpose()?,
+            ..ListQuery::newest(LIMIT_DEFAULT)
+        };
+        Ok(Asked {
+            query,
+            skip: offset.unwrap_or(0),
+            limit,
+        })
+    }
+}
+
+impl Service {
+    /// Answers one page.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn list(&self, asked: Asked) -> Result<Listed, Problem> {
+        let limit = asked.limit.unwrap_or(LIMIT_DEFAULT);
+        let mut pages = Pages::new(asked.query, asked.skip);
+        let mut headers: Vec<Header> = Vec::new();
+        for _ in 0..SCANS_MAX {
+            let page = pages.read(self.engine(), limit - headers.len()).await?;
+            let Some(page) = page else { break };
+            headers.extend(page);
+            if headers.len() >= limit {
+                break;
+            }
+        }
+        Ok(Listed {
+            headers,
+            next_cursor: pages.next().as_ref().map(write_cursor),
+        })
+    }
+
+    /// Answers all that matches, page by page.
+    #[must_use]
+    pub fn list_all(&self, asked: Asked) -> AllPages {
+        AllPages {
+            engine: self.engine().clone(),
+            pages: Pages::new(asked.query, asked.skip),
+            left: asked.limit.unwrap_or(usize::MAX),
+        }
+    }
+}
+
+fn within(
+    name: &'static str,
+    given: Option<usize>,
+    min: usize,
+    max: usize,
+) -> Result<Option<usize>, Problem> {
+    match given {
+        Some(number) if !(min..=max).contains(&number) => Err(Problem::field(
+            Path::Body.key(name),
+            format_args!("\"{number}\" is not allowed: give a whole number from {min} to {max}"),
+        )),
+        Some(_) | None => Ok(given),
+    }
+}
+
+fn prefix(text: &str) -> Result<String, Problem> {
+    Gid::parse(text)
+        .map(|gid| gid.to_string())
+        .map_err(|error| Problem::field("gid_prefix", error))
+}
+
+fn write_cursor(cursor: &Cursor) -> String {
+    format!("{}{CURSOR_MARK}{}", cursor.created_at.0, cursor.gid)
+}
+
+fn read_cursor(text: &str) -> Result<Cursor, Problem> {
+    let parts = text.split_once(CURSOR_MARK).and_then(|(ms, gid)| {
+        Some(Cursor {
+            created_at: UnixMillis(ms.parse().ok()?),
+            gid: Gid::parse(gid).ok()?,
+        })
+    });
+    parts.ok_or_else(|| {
+        Problem::field(
+            "cursor",
+            "is none of ours: give the value of the header x-next-cursor",
+        )
+    })
+}

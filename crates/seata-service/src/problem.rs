@@ -1,0 +1,233 @@
+//! Why a request is refused: a code, a text that says how to mend it, and facts for programs.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use seata_core::{BranchId, Gid, Rejection};
+use seata_engine::EngineError;
+
+use crate::code::ErrorCode;
+
+/// The longest text of an error, in bytes: it may quote what was sent.
+const TEXT_BYTES_MAX: usize = 600;
+
+/// When to come back, unless somebody knows better.
+const RETRY_DEFAULT: Duration = Duration::from_secs(1);
+
+/// When to come back to a full disk.
+const STORE_FULL_RETRY: Duration = Duration::from_secs(30);
+
+/// One fact that a program may want to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Detail {
+    /// A word or a name.
+    Text(String),
+    /// A number.
+    Count(u64),
+    /// Several names, in an order that matters.
+    Names(Vec<String>),
+}
+
+/// A refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// What kind of refusal.
+    pub code: ErrorCode,
+    text: String,
+    details: Vec<(&'static str, Detail)>,
+    retry_after: Option<Duration>,
+}
+
+impl Problem {
+    /// Makes one of a text that says what is wrong and how to mend it.
+    pub fn new(code: ErrorCode, text: impl Display) -> Self {
+        Self {
+            code,
+            text: cut(text.to_string()),
+            details: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    /// A field of the request is wrong: says which and how to mend it.
+    pub fn field(path: impl Display, why: impl Display) -> Self {
+        Self::invalid(ErrorCode::InvalidRequest, path, why)
+    }
+
+    /// A field of the request is wrong, with a code of its own.
+    pub fn invalid(code: ErrorCode, path: impl Display, why: impl Display) -> Self {
+        let path = cut(path.to_string());
+        Self::new(code, format_args!("{path}: {why}")).with("field", Detail::Text(path))
+    }
+
+    /// Something is larger than allowed.
+    pub fn too_large(what: impl Display, bytes_max: usize) -> Self {
+        let text = format_args!("{what} is larger than {bytes_max} bytes: send less");
+        let bytes_max = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+        Self::new(ErrorCode::PayloadTooLarge, text).with("bytes_max", Detail::Count(bytes_max))
+    }
+
+    /// Adds a fact.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, detail: Detail) -> Self {
+        self.details.push((name, detail));
+        self
+    }
+
+    /// Says when to come back.
+    #[must_use]
+    pub const fn after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// Names the transaction, so that a client that let the server choose the gid can ask again.
+    #[must_use]
+    pub fn of(self, gid: &Gid) -> Self {
+        if self.details.iter().any(|(name, _)| *name == "gid") {
+            return self;
+        }
+        self.with("gid", Detail::Text(gid.to_string()))
+    }
+
+    fn names(self, name: &'static str, ids: &[BranchId]) -> Self {
+        self.with(
+            name,
+            Detail::Names(ids.iter().map(ToString::to_string).collect()),
+        )
+    }
+
+    fn branch(self, branch_id: &BranchId) -> Self {
+        self.with("branch_id", Detail::Text(branch_id.to_string()))
+    }
+
+    /// Answers when to come back, in whole seconds: every refusal that passes by itself says it.
+    #[must_use]
+    pub fn retry_after_secs(&self) -> Option<u64> {
+        let passes = match self.code {
+            ErrorCode::Overloaded
+            | ErrorCode::StoreUnavailable
+            | ErrorCode::StoreFull
+            | ErrorCode::Stopping => Some(RETRY_DEFAULT),
+            ErrorCode::InvalidRequest
+            | ErrorCode::InvalidGid
+            | ErrorCode::RouteNotFound
+            | ErrorCode::TransactionNotFound
+            | ErrorCode::BranchNotFound
+            | ErrorCode::MethodNotAllowed
+            | ErrorCode::GidConflict
+            | ErrorCode::BranchConflict
+            | ErrorCode::InvalidStatusTransition
+            | ErrorCode::PayloadTooLarge
+            | ErrorCode::UnsupportedMediaType
+            | ErrorCode::RecordUnreadable
+            | ErrorCode::Internal => None,
+        };
+        let wait = self.retry_after.or(passes)?;
+        let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Some(secs.max(1))
+    }
+
+    /// Answers the text, for a person.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Answers the facts, each with its name.
+    #[must_use]
+    pub fn details(&self) -> &[(&'static str, Detail)] {
+        &self.details
+    }
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() > TEXT_BYTES_MAX {
+        let mut end = TEXT_BYTES_MAX;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        let text = error.to_string();
+        match error {
+            EngineError::NotFound { gid } => {
+                let why =
+                    format_args!("{text}: check the gid; one that ended may have been purged");
+                Self::new(ErrorCode::TransactionNotFound, why).of(&gid)
+            }
+            EngineError::GidConflict { gid, present } => Self::new(ErrorCode::GidConflict, text)
+                .of(&gid)
+                .with("status", Detail::Text(present.status().to_string())),
+            EngineError::Rejected { rejection, present } => {
+                let problem = rejected(&rejection, text);
+                match present {
+                    Some(present) => problem
+                        .of(&present.header.gid)
+                        .with("status", Detail::Text(present.status().to_string())),
+                    None => problem,
+                }
+            }
+            EngineError::TooManyBranches { max } => {
+                let why = format_args!("{text}: make several transactions of it");
+                let max = Detail::Count(u64::try_from(max).unwrap_or(u64::MAX));
+                Self::new(ErrorCode::InvalidRequest, why).with("branches_max", max)
+            }
+            EngineError::Overloaded { retry_after, .. } => {
+                Self::new(ErrorCode::Overloaded, text).after(retry_after)
+            }
+            EngineError::StoreUnavailable { retry_after } => {
+                Self::new(ErrorCode::StoreUnavailable, text).after(retry_after)
+            }
+            EngineError::StoreFull => Self::new(ErrorCode::StoreFull, text).after(STORE_FULL_RETRY),
+            EngineError::Stopping => {
+                Self::new(ErrorCode::Stopping, text).after(Duration::from_secs(1))
+            }
+            EngineError::Unreadable { gid } => {
+                Self::new(ErrorCode::RecordUnreadable, text).of(&gid)
+            }
+            EngineError::TooLarge => {
+                let why = format_args!("{text}: send smaller payloads, or fewer branches");
+                Self::new(ErrorCode::PayloadTooLarge, why)
+            }
+        }
+    }
+}
+
+fn rejected(rejection: &Rejection, text: String) -> Problem {
+    match rejection {
+        Rejection::BranchConflict { branch_id } => {
+            let why =
+                format_args!("{text}: choose another branch_id, or send the same content again");
+            Problem::new(ErrorCode::BranchConflict, why).branch(branch_id)
+        }
+        Rejection::BranchTwice { branch_id } => {
+            Problem::new(ErrorCode::InvalidRequest, text).branch(branch_id)
+        }
+        Rejection::AfterUnknown { branch_id, unknown } => {
+            Problem::new(ErrorCode::InvalidRequest, text)
+                .branch(branch_id)
+                .with("unknown", Detail::Text(unknown.to_string()))
+        }
+        Rejection::AfterCycle { names } => {
+            Problem::new(ErrorCode::InvalidRequest, text).names("cycle", names)
+        }
+        Rejection::NoBranches => Problem::new(ErrorCode::InvalidRequest, text),
+        Rejection::UnknownBranch { branch_id } => {
+            let why = format_args!("{text}: GET /api/tx/{{gid}} shows its branches");
+            Problem::new(ErrorCode::BranchNotFound, why).branch(branch_id)
+        }
+        Rejection::WrongStatus { .. } | Rejection::NothingToRetry => {
+            Problem::new(ErrorCode::InvalidStatusTransition, text)
+        }
+        Rejection::OperationNotOpen { branch_id, .. } => {
+            Problem::new(ErrorCode::InvalidStatusTransition, text).branch(branch_id)
+        }
+    }
+}
