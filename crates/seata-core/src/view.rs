@@ -24,7 +24,7 @@ pub enum BranchStatus {
     Succeeded,
     /// It refused, and did nothing.
     Refused,
-    /// It may have taken effect; its compensation has not begun.
+    /// It may have taken effect; its compensation has not begun, or nobody asks on since the transaction has ended.
     InDoubt,
     /// Its compensation was called and is not settled, or was refused.
     Compensating,
@@ -337,16 +337,18 @@ fn operation_view(
     operation: Operation,
 ) -> Option<OperationView> {
     let progress = branch.progress(operation);
+    let status = operation_status(saga, progress);
     let place = place(saga, index, operation);
     let due = match place {
         Some(Place::Ready | Place::Waiting(_) | Place::Calling | Place::Halted) => true,
         Some(Place::Blocked | Place::Settled) | None => false,
     };
-    let touched =
-        progress.calls > 0 || progress.flight.is_some() || progress.state != OperationState::Open;
+    let touched = progress.calls > 0
+        || status != OperationStatus::Open
+        || (is_ended(saga) && progress.trace == Trace::Doubtful);
     (due || touched).then(|| OperationView {
         operation,
-        status: operation_status(progress),
+        status,
         calls: progress.calls,
         attempts: progress.attempts,
         last: progress.last.as_ref().map(|last| last.outcome.clone()),
@@ -360,9 +362,18 @@ fn operation_view(
     })
 }
 
-fn operation_status(progress: &Progress) -> OperationStatus {
+fn is_ended(saga: &Saga) -> bool {
+    match &saga.phase {
+        Phase::Open(_) | Phase::Stuck { .. } => false,
+        Phase::Ended(_) => true,
+    }
+}
+
+fn operation_status(saga: &Saga, progress: &Progress) -> OperationStatus {
     match progress.state {
-        OperationState::Open if progress.flight.is_some() => OperationStatus::Calling,
+        OperationState::Open if progress.flight.is_some() && !is_ended(saga) => {
+            OperationStatus::Calling
+        }
         OperationState::Open => OperationStatus::Open,
         OperationState::Succeeded => OperationStatus::Succeeded,
         OperationState::Refused => OperationStatus::Refused,
@@ -371,6 +382,34 @@ fn operation_status(progress: &Progress) -> OperationStatus {
 }
 
 fn status(saga: &Saga, index: BranchIndex, branch: &Branch) -> BranchStatus {
+    if is_ended(saga) {
+        status_at_end(branch)
+    } else {
+        status_while_open(saga, index, branch)
+    }
+}
+
+/// Nobody asks on: what no answer tells stays unknown, and a call that still flies changes nothing of that.
+fn status_at_end(branch: &Branch) -> BranchStatus {
+    let (undone, done) = (&branch.backward, &branch.forward);
+    match (undone.state, undone.trace) {
+        (OperationState::Succeeded | OperationState::Skipped, _) => {
+            return BranchStatus::Compensated;
+        }
+        (OperationState::Open | OperationState::Refused, Trace::Doubtful) => {
+            return BranchStatus::InDoubt;
+        }
+        (OperationState::Open | OperationState::Refused, Trace::Clean) => {}
+    }
+    match (done.state, done.trace) {
+        (OperationState::Succeeded | OperationState::Skipped, _) => BranchStatus::Succeeded,
+        (OperationState::Open | OperationState::Refused, Trace::Doubtful) => BranchStatus::InDoubt,
+        (OperationState::Refused, Trace::Clean) => BranchStatus::Refused,
+        (OperationState::Open, Trace::Clean) => BranchStatus::Prepared,
+    }
+}
+
+fn status_while_open(saga: &Saga, index: BranchIndex, branch: &Branch) -> BranchStatus {
     match branch.backward.state {
         OperationState::Succeeded | OperationState::Skipped => return BranchStatus::Compensated,
         OperationState::Refused => return BranchStatus::Compensating,

@@ -58,8 +58,8 @@ impl Saga {
             Fact::TurnedRound { cause, compensate } => {
                 self.apply_turned(table, definition, cause, compensate)
             }
-            Fact::Committed => self.apply_committed(),
-            Fact::Aborted => self.apply_aborted(),
+            Fact::Committed => self.apply_committed(table),
+            Fact::Aborted => self.apply_aborted(table),
             Fact::Stuck { reason } => self.apply_stuck(reason),
             Fact::Retried { branch, .. } => self.apply_retried(table, *branch, at),
             Fact::Skipped {
@@ -270,7 +270,7 @@ impl Saga {
         Ok(())
     }
 
-    fn apply_committed(&mut self) -> Applied {
+    fn apply_committed(&mut self, table: &mut Table) -> Applied {
         let forced = self
             .forced
             .as_ref()
@@ -282,11 +282,12 @@ impl Saga {
             | Phase::Ended(_) => false,
         };
         legal(done || (forced && self.is_undecided()))?;
+        self.leave_in_doubt(table)?;
         self.phase = Phase::Ended(End::Committed);
         Ok(())
     }
 
-    fn apply_aborted(&mut self) -> Applied {
+    fn apply_aborted(&mut self, table: &mut Table) -> Applied {
         let forced = self
             .forced
             .as_ref()
@@ -298,8 +299,36 @@ impl Saga {
             | Phase::Ended(_) => false,
         };
         legal(done || (forced && self.side().is_some()))?;
+        self.leave_in_doubt(table)?;
         self.phase = Phase::Ended(End::Aborted);
         Ok(())
+    }
+
+    /// What is unsettled at a forced end may have been called: no event tells of a call before its answer, and nobody
+    /// asks on. An end that came by itself leaves nothing unsettled and nothing in flight.
+    fn leave_in_doubt(&self, table: &mut Table) -> Applied {
+        let (Some(_), Some(operation), Some(agenda)) =
+            (&self.forced, self.operation(), self.agenda())
+        else {
+            return Ok(());
+        };
+        for branch in agenda.unsettled() {
+            match agenda.place(branch) {
+                Place::Ready | Place::Waiting(_) | Place::Calling => {
+                    table
+                        .get_mut(branch)
+                        .ok_or(Illegal)?
+                        .progress_mut(operation)
+                        .trace = Trace::Doubtful;
+                }
+                Place::Blocked | Place::Halted | Place::Settled => {}
+            }
+        }
+        match self.side() {
+            // An action that was in flight when the saga turned may be so still.
+            Some(Side::Aborting { .. }) => self.apply_recovered(table),
+            Some(Side::Prepared | Side::Running { .. }) | None => Ok(()),
+        }
     }
 
     fn apply_stuck(&mut self, reason: &crate::text::Reason) -> Applied {

@@ -5,6 +5,7 @@ mod compensation;
 mod deadline;
 mod driven;
 mod durability;
+mod ended;
 mod forward;
 mod history;
 mod interleavings;
