@@ -83,6 +83,11 @@ fn describe() {
         describe_gauge!(name, what);
     }
     describe_gauge!(
+        "seata_active_bytes",
+        Unit::Bytes,
+        "transactions in memory, by their payloads and a fixed part for each transaction and branch"
+    );
+    describe_gauge!(
         "seata_journal_bytes",
         Unit::Bytes,
         "events that wait to be appended"

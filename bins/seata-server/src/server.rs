@@ -139,6 +139,7 @@ fn engine_config(settings: &Settings) -> Config {
     Config {
         lease: settings.lease_secs,
         active_max: settings.active_max,
+        active_bytes_max: settings.active_bytes_max,
         branches_max: settings.branches_max,
         ended_kept_for: settings.retention_secs.min(ENDED_KEPT_FOR_MAX),
         ..Config::new(Owner(uuid::Uuid::new_v4().as_u128()))

@@ -14,6 +14,10 @@ pub struct Config {
     /// The most transactions in memory at once. Beyond it due work waits in the store. Requests are refused beyond
     /// seven eighths of it: the rest is kept for due work, so that a flood of requests can't hold it up.
     pub active_max: usize,
+    /// The most bytes of transactions in memory at once, by their payloads and a fixed part for each transaction and
+    /// branch. Beyond it due work waits in the store. New content, and requests about transactions that are not in
+    /// memory, are refused beyond seven eighths of it.
+    pub active_bytes_max: usize,
     /// The most bytes of events that wait to be appended. Beyond it new transactions and branches are refused.
     pub journal_bytes_max: usize,
     /// The most clients that wait for an end at once.
@@ -51,6 +55,7 @@ impl Config {
             owner,
             lease: Duration::from_secs(10),
             active_max: 10_000,
+            active_bytes_max: 256 << 20,
             journal_bytes_max: 64 << 20,
             waiters_max: 10_000,
             watchers_max: 100,

@@ -8,6 +8,7 @@ use seata_core::{BranchDefinition, Definition, Event, Gid, Reason, Status, UnixM
 use seata_store::{Header, ListQuery, Page, Stored, TxnStore, record};
 use tokio::sync::{broadcast, oneshot};
 
+use crate::admission::{MEMORY, overloaded};
 use crate::caller::Caller;
 use crate::config::Config;
 use crate::ended::Ended;
@@ -80,7 +81,11 @@ impl Engine {
             clock,
             time: StoreTime::default(),
             journal: Journal::new(Scale::new(meters.journal_bytes.clone())),
-            registry: Registry::new(config.active_max),
+            registry: Registry::new(
+                config.active_max,
+                config.active_bytes_max,
+                Scale::new(meters.active_bytes.clone()),
+            ),
             ended: Ended::new(config.ended_kept_max, config.ended_kept_for),
             waiters: Waiters::new(config.waiters_max),
             changes: broadcast::Sender::new(config.changes_kept_max),
@@ -138,7 +143,6 @@ impl Engine {
         {
             return Err(EngineError::StoreFull);
         }
-        self.require_journal_room()?;
         self.ask(
             gid,
             Asked::Create {
@@ -158,20 +162,7 @@ impl Engine {
         gid: Gid,
         branch: Arc<BranchDefinition>,
     ) -> Result<Snapshot, EngineError> {
-        self.require_journal_room()?;
         self.ask(gid, Asked::AddBranch(branch)).await
-    }
-
-    /// Refuses what brings content while too much waits to be appended. Orders, and the submission of what was taken,
-    /// are a few bytes: they pass, so that accepted work goes on.
-    fn require_journal_room(&self) -> Result<(), EngineError> {
-        if self.shared.journal.bytes() > self.shared.config.journal_bytes_max {
-            return Err(EngineError::Overloaded {
-                what: "the journal",
-                retry_after: RETRY_AFTER,
-            });
-        }
-        Ok(())
     }
 
     /// Submits. Again: answers the state as it is.
@@ -224,12 +215,10 @@ impl Engine {
         if self.shared.is_stopping() {
             return Err(EngineError::Stopping);
         }
+        self.shared.admit(&asked)?;
         let (reply, answer) = oneshot::channel();
         if !self.shared.post(&gid, Message::Ask(Ask { asked, reply })) {
-            return Err(EngineError::Overloaded {
-                what: "the memory for active transactions",
-                retry_after: RETRY_AFTER,
-            });
+            return Err(overloaded(MEMORY));
         }
         // A driver that broke an invariant answers nothing.
         answer.await.unwrap_or(Err(EngineError::Unreadable { gid }))

@@ -5,9 +5,11 @@
 //! status code and no SQL.
 #![warn(missing_docs)]
 
+mod admission;
 mod branches;
 mod caller;
 mod config;
+mod content;
 mod driver;
 mod ended;
 mod engine;

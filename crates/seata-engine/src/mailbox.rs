@@ -10,9 +10,11 @@ use seata_core::{
 use seata_store::{Revision, Stored};
 use tokio::sync::{Notify, oneshot};
 
+use crate::content;
 use crate::error::EngineError;
 use crate::lease::Lease;
 use crate::snapshot::{Completion, Order, Snapshot};
+use crate::weight::Weight;
 
 /// Whether a new transaction is submitted in the same append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +64,36 @@ pub(crate) enum Message {
     },
 }
 
+impl Message {
+    /// Answers how many bytes a driver will hold that is made for it. What it must load first is weighed then.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Ask(Ask {
+                asked: Asked::Create { definition, .. },
+                ..
+            }) => content::of_definition(definition),
+            Self::Claimed { stored, .. } => {
+                let chunks = stored.chunks.iter().map(|chunk| chunk.len());
+                content::TRANSACTION_BYTES + chunks.sum::<usize>()
+            }
+            Self::Ask(Ask {
+                asked:
+                    Asked::AddBranch(_)
+                    | Asked::Submit
+                    | Asked::Abort { .. }
+                    | Asked::Order(_)
+                    | Asked::Try(_)
+                    | Asked::ConfirmBranch(_)
+                    | Asked::CancelBranch(_)
+                    | Asked::Complete(_),
+                ..
+            })
+            | Self::Look
+            | Self::Stop { .. } => content::TRANSACTION_BYTES,
+        }
+    }
+}
+
 /// Whether a message found its driver.
 pub(crate) enum Delivery {
     Taken,
@@ -87,16 +119,19 @@ pub(crate) struct Handle {
     mailbox: Mutex<Mail>,
     mailed: Notify,
     pub(crate) lease: Lease,
+    /// What the driver holds in memory.
+    pub(crate) weight: Weight,
     pub(crate) flights: Mutex<Vec<Flight>>,
     revision: AtomicU64,
 }
 
 impl Handle {
-    pub(crate) fn new(first: Message) -> Self {
+    pub(crate) fn new(first: Message, weight: Weight) -> Self {
         Self {
             mailbox: Mutex::new(Mail::Open(vec![first])),
             mailed: Notify::new(),
             lease: Lease::default(),
+            weight,
             flights: Mutex::new(Vec::new()),
             revision: AtomicU64::new(0),
         }

@@ -11,6 +11,7 @@ const OUTCOMES: [&str; 4] = ["success", "failure", "ongoing", "unknown"];
 /// Handles of all that the engine counts.
 pub(crate) struct Meters {
     pub(crate) active: Gauge,
+    pub(crate) active_bytes: Gauge,
     stuck: Gauge,
     ended: [[Counter; 3]; 2],
     duration: [Histogram; 2],
@@ -45,6 +46,7 @@ impl Meters {
         ];
         Self {
             active: gauge!("seata_active_transactions"),
+            active_bytes: gauge!("seata_active_bytes"),
             stuck: gauge!("seata_stuck_transactions"),
             ended: Mode::ALL.map(ended),
             duration: Mode::ALL.map(

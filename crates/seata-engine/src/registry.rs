@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use seata_core::Gid;
 
 use crate::mailbox::{Delivery, Handle, Message};
+use crate::weight::Scale;
 
 const SHARDS: usize = 16;
 
@@ -22,6 +23,22 @@ pub(crate) struct Registry {
     shards: [Mutex<Map>; SHARDS],
     count: AtomicUsize,
     count_max: usize,
+    /// Invariant: every handle lies on it until its driver has ended.
+    scale: Scale,
+    bytes_max: usize,
+}
+
+/// How many drivers there may be, and how many bytes they may hold.
+struct Room {
+    count: usize,
+    bytes: usize,
+}
+
+impl Room {
+    /// Answers whether so many bytes find room beside those that are there. What is alone always does.
+    const fn takes(&self, present: usize, bytes: usize) -> bool {
+        present == 0 || present.saturating_add(bytes) <= self.bytes
+    }
 }
 
 /// What became of a message.
@@ -35,11 +52,13 @@ pub(crate) enum Posted {
 }
 
 impl Registry {
-    pub(crate) fn new(count_max: usize) -> Self {
+    pub(crate) fn new(count_max: usize, bytes_max: usize, scale: Scale) -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
             count: AtomicUsize::new(0),
             count_max,
+            scale,
+            bytes_max,
         }
     }
 
@@ -61,21 +80,38 @@ impl Registry {
             },
             None => (message, 0),
         };
-        if self.len() - replaced >= self.limit(&message) {
+        let bytes = message.bytes();
+        let room = self.room_for(&message);
+        if self.len() - replaced >= room.count || !room.takes(self.scale.bytes(), bytes) {
             return Posted::Full;
         }
-        let handle = Arc::new(Handle::new(message));
+        let handle = Arc::new(Handle::new(message, self.scale.put(bytes)));
         shard.insert(gid.clone(), Arc::clone(&handle));
         self.count.fetch_add(1 - replaced, Ordering::Relaxed);
         Posted::New(handle)
     }
 
-    /// Answers how many drivers there may be before this message finds no room for another.
-    fn limit(&self, message: &Message) -> usize {
+    /// Answers how much there may be before this message finds no room for another driver.
+    fn room_for(&self, message: &Message) -> Room {
         match message {
-            Message::Ask(_) => self.count_max - self.count_max / DUE_SHARE,
-            Message::Claimed { .. } | Message::Look | Message::Stop { .. } => self.count_max,
+            Message::Ask(_) => self.room_for_requests(),
+            Message::Claimed { .. } | Message::Look | Message::Stop { .. } => Room {
+                count: self.count_max,
+                bytes: self.bytes_max,
+            },
         }
+    }
+
+    const fn room_for_requests(&self) -> Room {
+        Room {
+            count: self.count_max - self.count_max / DUE_SHARE,
+            bytes: self.bytes_max - self.bytes_max / DUE_SHARE,
+        }
+    }
+
+    /// Answers whether a request may add so many bytes to what is in memory.
+    pub(crate) fn takes_content(&self, bytes: usize) -> bool {
+        self.room_for_requests().takes(self.scale.bytes(), bytes)
     }
 
     pub(crate) fn get(&self, gid: &Gid) -> Option<Arc<Handle>> {
@@ -118,5 +154,10 @@ impl Registry {
     /// Answers how many more drivers there may be.
     pub(crate) fn room(&self) -> usize {
         self.count_max.saturating_sub(self.len())
+    }
+
+    /// Answers how many more bytes they may hold.
+    pub(crate) fn bytes_room(&self) -> usize {
+        self.bytes_max.saturating_sub(self.scale.bytes())
     }
 }

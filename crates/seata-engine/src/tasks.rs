@@ -60,13 +60,14 @@ async fn claim_all(shared: Arc<Shared>) {
 /// Claims one batch. Answers whether there may be more at once.
 async fn claim_some(shared: &Arc<Shared>) -> bool {
     let count = shared.registry.room().min(shared.config.claim_count_max);
-    if count == 0 {
+    let bytes = shared
+        .registry
+        .bytes_room()
+        .min(shared.config.claim_bytes_max);
+    if count == 0 || bytes == 0 {
         return false;
     }
-    let limit = ClaimLimit {
-        count,
-        bytes: shared.config.claim_bytes_max,
-    };
+    let limit = ClaimLimit { count, bytes };
     let sent_at = shared.boot();
     let claim = shared
         .store

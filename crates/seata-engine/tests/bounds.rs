@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use common::*;
-use seata_core::{Reason, Status, UnixMillis};
+use seata_core::{Definition, Operation, Outcome, Payload, Reason, Status, UnixMillis};
 use seata_engine::{Config, EngineError};
 use seata_store::{
     Append, AppendOutcome, ClaimLimit, FencingToken, Gid, Header, Held, ListQuery, Owner, Page,
@@ -79,4 +79,52 @@ async fn a_full_journal_refuses_new_transactions_and_branches_and_takes_orders()
     assert_eq!(aborted.transaction.branch_count(), 1);
     assert_ne!(aborted.status(), Status::Prepared);
     waiting.await.unwrap().unwrap();
+}
+
+fn payload(bytes: usize) -> Option<Payload> {
+    Some(Payload {
+        content_type: seata_core::ContentType::Json,
+        bytes: vec![b'x'; bytes].into(),
+    })
+}
+
+fn heavy(branches: &[(&str, &[&str])]) -> Arc<Definition> {
+    let mut definition = Arc::unwrap_or_clone(saga(branches));
+    definition.payload = payload(300 << 10);
+    Arc::new(definition)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_memory_refuses_new_content_until_transactions_have_ended() {
+    let world = World::new();
+    let slow = (0..2).map(|_| (60_000, Outcome::Success));
+    world.script.say("slow", Operation::Action, slow);
+    let config = Config {
+        active_bytes_max: 1 << 20,
+        ..Config::new(Owner(1))
+    };
+    let store = Arc::new(world.store.clone());
+    let engine = world.engine_with(store, config).await;
+    let small = engine.begin(gid("small"), saga(&[])).await;
+    assert!(small.is_ok());
+    for name in ["1", "2"] {
+        let driven = heavy(&[("slow", &[])]);
+        engine.run(gid(name), driven).await.unwrap();
+    }
+    assert!(is_overloaded(
+        engine.run(gid("3"), heavy(&[("a", &[])])).await
+    ));
+    let mut large = Arc::unwrap_or_clone(branch("b", &[]));
+    large.payload = payload(300 << 10);
+    let large = Arc::new(large);
+    let added = engine.add_branch(gid("small"), large.clone()).await;
+    assert!(is_overloaded(added));
+    // What is small finds room, and so does the same request about what is in memory.
+    engine.run(gid("4"), saga(&[("slow", &[])])).await.unwrap();
+    engine.run(gid("1"), heavy(&[("slow", &[])])).await.unwrap();
+    for name in ["1", "2", "4"] {
+        assert_eq!(settled(&engine, name).await.status(), Status::Committed);
+    }
+    engine.run(gid("3"), heavy(&[("a", &[])])).await.unwrap();
+    assert_eq!(settled(&engine, "3").await.status(), Status::Committed);
 }

@@ -22,7 +22,7 @@ use crate::driver::calls::{Calls, Ended, Queued};
 use crate::driver::record::{Record, STORE_BACKOFF};
 use crate::error::EngineError;
 use crate::lease::Held;
-use crate::mailbox::{Ask, Handle, Message};
+use crate::mailbox::{Ask, Asked, Handle, Message};
 use crate::shared::{Shared, read};
 
 /// Drives a transaction until nothing is left to do here. A broken invariant ends this transaction's driver alone.
@@ -163,7 +163,7 @@ impl Driver {
             Message::Ask(ask) if self.stop_at.is_some() || self.shared.is_stopping() => {
                 reply(ask, Err(EngineError::Stopping));
             }
-            Message::Ask(ask) => self.turn(Some(ask)).await,
+            Message::Ask(ask) => self.asked(ask).await,
             Message::Claimed { stored, sent_at } => {
                 // A claim that is posted while the stop goes through the drivers makes one that the stop doesn't know.
                 self.stop_at = self.stop_at.or(self.shared.stopping.calls_end_at());
@@ -175,6 +175,14 @@ impl Driver {
                 // Whoever goes on makes them.
                 self.withdraw_all();
             }
+        }
+    }
+
+    async fn asked(&mut self, ask: Ask) {
+        let grows = matches!(ask.asked, Asked::AddBranch(_) | Asked::Try(_));
+        self.turn(Some(ask)).await;
+        if grows {
+            self.weigh();
         }
     }
 

@@ -6,6 +6,7 @@ use seata_core::planted::{self, Planted};
 use seata_core::{FencingToken, Input, Status, Transaction};
 use seata_store::{Header, Stored};
 
+use crate::content;
 use crate::driver::{Driver, reply};
 use crate::error::EngineError;
 use crate::lease::Held;
@@ -42,6 +43,7 @@ impl Driver {
                         txn: Arc::new(txn),
                         header: None,
                     });
+                    self.weigh();
                     true
                 }
                 Ok((Err(illegal), _)) => panic!("invariant: a creation folds: {illegal}"),
@@ -119,6 +121,15 @@ impl Driver {
             txn: transaction,
             header: Some(header),
         });
+        self.weigh();
+    }
+
+    /// Notes how many bytes the state holds.
+    pub(super) fn weigh(&self) {
+        if let Some(record) = &self.record {
+            let bytes = content::of_transaction(&record.txn);
+            self.handle.weight.set(bytes);
+        }
     }
 
     /// Waits a moment for a failing store while the lease holds. Answers false if this driver has to let go.
