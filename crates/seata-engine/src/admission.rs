@@ -8,6 +8,9 @@ use crate::shared::{RETRY_AFTER, Shared};
 /// What is full when `active_max` or `active_bytes_max` is reached.
 pub(crate) const MEMORY: &str = "the memory for active transactions";
 
+/// What is full when `questions_max` is reached.
+pub(crate) const QUESTIONS: &str = "the queue of questions about this transaction";
+
 /// What a question brings.
 enum Brings {
     /// A transaction: whoever drives it makes room for it, or has it already.

@@ -20,6 +20,8 @@ pub struct Config {
     pub active_bytes_max: usize,
     /// The most bytes of events that wait to be appended. Beyond it new transactions and branches are refused.
     pub journal_bytes_max: usize,
+    /// The most questions that wait for the driver of one transaction.
+    pub questions_max: usize,
     /// The most clients that wait for an end at once.
     pub waiters_max: usize,
     /// The most watchers at once.
@@ -57,6 +59,7 @@ impl Config {
             active_max: 10_000,
             active_bytes_max: 256 << 20,
             journal_bytes_max: 64 << 20,
+            questions_max: 1_000,
             waiters_max: 10_000,
             watchers_max: 100,
             changes_kept_max: 1_024,

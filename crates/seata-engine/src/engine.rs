@@ -8,7 +8,7 @@ use seata_core::{BranchDefinition, Definition, Event, Gid, Reason, Status, UnixM
 use seata_store::{Header, ListQuery, Page, Stored, TxnStore, record};
 use tokio::sync::{broadcast, oneshot};
 
-use crate::admission::{MEMORY, overloaded};
+use crate::admission::overloaded;
 use crate::caller::Caller;
 use crate::config::Config;
 use crate::ended::Ended;
@@ -81,11 +81,7 @@ impl Engine {
             clock,
             time: StoreTime::default(),
             journal: Journal::new(Scale::new(meters.journal_bytes.clone())),
-            registry: Registry::new(
-                config.active_max,
-                config.active_bytes_max,
-                Scale::new(meters.active_bytes.clone()),
-            ),
+            registry: Registry::new(&config, Scale::new(meters.active_bytes.clone())),
             ended: Ended::new(config.ended_kept_max, config.ended_kept_for),
             waiters: Waiters::new(config.waiters_max),
             changes: broadcast::Sender::new(config.changes_kept_max),
@@ -217,9 +213,8 @@ impl Engine {
         }
         self.shared.admit(&asked)?;
         let (reply, answer) = oneshot::channel();
-        if !self.shared.post(&gid, Message::Ask(Ask { asked, reply })) {
-            return Err(overloaded(MEMORY));
-        }
+        let ask = Message::Ask(Ask::new(asked, reply));
+        self.shared.post(&gid, ask).map_err(overloaded)?;
         // A driver that broke an invariant answers nothing.
         answer.await.unwrap_or(Err(EngineError::Unreadable { gid }))
     }
@@ -389,8 +384,9 @@ impl Engine {
     /// handed over in time goes on when its lease has ended.
     pub async fn stop(&self, grace: Duration) {
         let at = self.shared.stopping.begin(self.shared.boot() + grace);
-        for (gid, _) in self.shared.registry.all() {
-            self.shared.post(&gid, Message::Stop { at });
+        for (_, handle) in self.shared.registry.all() {
+            // One that has ended meanwhile has nothing to hand over.
+            drop(handle.send(Message::Stop { at }));
         }
         let give_up_at = at + self.shared.config.store_timeout * 2;
         while self.shared.registry.len() > 0 && self.shared.boot() < give_up_at {

@@ -46,7 +46,26 @@ pub(crate) enum Asked {
 pub(crate) struct Ask {
     pub(crate) asked: Asked,
     pub(crate) reply: oneshot::Sender<Result<Snapshot, EngineError>>,
+    /// One of the driver's places for questions, until it is answered.
+    place: Option<Place>,
 }
+
+impl Ask {
+    pub(crate) const fn new(
+        asked: Asked,
+        reply: oneshot::Sender<Result<Snapshot, EngineError>>,
+    ) -> Self {
+        let place = None;
+        Self {
+            asked,
+            reply,
+            place,
+        }
+    }
+}
+
+/// A place that is taken as long as it lives: there are as many as there are clones.
+type Place = Arc<()>;
 
 /// What a driver is told.
 pub(crate) enum Message {
@@ -65,6 +84,20 @@ pub(crate) enum Message {
 }
 
 impl Message {
+    const fn is_question(&self) -> bool {
+        match self {
+            Self::Ask(_) => true,
+            Self::Claimed { .. } | Self::Look | Self::Stop { .. } => false,
+        }
+    }
+
+    fn take_place(&mut self, places: &Place) {
+        match self {
+            Self::Ask(ask) => ask.place = Some(Arc::clone(places)),
+            Self::Claimed { .. } | Self::Look | Self::Stop { .. } => {}
+        }
+    }
+
     /// Answers how many bytes a driver will hold that is made for it. What it must load first is weighed then.
     pub(crate) fn bytes(&self) -> usize {
         match self {
@@ -99,6 +132,8 @@ pub(crate) enum Delivery {
     Taken,
     /// The driver has ended: find or make another.
     Closed(Message),
+    /// Too many questions wait for it.
+    Crowded,
 }
 
 enum Mail {
@@ -118,6 +153,8 @@ pub(crate) struct Flight {
 pub(crate) struct Handle {
     mailbox: Mutex<Mail>,
     mailed: Notify,
+    places: Place,
+    questions_max: usize,
     pub(crate) lease: Lease,
     /// What the driver holds in memory.
     pub(crate) weight: Weight,
@@ -126,10 +163,14 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
-    pub(crate) fn new(first: Message, weight: Weight) -> Self {
+    pub(crate) fn new(mut first: Message, weight: Weight, questions_max: usize) -> Self {
+        let places = Place::default();
+        first.take_place(&places);
         Self {
             mailbox: Mutex::new(Mail::Open(vec![first])),
             mailed: Notify::new(),
+            places,
+            questions_max,
             lease: Lease::default(),
             weight,
             flights: Mutex::new(Vec::new()),
@@ -137,17 +178,26 @@ impl Handle {
         }
     }
 
-    pub(crate) fn send(&self, message: Message) -> Delivery {
+    pub(crate) fn send(&self, mut message: Message) -> Delivery {
         let mut mailbox = self.mailbox.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *mailbox {
             Mail::Closed => Delivery::Closed(message),
+            Mail::Open(_) if message.is_question() && self.questions() >= self.questions_max => {
+                Delivery::Crowded
+            }
             Mail::Open(messages) => {
+                message.take_place(&self.places);
                 messages.push(message);
                 drop(mailbox);
                 self.mailed.notify_one();
                 Delivery::Taken
             }
         }
+    }
+
+    /// Answers how many questions wait for an answer.
+    fn questions(&self) -> usize {
+        Arc::strong_count(&self.places) - 1
     }
 
     /// Takes all that has arrived; waits for something.

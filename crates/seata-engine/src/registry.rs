@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use seata_core::Gid;
 
+use crate::admission::{MEMORY, QUESTIONS};
+use crate::config::Config;
 use crate::mailbox::{Delivery, Handle, Message};
 use crate::weight::Scale;
 
@@ -26,6 +28,7 @@ pub(crate) struct Registry {
     /// Invariant: every handle lies on it until its driver has ended.
     scale: Scale,
     bytes_max: usize,
+    questions_max: usize,
 }
 
 /// How many drivers there may be, and how many bytes they may hold.
@@ -47,18 +50,19 @@ pub(crate) enum Posted {
     Delivered,
     /// There was no driver: this new one must be run.
     New(Arc<Handle>),
-    /// There was no driver, and no room for another.
-    Full,
+    /// There was no driver and no room for another, or too much waits for the one that there is.
+    Full(&'static str),
 }
 
 impl Registry {
-    pub(crate) fn new(count_max: usize, bytes_max: usize, scale: Scale) -> Self {
+    pub(crate) fn new(config: &Config, scale: Scale) -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
             count: AtomicUsize::new(0),
-            count_max,
+            count_max: config.active_max,
             scale,
-            bytes_max,
+            bytes_max: config.active_bytes_max,
+            questions_max: config.questions_max,
         }
     }
 
@@ -77,15 +81,20 @@ impl Registry {
             Some(handle) => match handle.send(message) {
                 Delivery::Taken => return Posted::Delivered,
                 Delivery::Closed(message) => (message, 1),
+                Delivery::Crowded => return Posted::Full(QUESTIONS),
             },
             None => (message, 0),
         };
         let bytes = message.bytes();
         let room = self.room_for(&message);
         if self.len() - replaced >= room.count || !room.takes(self.scale.bytes(), bytes) {
-            return Posted::Full;
+            return Posted::Full(MEMORY);
         }
-        let handle = Arc::new(Handle::new(message, self.scale.put(bytes)));
+        let handle = Arc::new(Handle::new(
+            message,
+            self.scale.put(bytes),
+            self.questions_max,
+        ));
         shard.insert(gid.clone(), Arc::clone(&handle));
         self.count.fetch_add(1 - replaced, Ordering::Relaxed);
         Posted::New(handle)

@@ -89,17 +89,17 @@ impl Shared {
             .await
     }
 
-    /// Gives a message to the driver of this gid, and runs a new one if there is none. Answers false if there is no
-    /// room for another.
-    pub(crate) fn post(self: &Arc<Self>, gid: &Gid, message: Message) -> bool {
+    /// Gives a message to the driver of this gid, and runs a new one if there is none. Answers what is full if
+    /// there is no room for it.
+    pub(crate) fn post(self: &Arc<Self>, gid: &Gid, message: Message) -> Result<(), &'static str> {
         match self.registry.post(gid, message) {
-            Posted::Delivered => true,
-            Posted::Full => false,
+            Posted::Delivered => Ok(()),
+            Posted::Full(what) => Err(what),
             Posted::New(handle) => {
                 self.meters.active.increment(1.0);
                 self.clock
                     .spawn(Box::pin(driver::run(Arc::clone(self), gid.clone(), handle)));
-                true
+                Ok(())
             }
         }
     }

@@ -93,7 +93,7 @@ fn take(shared: &Arc<Shared>, stored: Stored, sent_at: Duration) {
         stored: Box::new(stored),
         sent_at,
     };
-    if !shared.post(&gid, message) {
+    if shared.post(&gid, message).is_err() {
         // Requests took the room meanwhile. The lease runs out unused, and the transaction is due again.
         tracing::debug!(%gid, "claimed without room: it waits for its lease to end");
     }

@@ -128,3 +128,28 @@ async fn a_full_memory_refuses_new_content_until_transactions_have_ended() {
     engine.run(gid("3"), heavy(&[("a", &[])])).await.unwrap();
     assert_eq!(settled(&engine, "3").await.status(), Status::Committed);
 }
+
+#[tokio::test(start_paused = true)]
+async fn questions_beyond_the_bound_of_one_transaction_are_refused_and_others_go_on() {
+    let world = World::new();
+    let config = Config {
+        questions_max: 2,
+        ..Config::new(Owner(1))
+    };
+    let store = Arc::new(Slow(world.store.clone()));
+    let engine = world.engine_with(store, config).await;
+    engine.begin(gid("g"), saga(&[])).await.unwrap();
+    let ask = |name: &'static str| {
+        let engine = engine.clone();
+        tokio::spawn(async move { engine.add_branch(gid("g"), branch(name, &[])).await })
+    };
+    let waiting = [ask("a"), ask("bb")];
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert!(is_overloaded(ask("ccc").await.unwrap()));
+    engine.begin(gid("h"), saga(&[])).await.unwrap();
+    for asked in waiting {
+        asked.await.unwrap().unwrap();
+    }
+    let added = ask("ccc").await.unwrap().unwrap();
+    assert_eq!(added.transaction.branch_count(), 3);
+}
