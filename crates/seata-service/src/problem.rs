@@ -226,7 +226,29 @@ fn rejected(rejection: &Rejection, text: String) -> Problem {
         Rejection::WrongStatus { .. } | Rejection::NothingToRetry => {
             Problem::new(ErrorCode::InvalidStatusTransition, text)
         }
-        Rejection::OperationNotOpen { branch_id, .. } => {
+        Rejection::WrongMode { mode, .. } => Problem::new(ErrorCode::InvalidStatusTransition, text)
+            .with("mode", Detail::Text(mode.to_string())),
+        Rejection::OperationNotOpen {
+            branch_id,
+            operation,
+        }
+        | Rejection::NotToComplete {
+            branch_id,
+            operation,
+        }
+        | Rejection::CompletedOtherwise {
+            branch_id,
+            operation,
+            ..
+        }
+        | Rejection::OperationUnclear {
+            branch_id,
+            operation,
+            ..
+        } => Problem::new(ErrorCode::InvalidStatusTransition, text)
+            .branch(branch_id)
+            .with("operation", Detail::Text(operation.to_string())),
+        Rejection::TryNotKnown { branch_id } | Rejection::TryRefused { branch_id } => {
             Problem::new(ErrorCode::InvalidStatusTransition, text).branch(branch_id)
         }
     }

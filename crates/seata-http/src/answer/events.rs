@@ -26,6 +26,8 @@ struct EventJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     next_attempt_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -57,9 +59,10 @@ impl<'a> EventJson<'a> {
             operation: view.operation.map(Operation::as_str),
             attempt: view.attempt,
             endpoint: view.endpoint,
-            outcome: view.outcome.map(Outcome::as_str),
+            outcome: view.outcome.as_ref().map(Outcome::as_str),
             duration_ms: view.took.map(millis),
             error: view.error,
+            until: view.until.map(rfc3339),
             next_attempt_at: view.next_attempt_at.map(rfc3339),
             reason: view.reason,
             branches: view.branches,

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use seata_core::{BranchView, ContentType, OperationView, Payload, Reason};
+use seata_core::{BranchView, ContentType, Operation, OperationView, Payload, Reason};
 use seata_service::{TransactionView, rfc3339, unix_secs};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -74,7 +74,7 @@ impl Serialize for Branches<'_> {
 struct BranchJson<'a> {
     branch_id: &'a str,
     status: &'a str,
-    action: &'a str,
+    action: Option<&'a str>,
     compensation: Option<&'a str>,
     after: Names<'a>,
     operations: Operations<'a>,
@@ -83,11 +83,12 @@ struct BranchJson<'a> {
 impl<'a> BranchJson<'a> {
     fn new(view: &'a BranchView) -> Self {
         let definition = &*view.definition;
+        let endpoint = |operation| definition.endpoint(operation).map(|e| e.as_str());
         Self {
             branch_id: definition.branch_id.as_str(),
             status: view.status.as_str(),
-            action: definition.action.as_str(),
-            compensation: definition.compensation.as_ref().map(|e| e.as_str()),
+            action: endpoint(Operation::Action),
+            compensation: endpoint(Operation::Compensation),
             after: Names(&definition.after),
             operations: Operations(&view.operations),
         }

@@ -32,7 +32,7 @@ const BODIES: &[(&str, &str, &str, &str, &str)] = &[
     ("/api/start", r#"{"branches":[{"branch_id":"b"}]}"#, "INVALID_REQUEST", "is missing", "branches[0].action"),
     ("/api/start", r#"{"branches":[{"branch_id":"b","action":"ftp://a"}]}"#, "INVALID_REQUEST", "no known scheme", "branches[0].action"),
     ("/api/start", r#"{"branches":[{"branch_id":"b","action":"local://a"}]}"#, "INVALID_REQUEST", "embeds", "branches[0].action"),
-    ("/api/start", r#"{"branches":[{"branch_id":"b","action":"http://a/","compensation":""}]}"#, "INVALID_REQUEST", "scheme", "branches[0].compensation"),
+    ("/api/start", r#"{"branches":[{"branch_id":"b","action":"http://a/","compensation":""}]}"#, "INVALID_REQUEST", "is empty", "branches[0].compensation"),
     ("/api/start", r#"{"branches":[{"branch_id":"b b","action":"http://a/"}]}"#, "INVALID_REQUEST", "' '", "branches[0].branch_id"),
     ("/api/start", r#"{"branches":[{"compensaton":"http://a/"}]}"#, "INVALID_REQUEST", "the nearest known one is `compensation`", "branches[0].compensaton"),
     ("/api/start", r#"{"branches":[{"compensation":"http://a/","compensate":"http://a/"}]}"#, "INVALID_REQUEST", "two names", "branches[0].compensate"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use seata_core::{BranchDefinition, BranchId, Endpoint, Gid, Scheme};
+use seata_core::{BranchDefinition, BranchId, Endpoint, Endpoints, Gid, Scheme};
 
 use super::options::branch_options;
 use super::payload::payload;
@@ -78,8 +78,10 @@ pub(super) fn branch(
     let (options, headers) = branch_options(path, asked.options, asked.headers, &mut content)?;
     Ok(Arc::new(BranchDefinition {
         branch_id,
-        action,
-        compensation,
+        endpoints: Endpoints::Saga {
+            action,
+            compensation,
+        },
         payload,
         after,
         headers,

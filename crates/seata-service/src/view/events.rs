@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use seata_core::{
-    Answered, BranchIndex, End, Event, Fact, Operation, Outcome, Reason, Transaction, UnixMillis,
+    Answered, BranchIndex, CompletionEnd, End, Event, Fact, Operation, Outcome, Reason,
+    Transaction, UnixMillis,
 };
 
 use super::sentence;
@@ -26,11 +27,13 @@ pub struct EventView<'a> {
     /// Who was called.
     pub endpoint: Option<&'a str>,
     /// The answer.
-    pub outcome: Option<&'a Outcome>,
+    pub outcome: Option<Outcome>,
     /// How long the call took.
     pub took: Option<Duration>,
     /// What the participant or the network said.
     pub error: Option<&'a str>,
+    /// Until when the call has ended at the latest.
+    pub until: Option<UnixMillis>,
     /// When it is called again.
     pub next_attempt_at: Option<UnixMillis>,
     /// Why.
@@ -105,6 +108,35 @@ fn view<'a>(transaction: &'a Transaction, event: &'a Event) -> EventView<'a> {
             reason: text(reason),
             ..blank
         },
+        Fact::TryRequested { branch } => EventView {
+            branch_id: Some(sentence::name(transaction, *branch)),
+            operation: Some(Operation::Try),
+            ..blank
+        },
+        Fact::TryBegun {
+            branch,
+            number,
+            until,
+        } => EventView {
+            branch_id: Some(sentence::name(transaction, *branch)),
+            operation: Some(Operation::Try),
+            attempt: Some(*number),
+            until: Some(*until),
+            ..blank
+        },
+        Fact::Completed {
+            branch,
+            operation,
+            end,
+        } => EventView {
+            branch_id: Some(sentence::name(transaction, *branch)),
+            operation: Some(*operation),
+            ..completed(end, blank)
+        },
+        Fact::Hurried { branch } => EventView {
+            branch_id: Some(sentence::name(transaction, *branch)),
+            ..blank
+        },
         Fact::Elided {
             branch,
             operation,
@@ -132,6 +164,7 @@ const fn blank(event: &Event) -> EventView<'_> {
         outcome: None,
         took: None,
         error: None,
+        until: None,
         next_attempt_at: None,
         reason: None,
         branches: None,
@@ -147,16 +180,13 @@ fn answer<'a>(
     blank: EventView<'a>,
 ) -> EventView<'a> {
     let branch = transaction.branch(answered.branch);
-    let endpoint = branch.and_then(|branch| match answered.operation {
-        Operation::Action => Some(&branch.action),
-        Operation::Compensation => branch.compensation.as_ref(),
-    });
+    let endpoint = branch.and_then(|branch| branch.endpoint(answered.operation));
     EventView {
         branch_id: Some(sentence::name(transaction, answered.branch)),
         operation: Some(answered.operation),
         attempt: Some(answered.attempt.number),
         endpoint: endpoint.map(|endpoint| endpoint.as_str()),
-        outcome: Some(&answered.outcome),
+        outcome: Some(answered.outcome.clone()),
         took: Some(answered.took),
         error: match &answered.outcome {
             Outcome::Failure { reason } | Outcome::Unknown { reason } => Some(reason.as_str()),
@@ -164,6 +194,22 @@ fn answer<'a>(
         },
         next_attempt_at: answered.next_attempt_at,
         ..blank
+    }
+}
+
+fn completed<'a>(end: &CompletionEnd, blank: EventView<'a>) -> EventView<'a> {
+    match end {
+        CompletionEnd::Succeeded => EventView {
+            outcome: Some(Outcome::Success),
+            ..blank
+        },
+        CompletionEnd::Failed { reason } => EventView {
+            outcome: Some(Outcome::Failure {
+                reason: reason.clone(),
+            }),
+            reason: text(reason),
+            ..blank
+        },
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use seata_core::{
-    AbortCause, BranchIndex, Operation, Outcome, Transaction, UnixMillis, WaitingFor,
+    AbortCause, BranchIndex, Mode, Operation, Outcome, Transaction, UnixMillis, WaitingFor,
 };
 
 use crate::time::rfc3339;
@@ -12,16 +12,16 @@ use crate::time::rfc3339;
 pub(crate) fn abort_reason(transaction: &Transaction, cause: &AbortCause) -> String {
     match cause {
         AbortCause::Refused { branch } => {
-            let said = last_action_answer(transaction, *branch).unwrap_or_default();
-            format!(
-                "branch {} refused its action{said}",
-                name(transaction, *branch)
-            )
+            let forward = forward(transaction);
+            let said = last_answer(transaction, *branch, forward).unwrap_or_default();
+            let name = name(transaction, *branch);
+            format!("branch {name} refused its {forward}{said}")
         }
         AbortCause::AttemptLimit { branch } => {
-            let said = last_action_answer(transaction, *branch).unwrap_or_default();
+            let forward = forward(transaction);
+            let said = last_answer(transaction, *branch, forward).unwrap_or_default();
             let name = name(transaction, *branch);
-            format!("branch {name} used up the attempts of its action{said}")
+            format!("branch {name} used up the attempts of its {forward}{said}")
         }
         AbortCause::Deadline => "the deadline passed (timeout_to_fail_secs)".to_owned(),
         AbortCause::Requested { reason } if reason.as_str().is_empty() => {
@@ -41,16 +41,28 @@ pub(crate) fn name(transaction: &Transaction, branch: BranchIndex) -> &str {
         .map_or("?", |branch| branch.branch_id.as_str())
 }
 
-fn last_action_answer(transaction: &Transaction, branch: BranchIndex) -> Option<String> {
+/// Answers the operation that does the work, or reserves it.
+fn forward(transaction: &Transaction) -> Operation {
+    match transaction.mode() {
+        Mode::Saga => Operation::Action,
+        Mode::Tcc => Operation::Try,
+    }
+}
+
+fn last_answer(
+    transaction: &Transaction,
+    branch: BranchIndex,
+    operation: Operation,
+) -> Option<String> {
     let view = transaction
         .branches()
         .into_iter()
         .find(|view| view.index == branch)?;
-    let action = view
+    let view = view
         .operations
         .into_iter()
-        .find(|view| view.operation == Operation::Action)?;
-    let outcome = action.last?;
+        .find(|view| view.operation == operation)?;
+    let outcome = view.last?;
     outcome.reason().map(|reason| format!(": {reason}"))
 }
 
@@ -66,6 +78,10 @@ pub(crate) fn waiting_for(transaction: &Transaction, now: UnixMillis) -> Option<
             operation,
             attempt,
         } => format!("branch {branch_id}: the answer to attempt {attempt} of its {operation}"),
+        WaitingFor::TryLimit { branch_id, until } => format!(
+            "branch {branch_id}: the answer to its try, or the end of its time limit at {}",
+            rfc3339(until)
+        ),
         WaitingFor::Attempt {
             branch_id,
             operation,
@@ -105,9 +121,6 @@ fn endpoint(transaction: &Transaction, branch_id: &str, operation: Operation) ->
     let branch = (0..)
         .map_while(|at| transaction.branch(BranchIndex(at)))
         .find(|branch| branch.branch_id.as_str() == branch_id);
-    let endpoint = branch.and_then(|branch| match operation {
-        Operation::Action => Some(&branch.action),
-        Operation::Compensation => branch.compensation.as_ref(),
-    });
+    let endpoint = branch.and_then(|branch| branch.endpoint(operation));
     endpoint.map_or_else(String::new, |endpoint| endpoint.as_str().to_owned())
 }
