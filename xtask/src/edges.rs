@@ -57,6 +57,7 @@ const ALLOWED_IN_TESTS: &[(&str, &[&str])] = &[
     ("seata-store-mem", &["seata-store-conformance"]),
     ("seata-store-fjall", &["seata-store-conformance"]),
     ("seata-engine", &["seata-store-mem"]),
+    ("seata-service", &["seata-store-mem"]),
     ("seata-http", &["seata-store-mem"]),
 ];
 

@@ -21,6 +21,7 @@ mod service;
 mod settle;
 mod time;
 mod view;
+mod watch;
 
 pub use code::ErrorCode;
 pub use defaults::Defaults;
@@ -34,3 +35,4 @@ pub use service::Service;
 pub use settle::{EndWord, Settled};
 pub use time::{rfc3339, unix_secs};
 pub use view::{EventView, TransactionView};
+pub use watch::{Watch, Watched};

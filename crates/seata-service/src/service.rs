@@ -1,9 +1,11 @@
 //! The doors that transports knock at, over one engine.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use seata_core::{Event, Gid, Reason, UnixMillis};
 use seata_engine::{Engine, Order, Snapshot};
+use tokio::sync::watch;
 
 use crate::problem::Problem;
 use crate::resolve::{AddedBranch, Submission, Whole};
@@ -11,18 +13,41 @@ use crate::rules::Rules;
 use crate::settle::{Settled, settle};
 use crate::view::{self, TransactionView};
 
-/// The service over one engine: what is asked was checked, what goes wrong comes back as a [`Problem`].
+/// Whether clients may stay as long as they like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    Serving,
+    Stopping,
+}
+
+/// The service over one engine: what is asked was checked, what goes wrong comes back as a [`Problem`]. Cheap to clone:
+/// all clones are one service.
 #[derive(Clone)]
 pub struct Service {
     engine: Engine,
-    rules: Rules,
+    rules: Arc<Rules>,
+    life: watch::Sender<Life>,
 }
 
 impl Service {
     /// Makes the service.
     #[must_use]
-    pub const fn new(engine: Engine, rules: Rules) -> Self {
-        Self { engine, rules }
+    pub fn new(engine: Engine, rules: Rules) -> Self {
+        Self {
+            engine,
+            rules: Arc::new(rules),
+            life: watch::Sender::new(Life::Serving),
+        }
+    }
+
+    /// Ends what would never end by itself: whoever follows a transaction is let go, so that the transports can drain.
+    pub fn stop(&self) {
+        self.life.send_replace(Life::Stopping);
+    }
+
+    /// Tells who follows a transaction of the stop.
+    pub(crate) fn life(&self) -> watch::Receiver<Life> {
+        self.life.subscribe()
     }
 
     /// Answers the engine.
@@ -33,7 +58,7 @@ impl Service {
 
     /// Answers what requests are checked against.
     #[must_use]
-    pub const fn rules(&self) -> &Rules {
+    pub fn rules(&self) -> &Rules {
         &self.rules
     }
 

@@ -1,0 +1,145 @@
+//! Follows one transaction: what the client doesn't know of its history, then each event as it comes, whichever
+//! server drives it.
+//!
+//! What is driven here is told by the engine at once; what is driven elsewhere is looked for in the store. Only
+//! appended events are told, each once and in order.
+
+use std::time::Duration;
+
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use seata_core::{Event, Gid};
+use seata_engine::{Changes, Engine, Snapshot};
+use tokio::sync::watch;
+
+use crate::problem::Problem;
+use crate::service::{Life, Service};
+
+/// How often the store is asked about a transaction that may be driven elsewhere.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Some events that are new to the client, at least one.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    /// The transaction as of the last of them, or later.
+    pub snapshot: Snapshot,
+    /// The events, in order.
+    pub events: Vec<Event>,
+}
+
+/// A client's place in the history of one transaction.
+pub struct Watch {
+    engine: Engine,
+    gid: Gid,
+    /// The number of the last event that was told.
+    told: u32,
+    changes: Changes,
+    life: watch::Receiver<Life>,
+    /// What was read and not told yet.
+    ready: Option<Watched>,
+    rest: Rest,
+}
+
+/// What may follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// More events.
+    Open,
+    /// Nothing: the transaction has ended, the server stops, or the record can't be read.
+    Over,
+}
+
+impl Service {
+    /// Follows a transaction behind the event with this number; 0: from its beginning. The history is read before this
+    /// answers, so that what fails at once is told properly.
+    ///
+    /// # Errors
+    /// No such transaction, no room for watchers, or the store does not answer.
+    pub async fn watch(&self, gid: Gid, behind: u32) -> Result<Watch, Problem> {
+        // Before the history is read, so that nothing falls between.
+        let changes = self.engine().watch().map_err(Problem::from);
+        let mut watch = Watch {
+            engine: self.engine().clone(),
+            changes: changes.map_err(|problem| problem.of(&gid))?,
+            gid,
+            told: behind,
+            life: self.life(),
+            ready: None,
+            rest: Rest::Open,
+        };
+        watch.ready = watch.look().await?;
+        Ok(watch)
+    }
+}
+
+impl Watch {
+    /// Waits for events that the client doesn't know. None: no more will come, since the transaction has ended and all
+    /// was told, or this server stops.
+    ///
+    /// # Errors
+    /// The record is gone or can't be read, or the store does not answer. Nothing follows; a client may come again and
+    /// go on behind the last event that it knows.
+    pub async fn next(&mut self) -> Option<Result<Watched, Problem>> {
+        loop {
+            if let Some(watched) = self.ready.take() {
+                return Some(Ok(watched));
+            }
+            match self.rest {
+                Rest::Over => return None,
+                Rest::Open => {}
+            }
+            self.change().await;
+            match self.look().await {
+                Ok(watched) => self.ready = watched,
+                Err(problem) => {
+                    self.rest = Rest::Over;
+                    return Some(Err(problem));
+                }
+            }
+        }
+    }
+
+    /// Makes a stream of it.
+    pub fn into_stream(self) -> impl Stream<Item = Result<Watched, Problem>> + Send + 'static {
+        unfold(self, async |mut watch| {
+            let next = watch.next().await?;
+            Some((next, watch))
+        })
+    }
+
+    /// Waits until it may have been appended to.
+    async fn change(&mut self) {
+        let gid = self.gid.clone();
+        let changes = &mut self.changes;
+        let appended = async move {
+            loop {
+                match changes.next().await {
+                    Some(Ok(change)) if change.gid != gid => {}
+                    // Of those that were dropped, one may be it.
+                    Some(Ok(_) | Err(_)) | None => return,
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = self.life.wait_for(|life| *life == Life::Stopping) => self.rest = Rest::Over,
+            () = appended => {}
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+
+    /// Reads what was appended behind what was told.
+    async fn look(&mut self) -> Result<Option<Watched>, Problem> {
+        let history = self.engine.history(&self.gid).await;
+        let (snapshot, mut events) = history.map_err(|error| Problem::from(error).of(&self.gid))?;
+        if snapshot.status().is_final() {
+            self.rest = Rest::Over;
+        }
+        events.retain(|event| event.number > self.told);
+        let Some(last) = events.last() else {
+            return Ok(None);
+        };
+        self.told = last.number;
+        Ok(Some(Watched { snapshot, events }))
+    }
+}
