@@ -46,7 +46,27 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     successors(error.source(), |cause| (*cause).source())
 }
 
+/// Says whether the peer answered the handshake with something else, as a server without TLS does.
+fn is_not_tls(cause: &(dyn Error + 'static)) -> bool {
+    // An I/O error doesn't tell of the error within it as its source.
+    if let Some(within) = cause
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref)
+    {
+        return is_not_tls(within);
+    }
+    matches!(
+        cause.downcast_ref::<rustls::Error>(),
+        Some(rustls::Error::InvalidMessage(_))
+    )
+}
+
 fn known(cause: &(dyn Error + 'static)) -> Option<&'static str> {
+    if is_not_tls(cause) {
+        return Some(
+            "what answers there speaks no TLS: perhaps it is meant without, as http:// or grpc://",
+        );
+    }
     if let Some(error) = cause.downcast_ref::<io::Error>() {
         let kind = KNOWN_KINDS.iter().find(|(kind, _)| *kind == error.kind());
         return kind.map(|(_, text)| *text);

@@ -122,6 +122,24 @@ async fn a_participant_whose_certificate_is_not_trusted_gets_no_request() {
 }
 
 #[tokio::test]
+async fn https_to_a_plain_port_is_unknown_and_says_what_may_be_wrong() {
+    let plain = Participant::always(200, "").await;
+    let executor = trusting(vec![Secured::offering(&[b"h2"]).await.certificate]);
+    for scheme in ["https", "grpcs"] {
+        let url = format!("{scheme}://localhost:{}/a.B/C", plain.port());
+        let outcome = made(&executor, call(&url)).await;
+        assert_eq!(outcome.as_str(), "unknown");
+        assert!(
+            reason(&outcome).contains("speaks no TLS"),
+            "{}",
+            reason(&outcome)
+        );
+        assert!(reason(&outcome).contains("http://"), "{}", reason(&outcome));
+    }
+    assert!(plain.notes.received().is_empty());
+}
+
+#[tokio::test]
 async fn without_any_root_https_is_unknown_with_a_clear_reason_and_http_still_works() {
     let secured = Secured::offering(&[b"h2"]).await;
     let plain = Participant::always(200, "").await;
