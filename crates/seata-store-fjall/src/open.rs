@@ -100,6 +100,7 @@ pub(crate) fn open(folder: &Path) -> Result<(Files, Index), OpenError> {
         folder: folder.to_owned(),
         why,
     };
+    let stood = nearest_that_stands(folder);
     make(folder)?;
     let lock = lock(folder)?;
     let path = folder.join("fjall");
@@ -125,7 +126,7 @@ pub(crate) fn open(folder: &Path) -> Result<(Files, Index), OpenError> {
         .map_err(engine)?;
     let keyspace = |name| database.keyspace(name, keyspace_options).map_err(engine);
     let (open, ended, created) = (keyspace("open")?, keyspace("ended")?, keyspace("created")?);
-    sync_names(folder).map_err(unusable)?;
+    sync_names(folder, &stood).map_err(unusable)?;
     let index = rebuild(&open).map_err(|why| OpenError::Record {
         folder: folder.to_owned(),
         why,
@@ -153,14 +154,32 @@ fn make(folder: &Path) -> Result<(), OpenError> {
     }
 }
 
+/// Answers the folder itself or the nearest one above it that is there.
+fn nearest_that_stands(folder: &Path) -> PathBuf {
+    let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let stands = absolute.ancestors().find(|level| level.exists());
+    stands.unwrap_or(&absolute).to_owned()
+}
+
 /// Makes the names of the folder and of what is in it durable, as fjall does for its own: a new folder would be gone after
 /// a power loss, with all that was acknowledged.
-fn sync_names(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()?;
-    match folder.canonicalize()?.parent() {
-        Some(parent) => File::open(parent)?.sync_all(),
-        None => Ok(()),
+fn sync_names(folder: &Path, stood: &Path) -> io::Result<()> {
+    for level in levels_to_sync(folder, stood)? {
+        File::open(level)?.sync_all()?;
     }
+    Ok(())
+}
+
+/// Answers the folder and those above it, up to the one that stood before it was made, and its parent at least: an
+/// earlier start may have broken off behind the making.
+fn levels_to_sync(folder: &Path, stood: &Path) -> io::Result<Vec<PathBuf>> {
+    let (folder, stood) = (folder.canonicalize()?, stood.canonicalize()?);
+    let made = folder
+        .ancestors()
+        .take_while(|level| **level != *stood)
+        .count();
+    let count = made.max(1) + 1;
+    Ok(folder.ancestors().take(count).map(Path::to_owned).collect())
 }
 
 fn damaged(Damage { file, wrong }: Damage) -> OpenError {
@@ -245,4 +264,26 @@ fn rebuild(open: &Keyspace) -> Result<Index, StoreError> {
 fn with_gap(mut open: Open) -> Open {
     open.header.token = FencingToken(open.header.token.0 + 1);
     open
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn each_level_that_was_made_is_made_durable() {
+        let above = tempfile::tempdir().unwrap();
+        let root = above.path().canonicalize().unwrap();
+        let folder = root.join("a/b/c");
+        let stood = nearest_that_stands(&folder);
+        make(&folder).unwrap();
+        let levels = levels_to_sync(&folder, &stood).unwrap();
+        let made = ["a/b/c", "a/b", "a"].map(|level| root.join(level));
+        assert_eq!(levels, [&made[..], std::slice::from_ref(&root)].concat());
+        let stood = nearest_that_stands(&folder);
+        let again = levels_to_sync(&folder, &stood).unwrap();
+        assert_eq!(again, made[..2], "the folder and its parent");
+    }
 }
