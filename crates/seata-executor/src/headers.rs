@@ -22,23 +22,25 @@ const GRPC_TIMEOUT_MS_MAX: u128 = 99_999_999;
 /// What we and the configuration add to a call at most, without a new table.
 const HEADERS_USUAL: usize = 16;
 
-/// Headers that belong to the connection or to us: configured ones of these names, and of `seata-*`, are left out.
-const RESERVED: [&str; 11] = [
+/// Headers that belong to the connection or to us: configured ones of these names, and of `seata-*`, are left out. The
+/// edge refuses them by the same list; an embedder has no edge.
+const RESERVED: [&str; 13] = [
     "connection",
     "content-length",
+    "content-type",
     "expect",
     "host",
     "idempotency-key",
     "keep-alive",
     "proxy-connection",
     "te",
+    "traceparent",
     "trailer",
     "transfer-encoding",
     "upgrade",
 ];
 
-/// Answers all headers of a call over HTTP but those of the connection. A configured `content-type`, `user-agent` or
-/// `traceparent` wins over ours: the last lets an initiator's own trace go on.
+/// Answers all headers of a call over HTTP but those of the connection. A configured `user-agent` wins over ours.
 pub(crate) fn of(call: &Call, user_agent: Option<&HeaderValue>) -> HeaderMap {
     let mut headers = ours(call, user_agent);
     match call.payload() {
@@ -58,7 +60,7 @@ pub(crate) fn of(call: &Call, user_agent: Option<&HeaderValue>) -> HeaderMap {
 pub(crate) fn of_grpc(call: &Call, user_agent: Option<&HeaderValue>) -> HeaderMap {
     let mut headers = ours(call, user_agent);
     configured(&mut headers, call, |name| {
-        is_reserved(name) || name.starts_with("grpc-") || name == CONTENT_TYPE.as_str()
+        is_reserved(name) || name.starts_with("grpc-")
     });
     identity(&mut headers, call);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));

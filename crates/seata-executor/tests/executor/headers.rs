@@ -198,11 +198,18 @@ async fn calls_of_one_transaction_share_a_trace_and_each_attempt_is_a_span() {
 }
 
 #[tokio::test]
-async fn an_initiators_own_trace_goes_on() {
-    let own = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+async fn a_configured_trace_or_type_takes_the_place_of_none_of_ours() {
+    let other = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let received = received(|call| {
-        call.with_branch(|branch| branch.headers = vec![header("traceparent", own)])
+        call.with_branch(|branch| {
+            branch.payload = Some(json("{}"));
+            branch.headers = vec![
+                header("traceparent", other),
+                header("content-type", "text/plain"),
+            ];
+        })
     })
     .await;
-    assert_eq!(received.headers["traceparent"], own);
+    assert_ne!(received.headers["traceparent"], other);
+    assert_eq!(received.headers["content-type"], "application/json");
 }
