@@ -1,6 +1,7 @@
 //! Wrong input: an expected answer, with what a caller must know to mend it.
 
 use crate::definition::Fingerprint;
+use crate::event::BranchIndex;
 use crate::id::BranchId;
 use crate::operation::{Mode, Operation, Status};
 
@@ -113,6 +114,15 @@ pub enum Rejection {
     /// Nothing waits or was refused.
     #[error("nothing waits for another attempt")]
     NothingToRetry,
+}
+
+impl Rejection {
+    /// Says that no branch stands at this position: named by the position, for it has no other name.
+    pub(crate) fn no_branch_at(branch: BranchIndex) -> Self {
+        let branch_id =
+            BranchId::parse(&branch.0.to_string()).expect("invariant: a number makes a branch id");
+        Self::UnknownBranch { branch_id }
+    }
 }
 
 fn join(names: &[BranchId]) -> String {

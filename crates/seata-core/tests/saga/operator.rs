@@ -1,6 +1,8 @@
 //! Orders from initiators and operators, in each state.
 
-use seata_core::{End, Operation, Status};
+use seata_core::{
+    BranchId, BranchIndex, End, Input, Operation, Reason, Rejection, Status, UnixMillis,
+};
 
 use crate::driven::Driven;
 use crate::script::*;
@@ -327,4 +329,19 @@ fn an_order_about_a_branch_that_does_not_exist_is_refused() {
     let order = Do::Drive(skip_input(unknown, Operation::Action));
     assert!(play(&mut saga, order, 50).starts_with("no: "));
     assert!(saga.txn.find_branch(&crate::spec::name("x")).is_err());
+}
+
+#[test]
+fn an_order_about_a_branch_that_is_not_there_names_it() {
+    let saga = Driven::new(&saga("a"));
+    let skip = Input::Skip {
+        branch: BranchIndex(7),
+        operation: Operation::Action,
+        reason: Reason::new("no matter"),
+    };
+    let branch_id = BranchId::parse("7").unwrap();
+    assert_eq!(
+        saga.txn.step(skip, UnixMillis(5)),
+        Err(Rejection::UnknownBranch { branch_id })
+    );
 }
