@@ -67,6 +67,7 @@ impl Server {
         let service = Service::new(engine.clone(), rules(settings));
         let config = ApiConfig {
             version: env!("CARGO_PKG_VERSION"),
+            cors_origins: settings.cors_origins.clone(),
         };
         let api = Api::new(service, config, render);
         let (stop, stopped) = oneshot::channel();

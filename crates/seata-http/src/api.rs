@@ -10,6 +10,7 @@ use seata_service::Service;
 use tower::Service as _;
 
 use crate::body::Bodies;
+use crate::cors::Origins;
 use crate::endpoint::Endpoint;
 use crate::meters::{Meters, Route, Verb};
 use crate::routes::handler;
@@ -22,6 +23,8 @@ pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
 pub struct ApiConfig {
     /// What `/health` says.
     pub version: &'static str,
+    /// The origins whose pages may ask; by default none.
+    pub cors_origins: Origins,
 }
 
 /// The API over one service.
@@ -78,9 +81,13 @@ impl Api {
                 Verb::Any => router.fallback_service(endpoint),
             };
         }
-        router.method_not_allowed_fallback(move |request: Request| {
+        let router = router.method_not_allowed_fallback(move |request: Request| {
             let mut wrong_method = wrong_method.clone();
             async move { wrong_method.call(request).await }
-        })
+        });
+        if self.config.cors_origins.is_empty() {
+            return router;
+        }
+        router.layer(self.config.cors_origins.layer())
     }
 }

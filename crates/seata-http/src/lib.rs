@@ -9,10 +9,12 @@
 mod answer;
 mod api;
 mod body;
+mod cors;
 #[cfg(test)]
 mod documented;
 mod endpoint;
 mod meters;
+mod openapi;
 mod parse;
 mod problem;
 mod query;
@@ -21,6 +23,7 @@ mod routes;
 mod serve;
 
 pub use api::{Api, ApiConfig, Render};
+pub use cors::{OriginError, Origins};
 pub use problem::status_of;
 pub use seata_service::{Defaults, ErrorCode, Limits, LocalEndpoints, Rules, Service};
 pub use serve::{ServeConfig, serve};

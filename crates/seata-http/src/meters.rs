@@ -23,6 +23,9 @@ pub(crate) enum Route {
     Livez,
     Readyz,
     Metrics,
+    Document,
+    Docs,
+    DocsPart,
     /// Whatever is none of these.
     Other,
 }
@@ -54,6 +57,9 @@ impl Route {
         Self::Livez,
         Self::Readyz,
         Self::Metrics,
+        Self::Document,
+        Self::Docs,
+        Self::DocsPart,
         Self::Other,
     ];
 
@@ -72,7 +78,10 @@ impl Route {
             | Self::Health
             | Self::Livez
             | Self::Readyz
-            | Self::Metrics => Verb::Get,
+            | Self::Metrics
+            | Self::Document
+            | Self::Docs
+            | Self::DocsPart => Verb::Get,
             Self::Other => Verb::Any,
         }
     }
@@ -94,6 +103,9 @@ impl Route {
             Self::Livez => "/livez",
             Self::Readyz => "/readyz",
             Self::Metrics => "/metrics",
+            Self::Document => "/api/openapi.json",
+            Self::Docs => "/api/docs",
+            Self::DocsPart => "/api/docs/{part}",
             Self::Other => "other",
         }
     }

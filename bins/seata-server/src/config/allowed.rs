@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use seata_http::Origins;
+
 /// The values of one key.
 pub(crate) trait Allowed {
     /// What the text stands for.
@@ -116,5 +118,24 @@ impl Allowed for Folder {
 
     fn said(&self) -> String {
         "the path of a folder".into()
+    }
+}
+
+/// Origins of pages, or none at all.
+pub(crate) struct OriginList;
+
+impl Allowed for OriginList {
+    type Value = Origins;
+
+    fn read(&self, text: &str) -> Option<Origins> {
+        match text {
+            "none" => Some(Origins::default()),
+            origins => Origins::parse(origins).ok(),
+        }
+    }
+
+    fn said(&self) -> String {
+        "none, or origins as browsers send them, separated by commas, such as https://app.example or http://localhost:3000: no star, no path, no slash at the end, no usual port"
+            .into()
     }
 }

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use seata_http::Origins;
 use tracing_subscriber::filter::Targets;
 
-use super::allowed::{Address, Allowed, Folder, OneOf, Secs, SecsOrNone, Whole};
+use super::allowed::{Address, Allowed, Folder, OneOf, OriginList, Secs, SecsOrNone, Whole};
 use super::given::Given;
 use super::logs::LogFilter;
 
@@ -104,6 +105,8 @@ keys! {
     calls_in_flight_max: usize = "2000", Whole(1..=100_000);
     /// The most calls of branches at once to one scheme, host and port.
     calls_in_flight_per_destination: usize = "256", Whole(1..=100_000);
+    /// The origins whose pages may ask this server from a browser, separated by commas.
+    cors_origins: Origins = "none", OriginList;
     /// With less free disk space than this, in bytes, new transactions are refused; open ones go on.
     disk_free_min_bytes: u64 = "268435456", Whole(0..=u64::MAX);
     /// Which log lines are written to the standard error output.
@@ -150,5 +153,4 @@ pub(crate) const LATER: &[(&str, &str)] = &[
     ("postgres_dsn", "this version has only the embedded store"),
     ("migrate", "this version has only the embedded store"),
     ("grpc_port", "this version has no gRPC API"),
-    ("cors_origins", "this version serves no browsers"),
 ];

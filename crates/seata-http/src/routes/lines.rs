@@ -1,12 +1,12 @@
 //! `/api/tx` as newline-delimited JSON: all that matches, a page at a time, as fast as the client reads.
 
-use std::io;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use futures_util::stream::try_unfold;
+use futures_util::stream::unfold;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use seata_service::{AllPages, Asked, Problem};
@@ -14,6 +14,7 @@ use seata_service::{AllPages, Asked, Problem};
 use crate::answer::lines;
 use crate::api::Api;
 use crate::endpoint::Answer;
+use crate::problem::ProblemJson;
 
 const NDJSON: &str = "application/x-ndjson";
 
@@ -33,15 +34,16 @@ pub(super) async fn stream(api: Arc<Api>, asked: Asked) -> Answer {
     let mut source = Lines {
         pages: api.service.list_all(asked),
         ready: None,
+        rest: Rest::Unread,
     };
     source.ready = source.page().await?;
-    let stream = try_unfold(source, async |mut source| {
-        let lines = source.next().await.map_err(|problem| {
-            tracing::warn!(error = problem.text(), "a list broke off");
-            // The client sees its answer break off.
-            io::Error::other("the list broke off")
-        })?;
-        Ok::<_, io::Error>(lines.map(|lines| (lines, source)))
+    if source.ready.is_none() {
+        source.rest = Rest::Nothing;
+    }
+    // When the client goes away nobody asks for the next page.
+    let stream = unfold(source, async |mut source| {
+        let lines = source.next().await?;
+        Some((Ok::<_, Infallible>(lines), source))
     });
     let mut response = Response::new(Body::from_stream(stream));
     response
@@ -50,21 +52,45 @@ pub(super) async fn stream(api: Arc<Api>, asked: Asked) -> Answer {
     Ok(response)
 }
 
+/// What stands behind what was sent.
+enum Rest {
+    /// Perhaps more.
+    Unread,
+    /// Nothing.
+    Nothing,
+}
+
 struct Lines {
     pages: AllPages,
     /// Was read and not sent yet.
     ready: Option<Bytes>,
+    rest: Rest,
 }
 
 impl Lines {
-    async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
-        match self.ready.take() {
-            Some(ready) => Ok(Some(ready)),
-            None => self.page().await,
+    /// Answers the next lines. If they can't be read the last one is a refusal: the status was sent long before.
+    async fn next(&mut self) -> Option<Bytes> {
+        if let Some(ready) = self.ready.take() {
+            return Some(ready);
         }
+        match self.rest {
+            Rest::Unread => {}
+            Rest::Nothing => return None,
+        }
+        self.page().await.unwrap_or_else(|problem| {
+            tracing::warn!(error = problem.text(), "a list broke off");
+            self.rest = Rest::Nothing;
+            Some(last_line(&problem))
+        })
     }
 
     async fn page(&mut self) -> Result<Option<Bytes>, Problem> {
         Ok(self.pages.next().await?.map(|headers| lines(&headers)))
     }
+}
+
+fn last_line(problem: &Problem) -> Bytes {
+    let mut line = serde_json::to_vec(&ProblemJson(problem)).unwrap_or_default();
+    line.push(b'\n');
+    line.into()
 }

@@ -1,6 +1,7 @@
 //! The handlers: read, ask the engine, render.
 
 mod create;
+mod docs;
 mod lines;
 mod list;
 mod observe;
@@ -46,6 +47,9 @@ pub(crate) fn handler(route: Route) -> Handler {
         Route::Livez => |_, _| Box::pin(observe::livez()),
         Route::Readyz => |api, _| Box::pin(observe::readyz(api)),
         Route::Metrics => |api, _| Box::pin(observe::metrics(api)),
+        Route::Document => |api, _| Box::pin(docs::document(api)),
+        Route::Docs => |_, _| Box::pin(docs::page()),
+        Route::DocsPart => |_, request| Box::pin(docs::page_part(request)),
         Route::Other => |_, request| Box::pin(no_route(request)),
     }
 }

@@ -1,6 +1,7 @@
 //! `/api/tx`.
 
 use axum::body::Body;
+use futures_util::StreamExt;
 use http::Request;
 use serde_json::{Value, json};
 
@@ -114,4 +115,33 @@ async fn lines_are_streamed_to_the_last_one_that_matches() {
     let request = Request::get("/api/tx").header("accept", "application/x-ndjson");
     let refused = world.send(request.body(Body::empty()).unwrap()).await;
     assert_eq!(refused.code(), "STORE_UNAVAILABLE");
+}
+
+#[tokio::test(start_paused = true)]
+async fn lines_end_with_a_refusal_when_the_store_fails_in_between() {
+    let world = World::new().await;
+    for n in 0..600 {
+        world
+            .ok("/api/start", json!({"gid": format!("c-{n}")}))
+            .await;
+    }
+    let request = Request::get("/api/tx").header("accept", "application/x-ndjson");
+    let response = world.open(request.body(Body::empty()).unwrap()).await;
+    let mut body = response.into_body().into_data_stream();
+    let first = body.next().await.unwrap().unwrap();
+    world.down.now();
+    let mut rest = Vec::new();
+    while let Some(piece) = body.next().await {
+        rest.extend_from_slice(&piece.unwrap());
+    }
+    let text = String::from_utf8([first.to_vec(), rest].concat()).unwrap();
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let (last, before) = lines.split_last().unwrap();
+    assert_eq!(last["code"], "STORE_UNAVAILABLE", "{last}");
+    assert!(last["error"].is_string() && last["details"].is_object());
+    assert!(!before.is_empty() && before.len() < 600);
+    assert!(before.iter().all(|line| line["gid"].is_string()));
 }

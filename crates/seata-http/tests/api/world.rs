@@ -8,16 +8,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use seata_core::{Endpoint, Outcome, UnixMillis};
 use seata_engine::{Call, Caller, Clock, Config, Engine, Slot, Task};
-use seata_http::{Api, ApiConfig, Defaults, Limits, LocalEndpoints, Rules, Service};
+use seata_http::{Api, ApiConfig, Defaults, Limits, LocalEndpoints, Origins, Rules, Service};
 use seata_store::{Append, Owner};
 use seata_store_mem::{AppendFault, Faults, FaultyStore, MemStore, OtherFault, StoreCall};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tower::ServiceExt;
+
+use crate::described::Document;
 
 struct VirtualClock(Instant);
 
@@ -96,6 +98,7 @@ pub(crate) struct World {
     pub(crate) script: Arc<Script>,
     pub(crate) down: Arc<Down>,
     router: Router,
+    document: Document,
 }
 
 /// What came back.
@@ -123,6 +126,18 @@ impl World {
     }
 
     pub(crate) async fn with_limits(config: Config, limits: Limits) -> Self {
+        Self::with_api(config, limits, ApiConfig::default()).await
+    }
+
+    pub(crate) async fn for_pages_of(cors_origins: Origins) -> Self {
+        let api = ApiConfig {
+            cors_origins,
+            ..ApiConfig::default()
+        };
+        Self::with_api(Config::new(Owner(1)), LIMITS, api).await
+    }
+
+    async fn with_api(config: Config, limits: Limits, api: ApiConfig) -> Self {
         let start = Instant::now();
         let store = MemStore::new(Arc::new(move || {
             UnixMillis(1_700_000_000_000 + i64::try_from(start.elapsed().as_millis()).unwrap())
@@ -141,11 +156,18 @@ impl World {
             limits,
             local: LocalEndpoints::Refused,
         };
-        let config = ApiConfig { version: "1.2.3" };
+        let config = ApiConfig {
+            version: "1.2.3",
+            ..api
+        };
         let service = Service::new(engine.clone(), rules);
         let api = Api::new(service, config, Arc::new(|| "# metrics\n".to_owned()));
+        let router = api.router();
+        let document = Request::get("/api/openapi.json").body(Body::empty());
+        let document = read(router.clone().oneshot(document.unwrap()).await.unwrap()).await;
         Self {
-            router: api.router(),
+            router,
+            document: Document::new(document.body),
             api,
             engine,
             store,
@@ -164,18 +186,23 @@ impl World {
             .insert(endpoint.to_owned(), answers);
     }
 
+    /// Answers without reading the body.
+    pub(crate) async fn open(&self, request: Request<Body>) -> Response<Body> {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> Answered {
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let body = serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text.clone()));
-        Answered {
-            status: parts.status,
-            headers: parts.headers,
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let answered = read(self.open(request).await).await;
+        let Answered {
+            status,
+            headers,
             body,
-            text,
-        }
+            ..
+        } = &answered;
+        self.document
+            .check((&method, uri.path()), *status, headers, body);
+        answered
     }
 
     pub(crate) async fn post_bytes(&self, path: &str, body: impl Into<Body>) -> Answered {
@@ -197,6 +224,19 @@ impl World {
         let answered = self.post(path, body).await;
         assert_eq!(answered.status, 200, "{path}: {}", answered.body);
         answered.body
+    }
+}
+
+async fn read(response: Response<Body>) -> Answered {
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let body = serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text.clone()));
+    Answered {
+        status: parts.status,
+        headers: parts.headers,
+        body,
+        text,
     }
 }
 

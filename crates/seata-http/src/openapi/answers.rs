@@ -1,0 +1,251 @@
+//! Schemas of what the server answers. All fields that there are stand here; a later version may add some.
+
+use seata_core::{End, Status};
+use seata_service::ErrorCode;
+use utoipa::openapi::schema::AllOfBuilder;
+
+use super::schema::{Fields, Part, about, anything, count, list, named, one_of, or_null, text};
+use super::words::{branch_id, branch_ids, endpoint, gid, mode, operation, status, time, unix};
+
+/// What may have happened to a transaction.
+const KINDS: [&str; 18] = [
+    "created",
+    "branch_added",
+    "submitted",
+    "abort_requested",
+    "answered",
+    "recovered",
+    "turned_round",
+    "committed",
+    "aborted",
+    "stuck",
+    "retried",
+    "skipped",
+    "forced",
+    "try_requested",
+    "try_begun",
+    "completed",
+    "hurried",
+    "elided",
+];
+
+const BRANCH_STATUSES: [&str; 14] = [
+    "PREPARED",
+    "ACTING",
+    "SUCCEEDED",
+    "REFUSED",
+    "IN_DOUBT",
+    "COMPENSATING",
+    "COMPENSATED",
+    "REGISTERED",
+    "TRYING",
+    "TRIED",
+    "CONFIRMING",
+    "CONFIRMED",
+    "CANCELLING",
+    "CANCELLED",
+];
+
+const OPERATION_STATUSES: [&str; 5] = ["OPEN", "CALLING", "SUCCEEDED", "REFUSED", "SKIPPED"];
+
+const OUTCOMES: [&str; 4] = ["success", "failure", "ongoing", "unknown"];
+
+/// All of them, by name.
+pub(super) fn all() -> Vec<(&'static str, Part)> {
+    vec![
+        ("Problem", problem()),
+        ("Started", started()),
+        ("Added", done("The branch is durable.", "success")),
+        ("Accepted", accepted()),
+        ("Settled", settled()),
+        ("Pending", pending()),
+        ("Ordered", ordered()),
+        ("Transaction", transaction()),
+        ("BranchState", branch()),
+        ("OperationState", operation_state()),
+        ("Event", event()),
+        ("Summary", summary()),
+        ("Health", health()),
+        ("Alive", done("The process answers.", "alive")),
+        ("Ready", done("Send requests here.", "ready")),
+    ]
+}
+
+/// A refusal with one of these codes.
+pub(super) fn problem_with(codes: &[ErrorCode]) -> Part {
+    let codes = one_of(codes.iter().map(|code| code.as_str()));
+    let narrowed = Fields::new("With one of these codes.").required("code", codes);
+    AllOfBuilder::new()
+        .item(named("Problem"))
+        .item(narrowed.open())
+        .into()
+}
+
+fn problem() -> Part {
+    let code = about(
+        one_of(ErrorCode::ALL.map(ErrorCode::as_str)),
+        "For programs: what kind of refusal it is. Codes never change their meaning.",
+    );
+    Fields::new("A refusal. What was refused has changed nothing.")
+        .required(
+            "error",
+            about(text(), "For people: what is wrong and how to mend it."),
+        )
+        .required("code", code)
+        .required("details", details())
+        .open()
+}
+
+fn details() -> Part {
+    Fields::new("What a program may want to read.")
+        .sometimes("field", about(text(), "The path of the wrong field."))
+        .sometimes("gid", gid())
+        .sometimes("status", about(text(), "The state as it is."))
+        .sometimes("branch_id", branch_id())
+        .sometimes("unknown", branch_id())
+        .sometimes("cycle", branch_ids())
+        .sometimes("bytes_max", count())
+        .sometimes("branches_max", count())
+        .open()
+}
+
+fn started() -> Part {
+    Fields::new("It has begun, durably.")
+        .required("gid", gid())
+        .open()
+}
+
+fn done(words: &str, status: &str) -> Part {
+    Fields::new(words)
+        .required("status", one_of([status]))
+        .open()
+}
+
+fn accepted() -> Part {
+    Fields::new("The decision is durable.")
+        .required("status", one_of(["success"]))
+        .required("gid", gid())
+        .required("transaction_status", super::words::status())
+        .open()
+}
+
+fn settled() -> Part {
+    with_transaction("It has come to that.", &["committed", "aborted", "stuck"])
+}
+
+fn pending() -> Part {
+    let words = "The time ran out, or the server can't wait any longer; the transaction goes on.";
+    with_transaction(words, &["pending"])
+}
+
+fn ordered() -> Part {
+    with_transaction("The order is durable.", &["success"])
+}
+
+fn with_transaction(words: &str, statuses: &[&str]) -> Part {
+    Fields::new(words)
+        .required("status", one_of(statuses.iter().copied()))
+        .required("gid", gid())
+        .required("transaction", named("Transaction"))
+        .open()
+}
+
+fn transaction() -> Part {
+    let payload = "The payload; null if there is none or it is not JSON.";
+    let waiting_for = "A sentence for a person: what it waits for first.";
+    Fields::new("A global transaction. What is shown is durable.")
+        .required("gid", gid())
+        .required("mode", mode())
+        .required("status", status())
+        .required("payload", about(anything(), payload))
+        .sometimes(
+            "payload_base64",
+            about(text(), "The payload, if it is not JSON."),
+        )
+        .sometimes("content_type", about(text(), "Its type."))
+        .required("branches", list(named("BranchState")))
+        .required("created_unix", unix())
+        .required("updated_unix", unix())
+        .sometimes("reason", about(text(), "Why it was or will be aborted."))
+        .sometimes("deadline", time())
+        .sometimes("attention", about(text(), "Why a person should look."))
+        .sometimes(
+            "forced",
+            about(text(), "Why an operator skipped or forced something."),
+        )
+        .sometimes("waiting_for", about(text(), waiting_for))
+        .open()
+}
+
+fn branch() -> Part {
+    let operations = list(named("OperationState"));
+    Fields::new("A branch.")
+        .required("branch_id", branch_id())
+        .required("status", one_of(BRANCH_STATUSES))
+        .required("action", endpoint())
+        .required("compensation", or_null(endpoint()))
+        .required("after", branch_ids())
+        .required(
+            "operations",
+            about(operations, "Those that were called or are due."),
+        )
+        .open()
+}
+
+fn operation_state() -> Part {
+    Fields::new("An operation of a branch.")
+        .required("operation", operation())
+        .required("status", one_of(OPERATION_STATUSES))
+        .required("attempts", about(count(), "Answers but `ongoing` ones."))
+        .required("last_error", or_null(text()))
+        .required("next_attempt_at", or_null(time()))
+        .open()
+}
+
+fn event() -> Part {
+    let ends = [End::Committed, End::Aborted].map(End::as_str);
+    Fields::new("One event of a history. What does not belong to its kind is not there.")
+        .required("number", about(count(), "Rises; there may be gaps."))
+        .required("time", time())
+        .required("kind", one_of(KINDS))
+        .sometimes("branch_id", branch_id())
+        .sometimes("operation", operation())
+        .sometimes("attempt", about(count(), "Which call."))
+        .sometimes("endpoint", endpoint())
+        .sometimes("outcome", one_of(OUTCOMES))
+        .sometimes("duration_ms", count())
+        .sometimes(
+            "error",
+            about(text(), "What the participant or the network said."),
+        )
+        .sometimes("next_attempt_at", time())
+        .sometimes("reason", text())
+        .sometimes("branches", branch_ids())
+        .sometimes("to", one_of(ends))
+        .sometimes("calls", about(count(), "How many calls are left out."))
+        .sometimes("attempts", about(count(), "How many of them count."))
+        .open()
+}
+
+fn summary() -> Part {
+    let statuses = Status::ALL.map(Status::as_str);
+    Fields::new("A transaction in a list.")
+        .required("gid", gid())
+        .required("mode", mode())
+        .required("status", one_of(statuses))
+        .required("created_unix", unix())
+        .required("updated_unix", unix())
+        .open()
+}
+
+fn health() -> Part {
+    Fields::new("Whether this server does its work; if it doesn't, with the fields of a refusal.")
+        .required("status", one_of(["healthy", "unhealthy"]))
+        .required("timestamp", time())
+        .required("store", one_of(["ok", "unavailable"]))
+        .required("version", text())
+        .sometimes("error", text())
+        .sometimes("code", one_of([ErrorCode::StoreUnavailable.as_str()]))
+        .sometimes("details", details())
+        .open()
+}
