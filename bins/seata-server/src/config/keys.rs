@@ -100,7 +100,7 @@ keys! {
     /// The most transactions in memory at once; beyond it new ones are refused with 429.
     active_max: usize = "10000", Whole(1..=1_000_000);
     /// The most bytes of transactions in memory at once; beyond it new ones are refused with 429.
-    active_bytes_max: usize = "268435456", Whole(67_108_864..=1_099_511_627_776);
+    active_bytes_max: usize = "268435456", Whole(67_108_864..=1_099_511_627_776_usize);
     /// The most calls of branches at once, in all; less if the process may not open as many files.
     calls_in_flight_max: usize = "2000", Whole(1..=100_000);
     /// The most calls of branches at once to one scheme, host and port.
