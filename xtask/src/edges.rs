@@ -16,6 +16,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("seata-store-mem", &["seata-core", "seata-store"]),
     ("seata-store-fjall", &["seata-core", "seata-store"]),
     ("seata-store-conformance", &["seata-core", "seata-store"]),
+    // Ids and operations alone: a participant holds nothing of the coordinator.
+    ("seata-barrier", &["seata-core"]),
     ("seata-engine", &["seata-core", "seata-store"]),
     ("seata-executor", &["seata-core", "seata-engine"]),
     (
@@ -47,6 +49,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "seata-http",
         ],
     ),
+    // It speaks to a coordinator over its wire alone.
+    ("seata-client", &[]),
     ("seata-tests", &[]),
     ("seata-bench", &[]),
     ("xtask", &[]),
@@ -56,6 +60,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const ALLOWED_IN_TESTS: &[(&str, &[&str])] = &[
     ("seata-store-mem", &["seata-store-conformance"]),
     ("seata-store-fjall", &["seata-store-conformance"]),
+    // With all of its features.
+    ("seata-barrier", &["seata-barrier"]),
     ("seata-engine", &["seata-store-mem"]),
     ("seata-service", &["seata-store-mem"]),
     ("seata-http", &["seata-store-mem"]),
