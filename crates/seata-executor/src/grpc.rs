@@ -114,7 +114,7 @@ pub(crate) fn read(fields: &HeaderMap) -> Option<Outcome> {
         Some(OK) => Outcome::Success,
         Some(FAILED_PRECONDITION) => Outcome::Ongoing,
         Some(ABORTED) => Outcome::Failure {
-            reason: Reason::new(if said.is_empty() { "ABORTED" } else { said }),
+            reason: Reason::new(&with_text(&name(ABORTED), said)),
         },
         Some(other) => unknown(&with_text(&name(other), said)),
         None => unknown("the answer's grpc-status is not a number"),
@@ -230,10 +230,10 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_keeps_what_the_participant_said_else_its_code() {
+    fn a_refusal_keeps_its_code_and_what_was_said_like_any_other_answer() {
         assert_eq!(
             reason("10", Some("no%20money %E2%82%AC")),
-            "no money \u{20ac}"
+            "ABORTED: no money \u{20ac}"
         );
         assert_eq!(reason("10", None), "ABORTED");
         assert_eq!(reason("10", Some("")), "ABORTED");

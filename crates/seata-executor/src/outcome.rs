@@ -19,7 +19,7 @@ pub(crate) fn read(status: StatusCode, body: &[u8]) -> Outcome {
         202 | 425 => Outcome::Ongoing,
         200..=299 => Outcome::Success,
         409 => Outcome::Failure {
-            reason: refusal(status, body),
+            reason: Reason::new(&with_text(status, &text(body))),
         },
         300..=399 => unknown(&with_text(
             status,
@@ -33,13 +33,6 @@ pub(crate) fn read(status: StatusCode, body: &[u8]) -> Outcome {
 pub(crate) fn unknown(reason: &str) -> Outcome {
     Outcome::Unknown {
         reason: Reason::new(reason),
-    }
-}
-
-fn refusal(status: StatusCode, body: &[u8]) -> Reason {
-    match text(body).as_str() {
-        "" => Reason::new(&with_text(status, "")),
-        said => Reason::new(said),
     }
 }
 
@@ -89,8 +82,8 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_keeps_what_the_participant_said_else_the_status() {
-        assert_eq!(reason(409, b" no money\n"), "no money");
+    fn a_refusal_keeps_its_status_and_what_was_said_like_any_other_answer() {
+        assert_eq!(reason(409, b" no money\n"), "409 Conflict: no money");
         assert_eq!(reason(409, b""), "409 Conflict");
     }
 
@@ -108,7 +101,7 @@ mod tests {
     #[test]
     fn a_reason_is_bounded_and_cut_at_a_character() {
         assert_eq!(reason(500, &[b'x'; 5_000]).len(), Reason::BYTES_MAX);
-        assert_eq!(reason(409, &"aé".as_bytes()[..2]), "a");
+        assert_eq!(reason(409, &"aé".as_bytes()[..2]), "409 Conflict: a");
         assert_eq!(reason(409, b"\xff"), "409 Conflict");
     }
 }

@@ -112,7 +112,7 @@ async fn a_refusal_tells_what_the_participant_said() {
     let participant = Participant::answering(move |_| ready(replied(&said))).await;
     let outcome = outcome_of(&participant).await;
     assert_eq!(outcome.as_str(), "failure");
-    assert_eq!(reason(&outcome), "no money");
+    assert_eq!(reason(&outcome), "ABORTED: no money");
 }
 
 #[tokio::test]

@@ -70,7 +70,10 @@ async fn status_codes_decide_and_never_the_text_of_a_body() {
 #[tokio::test]
 async fn a_refusal_tells_what_the_participant_said() {
     let participant = Participant::always(409, "no stock").await;
-    assert_eq!(reason(&outcome_of(&participant).await), "no stock");
+    assert_eq!(
+        reason(&outcome_of(&participant).await),
+        "409 Conflict: no stock"
+    );
     let participant = Participant::always(503, "busy").await;
     let outcome = outcome_of(&participant).await;
     assert_eq!(reason(&outcome), "503 Service Unavailable: busy");
