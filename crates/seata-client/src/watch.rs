@@ -1,0 +1,167 @@
+//! Watches a transaction over as many connections as it takes.
+
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use serde_json::Value;
+use tokio::time::sleep;
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::gid::Gid;
+use crate::sse::{SseEvent, SseParser};
+use crate::transport::Events;
+use crate::view::Event;
+use crate::words::EventKind;
+
+/// The events of a transaction as they happen: each once, in their order.
+///
+/// ```no_run
+/// # async fn tell(client: seata_client::Client, gid: seata_client::Gid) -> Result<(), seata_client::Error> {
+/// let mut watch = client.watch(&gid);
+/// while let Some(event) = watch.next().await {
+///     let event = event?;
+///     println!("{} {}", event.number, event.kind);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct Watch {
+    client: Client,
+    gid: Gid,
+    last: Option<u64>,
+    state: State,
+}
+
+enum State {
+    Idle,
+    Connected(Events),
+    Ended,
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watch")
+            .field("gid", &self.gid)
+            .field("last", &self.last)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Watch {
+    pub(crate) fn new(client: Client, gid: Gid, last: Option<u64>) -> Self {
+        Self {
+            client,
+            gid,
+            last,
+            state: State::Idle,
+        }
+    }
+
+    /// Answers the number of the last event that was told: from there [`Client::watch_after`] goes on.
+    #[must_use]
+    pub const fn last(&self) -> Option<u64> {
+        self.last
+    }
+
+    /// Waits for the next event; none once the transaction has ended. A connection that breaks off is made again, and
+    /// goes on where the last one ended; an error means that it can't be, and ends the watch.
+    pub async fn next(&mut self) -> Option<Result<Event, Error>> {
+        loop {
+            let step = match &mut self.state {
+                State::Ended => return None,
+                State::Idle => self.connect().await,
+                State::Connected(events) => match events.next().await {
+                    Some(Ok(event)) => match self.told(event) {
+                        Some(event) => return Some(Ok(event)),
+                        None => Ok(()),
+                    },
+                    Some(Err(error)) if !error.may_pass() => Err(error),
+                    Some(Err(_)) | None => self.broken_off().await,
+                },
+            };
+            if let Err(error) = step {
+                self.state = State::Ended;
+                return Some(Err(error));
+            }
+        }
+    }
+
+    async fn connect(&mut self) -> Result<(), Error> {
+        let (client, gid, last) = (&self.client, &self.gid, self.last);
+        let events = client
+            .repeat()
+            .run(|| client.transport().watch(gid, last))
+            .await?;
+        self.state = State::Connected(events);
+        Ok(())
+    }
+
+    /// Takes an event, unless it was told before.
+    fn told(&mut self, event: Event) -> Option<Event> {
+        if self.last.is_some_and(|last| event.number <= last) {
+            return None;
+        }
+        self.last = Some(event.number);
+        if matches!(event.kind, EventKind::Committed | EventKind::Aborted) {
+            self.state = State::Ended;
+        }
+        Some(event)
+    }
+
+    /// Looks whether there is more to come: a server may end a watch because it stops, or because there is nothing more.
+    async fn broken_off(&mut self) -> Result<(), Error> {
+        // In this order: a history that is read after the end is complete.
+        let transaction = self.client.get(&self.gid).await?;
+        let history = self.client.events(&self.gid).await?;
+        let last = self.last;
+        let missed = history
+            .into_iter()
+            .filter(move |event| last.is_none_or(|last| event.number > last))
+            .map(Ok);
+        let missed: Vec<_> = missed.collect();
+        self.state = match (transaction.status.is_final(), missed.is_empty()) {
+            (true, true) => State::Ended,
+            (_, false) => State::Connected(stream::iter(missed).boxed()),
+            (false, true) => {
+                sleep(self.client.repeat().pause_first).await;
+                State::Idle
+            }
+        };
+        Ok(())
+    }
+}
+
+/// Reads the events from the body of a watch.
+pub(crate) fn events_of(body: Incoming) -> Events {
+    let pieces = stream::unfold(Some((body, SseParser::default())), |state| async {
+        let (mut body, mut parser) = state?;
+        let read = match body.frame().await? {
+            Ok(frame) => parser.feed(frame.data_ref().map_or(&[][..], AsRef::as_ref)),
+            Err(error) => Err(Error::NoAnswer(format!("the watch broke off: {error}"))),
+        };
+        let next = read.is_ok().then_some((body, parser));
+        Some((read, next))
+    });
+    pieces.flat_map(told_by).boxed()
+}
+
+fn told_by(read: Result<Vec<SseEvent>, Error>) -> BoxStream<'static, Result<Event, Error>> {
+    match read {
+        Ok(events) => stream::iter(events.into_iter().filter_map(event)).boxed(),
+        Err(error) => stream::iter([Err(error)]).boxed(),
+    }
+}
+
+/// Reads an event of the history. What has no number is none of it: a server may say other things on the same stream.
+fn event(said: SseEvent) -> Option<Result<Event, Error>> {
+    let number: u64 = said.id?.parse().ok()?;
+    let read = serde_json::from_str::<Value>(&said.data).and_then(|mut value| {
+        if let Some(fields) = value.as_object_mut() {
+            fields.entry("number").or_insert_with(|| number.into());
+        }
+        serde_json::from_value(value)
+    });
+    Some(read.map_err(|error| Error::Unreadable(format!("event {number}: {error}"))))
+}

@@ -1,0 +1,130 @@
+//! Watching: each event once, in order, over as many connections as it takes.
+
+use seata_client::{Error, EventKind, Watch};
+use serde_json::{Value, json};
+
+use crate::coordinator::{Asked, Coordinator, gid, json as answer, text, transaction};
+
+fn event(number: u64, kind: &str) -> Value {
+    json!({"number": number, "time": "2030-01-31T12:00:07.201Z", "kind": kind})
+}
+
+fn told(events: &[(u64, &str)]) -> String {
+    let texts = events.iter().map(|(number, kind)| {
+        format!(
+            "id: {number}\nevent: {kind}\ndata: {}\n\n",
+            event(*number, kind)
+        )
+    });
+    texts.collect()
+}
+
+async fn numbers(mut watch: Watch) -> Vec<u64> {
+    let mut numbers = Vec::new();
+    while let Some(event) = watch.next().await {
+        numbers.push(event.unwrap().number);
+    }
+    numbers
+}
+
+fn last_event_id(asked: &Asked) -> Option<&str> {
+    asked.headers.get("last-event-id")?.to_str().ok()
+}
+
+#[tokio::test]
+async fn a_watch_that_breaks_off_goes_on_behind_the_last_event() {
+    let coordinator = Coordinator::answering(|_, asked| match asked.path.as_str() {
+        "/api/tx/order-1/watch" => match last_event_id(asked) {
+            None => text(
+                200,
+                &format!(
+                    ": hello\n\n{}id: 3\ndata: {{\"cut",
+                    told(&[(1, "created"), (2, "submitted")])
+                ),
+            ),
+            // A server may tell an event again.
+            Some("2") => text(
+                200,
+                &told(&[
+                    (2, "submitted"),
+                    (3, "answered"),
+                    (5, "committed"),
+                    (6, "odd"),
+                ]),
+            ),
+            Some(other) => panic!("{other}"),
+        },
+        "/api/tx/order-1" => answer(200, &transaction("SUBMITTED")),
+        "/api/tx/order-1/events" => {
+            answer(200, &json!([event(1, "created"), event(2, "submitted")]))
+        }
+        other => panic!("{other}"),
+    })
+    .await;
+    let numbers = numbers(coordinator.client().watch(&gid())).await;
+    assert_eq!(numbers, [1, 2, 3, 5]);
+}
+
+#[tokio::test]
+async fn what_was_missed_is_read_from_the_history_once_the_transaction_has_ended() {
+    let coordinator = Coordinator::answering(|_, asked| match asked.path.as_str() {
+        "/api/tx/order-1/watch" => text(200, &told(&[(1, "created")])),
+        "/api/tx/order-1" => answer(200, &transaction("ABORTED")),
+        _ => answer(
+            200,
+            &json!([
+                event(1, "created"),
+                event(2, "turned_round"),
+                event(3, "aborted")
+            ]),
+        ),
+    })
+    .await;
+    let mut watch = coordinator.client().watch(&gid());
+    let mut kinds = Vec::new();
+    while let Some(event) = watch.next().await {
+        kinds.push(event.unwrap().kind);
+    }
+    assert_eq!(
+        kinds,
+        [
+            EventKind::Created,
+            EventKind::TurnedRound,
+            EventKind::Aborted
+        ]
+    );
+    assert_eq!(watch.last(), Some(3));
+}
+
+#[tokio::test]
+async fn a_watch_of_what_has_ended_ends_without_a_word() {
+    let coordinator = Coordinator::answering(|_, asked| match asked.path.as_str() {
+        "/api/tx/order-1/watch" => text(200, ": nothing more\n\n"),
+        "/api/tx/order-1" => answer(200, &transaction("COMMITTED")),
+        _ => answer(200, &json!([event(1, "created"), event(2, "committed")])),
+    })
+    .await;
+    let watch = coordinator.client().watch_after(&gid(), 2);
+    assert_eq!(numbers(watch).await, [0_u64; 0]);
+    assert_eq!(last_event_id(&coordinator.asked()[0]), Some("2"));
+}
+
+#[tokio::test]
+async fn a_watch_that_is_refused_says_so_and_ends() {
+    let refusal = json!({"error": "none", "code": "TRANSACTION_NOT_FOUND", "details": {}});
+    let coordinator = Coordinator::always(404, refusal).await;
+    let mut watch = coordinator.client().watch(&gid());
+    let error = watch.next().await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::Refused(_)), "{error}");
+    assert!(watch.next().await.is_none());
+    assert_eq!(coordinator.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn an_event_that_cant_be_understood_ends_the_watch() {
+    let coordinator = Coordinator::answering(|_, _| text(200, "id: 1\ndata: []\n\n")).await;
+    let mut watch = coordinator.client().watch(&gid());
+    let error = watch.next().await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::Unreadable(_)), "{error}");
+    assert!(watch.next().await.is_none());
+}
