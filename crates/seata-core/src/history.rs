@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::cycles::without_cycles;
 use crate::event::{Answered, BranchIndex, Event, Fact};
 use crate::operation::{Operation, Outcome};
 
@@ -20,7 +21,8 @@ pub(crate) fn attempts_kept(branches: usize) -> u32 {
     each.clamp(2, ATTEMPTS_KEPT_MAX)
 }
 
-/// Answers a shorter history that folds to the same state. Only attempts without a settling answer are left out.
+/// Answers a shorter history that folds to the same state. Left out are only attempts without a
+/// settling answer, and cycles of refusal, standstill and retry.
 #[must_use]
 pub fn compact(events: &[Event]) -> Vec<Event> {
     let mut attempts: BTreeMap<(BranchIndex, Operation), Vec<usize>> = BTreeMap::new();
@@ -42,6 +44,14 @@ pub fn compact(events: &[Event]) -> Vec<Event> {
             Some(elided(key, dropped.iter().map(|at| &events[*at]))),
         );
     }
+    without_cycles(replace(events, replaced), kept_last + 1)
+}
+
+/// Puts other events, or none, in some places.
+pub(crate) fn replace(
+    events: &[Event],
+    mut replaced: BTreeMap<usize, Option<Event>>,
+) -> Vec<Event> {
     events
         .iter()
         .enumerate()
@@ -91,7 +101,7 @@ fn elidable(event: &Event) -> Option<(BranchIndex, Operation)> {
     }
 }
 
-fn elided<'a>(
+pub(crate) fn elided<'a>(
     (branch, operation): (BranchIndex, Operation),
     dropped: impl Iterator<Item = &'a Event>,
 ) -> Event {

@@ -10,6 +10,7 @@
 
 mod agenda;
 mod branch;
+mod cycles;
 mod dag;
 mod definition;
 mod endpoint;

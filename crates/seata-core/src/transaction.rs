@@ -40,7 +40,7 @@ pub struct Transaction {
     pub(crate) events: u32,
     pub(crate) table: Table,
     /// The longest run of answers to one operation that stands in the history one by one.
-    recorded_max: u32,
+    pub(crate) recorded_max: u32,
     /// The highest token that an event bears.
     token_seen: FencingToken,
     pub(crate) state: ModeState,

@@ -258,3 +258,65 @@ fn counts_from_a_damaged_record_do_not_overflow() {
     }
     assert!(compact(&saga.events).len() < saga.events.len());
 }
+
+/// `a` refused its compensation so many times, and each time an operator ordered another attempt.
+fn refused_for(cycles: u32) -> Driven {
+    let mut saga = check(
+        saga("a b"),
+        [(0, submit(), "submitted, call a#1, call b#1")],
+    );
+    play(&mut saga, ok("a"), 1);
+    play(&mut saga, no("b"), 2);
+    for cycle in 1..=i64::from(cycles) {
+        play(&mut saga, undo_no("a"), cycle * 1_000);
+        play(&mut saga, retry_all(), cycle * 1_000 + 500);
+    }
+    saga
+}
+
+#[test]
+fn of_many_retries_the_last_ones_stay_and_the_refusals_before_are_a_count() {
+    let saga = refused_for(120);
+    assert!(saga.txn.compaction_due());
+    let short = compact(&saga.events);
+    let retries = short.iter().filter(|e| e.fact.as_str() == "retried");
+    assert_eq!(retries.count(), ATTEMPTS_KEPT_MAX as usize);
+    assert!(short.len() < saga.events.len() / 2, "{}", short.len());
+    assert!(!fold(&short).compaction_due());
+    assert_same(&fold(&short), &fold(&saga.events));
+    assert_eq!(compact(&short), short);
+}
+
+#[test]
+fn a_history_of_retries_does_not_grow_however_often_it_is_compacted() {
+    let mut saga = refused_for(60);
+    let mut lengths = Vec::new();
+    for cycle in 61..=400_i64 {
+        play(&mut saga, undo_no("a"), cycle * 1_000);
+        play(&mut saga, retry_all(), cycle * 1_000 + 500);
+        if saga.txn.compaction_due() {
+            saga.compact();
+            lengths.push(saga.events.len());
+        }
+    }
+    assert!(lengths.len() > 3, "{lengths:?}");
+    assert!(
+        lengths.iter().all(|length| *length == lengths[0]),
+        "{lengths:?}"
+    );
+    play(&mut saga, undone("a"), 500_000);
+    assert_eq!(saga.txn.status(), seata_core::Status::Aborted);
+}
+
+#[test]
+fn of_many_retries_of_what_is_silent_the_last_ones_stay() {
+    let mut saga = check(saga("a"), [(0, submit(), "submitted, call a#1")]);
+    for attempt in 1..=150_i64 {
+        play(&mut saga, silent("a"), attempt * 1_000);
+        play(&mut saga, retry_all(), attempt * 1_000 + 1);
+    }
+    let short = compact(&saga.events);
+    let retries = short.iter().filter(|e| e.fact.as_str() == "retried");
+    assert_eq!(retries.count(), ATTEMPTS_KEPT_MAX as usize);
+    assert_same(&fold(&short), &fold(&saga.events));
+}
