@@ -9,6 +9,7 @@ mod cors;
 mod described;
 mod docs;
 mod endpoints;
+mod found;
 mod lists;
 mod orders;
 mod random;

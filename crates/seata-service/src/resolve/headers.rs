@@ -1,6 +1,6 @@
 //! Headers for the calls to participants.
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderName;
 use seata_core::Header;
 
 use crate::content::{Content, Part};
@@ -80,7 +80,7 @@ fn header(path: Path<'_>, name: &str, value: &str) -> Result<Header, Problem> {
             "the coordinator sets this header itself: leave it out",
         ));
     }
-    if HeaderValue::from_str(value).is_err() {
+    if !is_value(value) {
         return Err(Problem::field(
             place,
             "no value of a header: only visible ASCII characters, spaces and tabs",
@@ -90,4 +90,9 @@ fn header(path: Path<'_>, name: &str, value: &str) -> Result<Header, Problem> {
         name: known.as_str().into(),
         value: value.into(),
     })
+}
+
+/// Says whether a text can be the value of a header: other bytes mean different things to different servers.
+pub(super) fn is_value(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
 }

@@ -1,8 +1,8 @@
 //! Payloads: any JSON value, kept as its text, or bytes with a type.
 
-use http::HeaderValue;
 use seata_core::{ContentType, Payload};
 
+use super::headers::is_value;
 use crate::canonical::{DEPTH_MAX, TooDeep};
 use crate::content::{Content, Part};
 use crate::path::Path;
@@ -33,7 +33,9 @@ fn one(
     let field = given.field();
     let within = |bytes: usize| {
         if bytes > bytes_max {
-            return Err(Problem::too_large(path.key(field), bytes_max));
+            let at = path.key(field);
+            let key = "SEATA_PAYLOAD_BYTES_MAX";
+            return Err(Problem::too_large(at, bytes_max, key).about(at));
         }
         Ok(())
     };
@@ -75,7 +77,7 @@ fn content_type(path: Path<'_>, given: Option<Text<'_>>) -> Result<ContentType, 
     }
     let is_type = text.len() <= CONTENT_TYPE_BYTES_MAX
         && text.contains('/')
-        && HeaderValue::from_str(&text).is_ok();
+        && is_value(&text);
     if is_type {
         Ok(ContentType::Other(text.as_ref().into()))
     } else {
