@@ -140,19 +140,6 @@ impl Agenda {
             .filter(|branch| self.place(*branch) != Place::Settled)
     }
 
-    /// Answers when the last of those that a retry would call again is due without one; never, what was refused or used
-    /// up its attempts. None: it would call nobody.
-    pub(crate) fn retried_at(&self, only: Option<BranchIndex>) -> Option<UnixMillis> {
-        self.unsettled()
-            .filter(|branch| only.is_none_or(|only| only == *branch))
-            .filter_map(|branch| match self.place(branch) {
-                Place::Waiting(until) => Some(until),
-                Place::Halted => Some(UnixMillis(i64::MAX)),
-                Place::Blocked | Place::Ready | Place::Calling | Place::Settled => None,
-            })
-            .max()
-    }
-
     pub(crate) fn call(&mut self, branch: BranchIndex) {
         self.put(branch, Place::Calling);
     }

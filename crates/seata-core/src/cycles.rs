@@ -99,6 +99,7 @@ fn told(events: &[Event]) -> Option<Transaction> {
     let gid = Gid::parse("told").ok()?;
     let mut transaction = Transaction::fold(&gid, events).ok()?;
     transaction.recorded_max = 0;
+    transaction.retries = 0;
     let until_done = match transaction.mode() {
         Mode::Saga => &[Operation::Compensation][..],
         Mode::Tcc => &[Operation::Confirm, Operation::Cancel],

@@ -41,6 +41,8 @@ pub struct Transaction {
     pub(crate) table: Table,
     /// The longest run of answers to one operation that stands in the history one by one.
     pub(crate) recorded_max: u32,
+    /// How many orders to try again stand in the history.
+    pub(crate) retries: u32,
     /// The highest token that an event bears.
     token_seen: FencingToken,
     pub(crate) state: ModeState,
@@ -129,6 +131,7 @@ impl Transaction {
             events: event.number,
             table: Table::new(&definition.branches),
             recorded_max: 0,
+            retries: 0,
             token_seen: FencingToken::default(),
             state: match definition.mode {
                 Mode::Saga => ModeState::Saga(Saga::new()),
@@ -185,6 +188,9 @@ impl Transaction {
         self.updated_at = self.updated_at.max(event.at);
         if let Fact::Recovered { token } = &event.fact {
             self.token_seen = self.token_seen.max(*token);
+        }
+        if let Fact::Retried { .. } = &event.fact {
+            self.retries += 1;
         }
         if let Fact::Answered(answered) = &event.fact {
             self.token_seen = self.token_seen.max(answered.attempt.token);
@@ -326,7 +332,7 @@ impl Transaction {
     /// Answers whether the history has grown so long that the next append should replace it by a compacted one.
     #[must_use]
     pub fn compaction_due(&self) -> bool {
-        self.recorded_max > 2 * attempts_kept(self.table.len())
+        self.recorded_max.max(self.retries) > 2 * attempts_kept(self.table.len())
     }
 
     /// Answers the state as everyone may know it.

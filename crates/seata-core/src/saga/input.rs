@@ -210,16 +210,23 @@ impl Saga {
                 status: self.status(),
             });
         };
-        let due = match side {
-            Side::Prepared => None,
-            Side::Running { agenda, .. } | Side::Aborting { agenda } => agenda.retried_at(branch),
+        let waits = |agenda: &Agenda| {
+            agenda
+                .unsettled()
+                .filter(|open| branch.is_none_or(|only| only == *open))
+                .any(|open| match agenda.place(open) {
+                    Place::Waiting(_) | Place::Halted => true,
+                    Place::Blocked | Place::Ready | Place::Calling | Place::Settled => false,
+                })
         };
-        match due {
-            None => Err(Rejection::NothingToRetry),
-            // Whatever waits is due: it was ordered before, or its time has come. Recorded again and again, an order
-            // that changes nothing would make the history grow without bound.
-            Some(due) if due <= now => Ok(self.nothing(txn, now)),
-            Some(_) => Ok(self.recorded(txn, Fact::Retried { branch, reason }, now)),
+        let any = match side {
+            Side::Prepared => false,
+            Side::Running { agenda, .. } | Side::Aborting { agenda } => waits(agenda),
+        };
+        if any {
+            Ok(self.recorded(txn, Fact::Retried { branch, reason }, now))
+        } else {
+            Err(Rejection::NothingToRetry)
         }
     }
 

@@ -320,3 +320,23 @@ fn of_many_retries_of_what_is_silent_the_last_ones_stay() {
     assert_eq!(retries.count(), ATTEMPTS_KEPT_MAX as usize);
     assert_same(&fold(&short), &fold(&saga.events));
 }
+
+#[test]
+fn retries_that_nobody_can_carry_out_yet_are_bounded_too() {
+    let mut saga = check(
+        saga("a b").parallelism(1),
+        [
+            (0, submit(), "submitted, call a#1"),
+            (10, silent("a"), "retry a, call b#1"),
+        ],
+    );
+    for now_ms in 11..500 {
+        play(&mut saga, retry("a"), now_ms);
+        if saga.txn.compaction_due() {
+            let whole = saga.txn.clone();
+            saga.compact();
+            assert_same(&saga.txn, &whole);
+        }
+    }
+    assert!(saga.events.len() <= 2 * ATTEMPTS_KEPT_MAX as usize + 10);
+}

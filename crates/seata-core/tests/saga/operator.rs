@@ -345,26 +345,3 @@ fn an_order_about_a_branch_that_is_not_there_names_it() {
         Err(Rejection::UnknownBranch { branch_id })
     );
 }
-
-#[test]
-fn a_retry_of_what_is_due_already_leaves_no_trace() {
-    let mut saga = check(
-        saga("a b").parallelism(1),
-        [
-            (0, submit(), "submitted, call a#1"),
-            (10, silent("a"), "retry a, call b#1"),
-        ],
-    );
-    play(&mut saga, retry("a"), 11);
-    let events = saga.events.len();
-    for now_ms in 12..30 {
-        let order = Input::Retry {
-            branch: Some(BranchIndex(0)),
-            reason: Reason::new("again"),
-        };
-        saga.advance(order, now_ms).unwrap();
-    }
-    assert_eq!(saga.events.len(), events);
-    play(&mut saga, ok("b"), 30);
-    assert_eq!(saga.txn.in_flight(), 1, "a is called at once");
-}
