@@ -10,6 +10,7 @@ mod deny;
 mod edges;
 mod proto;
 mod run;
+mod schemathesis;
 mod servers;
 mod tasks;
 mod tidy;
@@ -27,7 +28,8 @@ usage: cargo xtask <command>
   bench [--quick] [...]       measures against a null coordinator; see docs/performance.md
   proto [--check]             generates the code of stored records, or checks that it is current
   servers -- <command>        runs a command with private PostgreSQL, MariaDB and Redis, as tests see them
-  tidy | edges | deny         one step of check, alone: tidiness, crate edges, licences";
+  tidy | edges | deny         one step of check, alone: tidiness, crate edges, licences
+  schemathesis                one step of test, alone: requests made from the OpenAPI document";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         "tidy" => tidy::check(),
         "edges" => edges::check(),
         "deny" => deny::check(),
+        "schemathesis" => tasks::schemathesis(),
         _ => {
             println!("{USAGE}");
             return ExitCode::from(2);

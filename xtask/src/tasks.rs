@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 use crate::run::{Run, cargo, step, target};
 use crate::servers::Servers;
-use crate::{deny, edges, proto, tidy};
+use crate::{deny, edges, proto, schemathesis, tidy};
 
 /// Adapters with a conformance test.
 const STORES: [&str; 2] = ["mem", "fjall"];
@@ -55,11 +55,9 @@ pub(crate) fn test() -> Result<()> {
         })?;
         // By itself: nothing else may see the planted bugs that it compiles in.
         step("simulation", || tests("-p seata-sim", PROFILE).run())?;
-        step("the server", || {
-            cargo(&format!(
-                "build --locked --profile {PROFILE} -p seata-server"
-            ))
-            .run()
+        step("the server", build_server)?;
+        step("requests made from the document", || {
+            schemathesis::check(server(PROFILE))
         })?;
         step("end to end", || {
             tests("-p seata-tests", "dev")
@@ -136,6 +134,19 @@ pub(crate) fn sim(arguments: &[String]) -> Result<()> {
     ))
     .args(arguments)
     .run()
+}
+
+fn build_server() -> Result<()> {
+    cargo(&format!(
+        "build --locked --profile {PROFILE} -p seata-server"
+    ))
+    .run()
+}
+
+/// Asks a server as the document says it, and otherwise.
+pub(crate) fn schemathesis() -> Result<()> {
+    build_server()?;
+    schemathesis::check(server(PROFILE))
 }
 
 /// Measures against a null coordinator, with the arguments as they are.

@@ -4,6 +4,7 @@
 mod answers;
 #[cfg(test)]
 mod compared;
+mod examples;
 mod operations;
 mod parameters;
 mod requests;

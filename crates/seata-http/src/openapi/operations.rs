@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use seata_service::ErrorCode;
+use serde_json::Value;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, OperationBuilder, Parameter};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::{ContentBuilder, Header, Required, Response, ResponseBuilder};
 
 use super::answers::problem_with;
-use super::parameters;
 use super::schema::{Part, about, list, named, text, whole};
+use super::{examples, parameters};
 use crate::meters::Route;
 use crate::problem::status_of;
 
@@ -71,8 +72,11 @@ impl Described {
     }
 
     /// Says that it takes a body, and what follows from that.
-    fn takes(mut self, schema: &str) -> Self {
-        let content = ContentBuilder::new().schema(Some(named(schema))).build();
+    fn takes(mut self, schema: &str, example: Value) -> Self {
+        let content = ContentBuilder::new()
+            .schema(Some(named(schema)))
+            .example(Some(example))
+            .build();
         let body = RequestBodyBuilder::new()
             .content(JSON, content)
             .required(Some(Required::True))
@@ -165,7 +169,7 @@ const SERVER: &str = "server";
 fn start() -> Described {
     let summary = "Begins a transaction without submitting it.";
     Described::new(Route::Start, "start", TRANSACTIONS, summary)
-        .takes("Start")
+        .takes("Start", examples::start())
         .answers(
             200,
             "It has begun, durably; also when it had before.",
@@ -193,18 +197,19 @@ fn decides(described: Described) -> Described {
 fn submit() -> Described {
     let summary = "Submits a whole transaction, or by gid one that was begun.";
     let described = Described::new(Route::Submit, "submit", TRANSACTIONS, summary);
-    decides(described.takes("Submit")).refuses([ErrorCode::GidConflict, ErrorCode::StoreFull])
+    decides(described.takes("Submit", examples::submit()))
+        .refuses([ErrorCode::GidConflict, ErrorCode::StoreFull])
 }
 
 fn abort() -> Described {
     let described = Described::new(Route::Abort, "abort", TRANSACTIONS, "Aborts.");
-    decides(described.takes("Abort"))
+    decides(described.takes("Abort", examples::abort()))
 }
 
 fn add_branch() -> Described {
     let summary = "Adds a branch to a transaction that is not submitted yet.";
     Described::new(Route::BranchAdd, "addBranch", TRANSACTIONS, summary)
-        .takes("AddBranch")
+        .takes("AddBranch", examples::add_branch())
         .answers(
             200,
             "The branch is durable; also when it was added before.",
@@ -256,10 +261,10 @@ fn transactions() -> Described {
         .refuses(ENGINE)
 }
 
-fn order(route: Route, name: &str, summary: &str, body: &str) -> Described {
+fn order(route: Route, name: &str, summary: &str, (body, example): (&str, Value)) -> Described {
     Described::new(route, name, OPERATORS, summary)
         .of_a_transaction()
-        .takes(body)
+        .takes(body, example)
         .answers(200, "The order is durable.", named("Ordered"))
         .refuses([
             ErrorCode::BranchNotFound,
@@ -269,16 +274,21 @@ fn order(route: Route, name: &str, summary: &str, body: &str) -> Described {
 
 fn retry() -> Described {
     let summary = "Tries again at once what waits or was refused.";
-    order(Route::Retry, "retry", summary, "Retry")
+    order(Route::Retry, "retry", summary, ("Retry", examples::retry()))
 }
 
 fn skip() -> Described {
-    order(Route::Skip, "skip", "Counts an operation as done.", "Skip")
+    order(
+        Route::Skip,
+        "skip",
+        "Counts an operation as done.",
+        ("Skip", examples::skip()),
+    )
 }
 
 fn force() -> Described {
     let summary = "Ends a transaction without any more calls.";
-    order(Route::Force, "force", summary, "Force")
+    order(Route::Force, "force", summary, ("Force", examples::force()))
 }
 
 fn health() -> Described {

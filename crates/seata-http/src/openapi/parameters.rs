@@ -1,29 +1,29 @@
 //! What stands in paths and queries.
 
-use seata_core::Mode;
 use seata_service::{LIMIT_MAX, OFFSET_MAX};
 use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 
-use super::schema::{Part, default, matching, one_of, pattern, whole};
-use super::words;
+use super::schema::{Part, default, matching, whole};
+use super::{examples, words};
 
 /// The gid in a path.
 pub(super) fn gid() -> Parameter {
-    in_path("gid", words::gid())
+    in_path("gid", words::gid(), examples::GID)
 }
 
 /// The part of the page in a path.
 pub(super) fn part() -> Parameter {
-    in_path("part", matching("^[A-Za-z0-9._-]+$"))
+    in_path("part", matching("^[A-Za-z0-9._-]+$"), "index.css")
 }
 
-fn in_path(name: &str, schema: Part) -> Parameter {
+fn in_path(name: &str, schema: Part, example: &str) -> Parameter {
     ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Path)
         .required(Required::True)
         .schema(Some(schema))
+        .example(Some(example.into()))
         .build()
 }
 
@@ -42,8 +42,6 @@ pub(super) fn of_the_list() -> Vec<Parameter> {
     let bound = |max: usize| u64::try_from(max).unwrap_or(u64::MAX);
     let limit = default(whole(1, bound(LIMIT_MAX)), 10);
     let offset = whole(0, bound(OFFSET_MAX));
-    let modes = one_of(Mode::ALL.map(Mode::as_str));
-    let cursor = pattern(r"^-?[0-9]+~[A-Za-z0-9._:-]{1,128}$", 150);
     vec![
         in_query("limit", limit, "How many at most."),
         in_query(
@@ -53,13 +51,17 @@ pub(super) fn of_the_list() -> Vec<Parameter> {
         ),
         in_query(
             "cursor",
-            cursor,
+            words::cursor(),
             "Where the last page ended: its header `x-next-cursor`.",
         ),
         in_query("status", words::statuses(), "Only these."),
-        in_query("mode", modes, "Only this."),
+        in_query("mode", words::mode_asked(), "Only this."),
         in_query("created_after", words::instant(), "Only from this time on."),
         in_query("created_before", words::instant(), "Only before this time."),
-        in_query("gid_prefix", words::gid(), "Only names that begin so."),
+        in_query(
+            "gid_prefix",
+            words::gid_prefix(),
+            "Only names that begin so.",
+        ),
     ]
 }
