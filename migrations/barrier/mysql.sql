@@ -6,6 +6,8 @@ CREATE TABLE IF NOT EXISTS seata_barrier (
     operation  VARCHAR(16)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     -- The operation that inserted the row: a compensation also claims its action.
     claimed_by VARCHAR(16)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    -- How many claims met this row.
+    claims     BIGINT UNSIGNED NOT NULL DEFAULT 1,
     claimed_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
     PRIMARY KEY (gid, branch_id, operation),
     -- For purge.

@@ -15,7 +15,7 @@ end
 local claimed_by = redis.call('HGET', claims, own)
 if claimed_by == own then return {'duplicate'} end
 if claimed_by then return {'hanging'} end
-if undone ~= '' and not redis.call('HGET', claims, undone) then
+if undone ~= '' and redis.call('HGET', claims, undone) ~= undone then
   claim(undone)
   claim(own)
   return {'null'}

@@ -83,13 +83,26 @@ pub enum Inserted {
     Exists,
 }
 
-/// Judges a compensation or cancel: by the row of what it undoes, then by its own.
-pub(crate) const fn backward(undone: Inserted, own: Inserted) -> Option<Skip> {
+/// Judges a compensation or cancel whose own row was there already, or whose action's row was not.
+pub(crate) const fn backward(undone: Inserted, own: Inserted) -> Backward {
     match (undone, own) {
-        (Inserted::New | Inserted::Exists, Inserted::Exists) => Some(Skip::Duplicate),
-        (Inserted::New, Inserted::New) => Some(Skip::Null),
-        (Inserted::Exists, Inserted::New) => None,
+        (Inserted::New | Inserted::Exists, Inserted::Exists) => Backward::Skip(Skip::Duplicate),
+        (Inserted::New, Inserted::New) => Backward::Skip(Skip::Null),
+        (Inserted::Exists, Inserted::New) => Backward::AskWhoClaimed,
     }
+}
+
+/// What two inserts say about a compensation or cancel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Backward {
+    Skip(Skip),
+    /// It runs if the row of what it undoes is that operation's own. A purge may have left the row of an earlier null compensation.
+    AskWhoClaimed,
+}
+
+/// Judges a compensation or cancel that comes for the first time, by who had inserted the row of what it undoes.
+pub(crate) fn undo(undone: Operation, claimed_by: &str) -> Option<Skip> {
+    (claimed_by != undone.as_str()).then_some(Skip::Null)
 }
 
 /// Judges an action or try whose row was there already, by who had inserted it.
@@ -127,10 +140,13 @@ mod tests {
 
     #[test]
     fn a_compensation_runs_only_after_its_action_and_once() {
-        assert_eq!(backward(Exists, New), None);
-        assert_eq!(backward(New, New), Some(Skip::Null));
-        assert_eq!(backward(Exists, Exists), Some(Skip::Duplicate));
-        assert_eq!(backward(New, Exists), Some(Skip::Duplicate));
+        assert_eq!(backward(Exists, New), Backward::AskWhoClaimed);
+        assert_eq!(backward(New, New), Backward::Skip(Skip::Null));
+        assert_eq!(backward(Exists, Exists), Backward::Skip(Skip::Duplicate));
+        assert_eq!(backward(New, Exists), Backward::Skip(Skip::Duplicate));
+        assert_eq!(undo(Operation::Action, "action"), None);
+        assert_eq!(undo(Operation::Action, "compensation"), Some(Skip::Null));
+        assert_eq!(undo(Operation::Try, "cancel"), Some(Skip::Null));
     }
 
     #[test]

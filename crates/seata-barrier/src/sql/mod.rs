@@ -15,7 +15,7 @@ use std::time::Duration;
 use seata_core::Operation;
 use sqlx::{Pool, Transaction};
 
-use crate::rules::{Inserted, Plan, backward, forward};
+use crate::rules::{Backward, Inserted, Plan, backward, forward, undo};
 use crate::{BarrierError, Call, Claim, Skip};
 
 /// A database that can hold the barrier: `sqlx::Postgres`, `sqlx::MySql` (also MariaDB) or `sqlx::Sqlite`, each with its feature.
@@ -53,14 +53,20 @@ async fn judge<D: Database>(
         Plan::Forward => match D::insert(connection, call, own).await? {
             Inserted::New => Ok(None),
             Inserted::Exists => {
-                let claimed_by = D::claimed_by(connection, call).await?;
+                let claimed_by = D::claimed_by(connection, call, own).await?;
                 Ok(Some(forward(own, &claimed_by)))
             }
         },
         Plan::Backward { undone } => {
             let first = D::insert(connection, call, undone).await?;
             let second = D::insert(connection, call, own).await?;
-            Ok(backward(first, second))
+            match backward(first, second) {
+                Backward::Skip(skip) => Ok(Some(skip)),
+                Backward::AskWhoClaimed => {
+                    let claimed_by = D::claimed_by(connection, call, undone).await?;
+                    Ok(undo(undone, &claimed_by))
+                }
+            }
         }
         Plan::Alone => match D::insert(connection, call, own).await? {
             Inserted::New => Ok(None),
@@ -130,10 +136,11 @@ pub(crate) mod dialect {
             operation: Operation,
         ) -> impl Future<Output = Result<Inserted, BarrierError>> + Send;
 
-        /// Answers who inserted the call's own row, as it is now and not as it was when the transaction began.
+        /// Answers who inserted the row of `operation`, as it is now and not as it was when the transaction began.
         fn claimed_by(
             connection: &mut Self::Connection,
             call: &Call,
+            operation: Operation,
         ) -> impl Future<Output = Result<String, BarrierError>> + Send;
 
         /// Makes the table.

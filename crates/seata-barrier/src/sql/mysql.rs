@@ -38,42 +38,44 @@ impl Dialect for MySql {
         }
     }
 
-    /// A plain insert: `IGNORE` would swallow other errors too, and with `ON DUPLICATE KEY` the count of rows doesn't tell new from
-    /// old, as sqlx asks for matched rows. A violation of the key leaves the transaction as it was.
+    /// `IGNORE` would swallow other errors too. A plain insert locks a row that exists for reading and then, if a purge has deleted
+    /// it, for writing: with the purge waiting in between, a deadlock. This one locks it for writing at once.
+    ///
+    /// An insert counts as one row and a change as two. Counting the claims makes it a change: one that alters nothing also counts as
+    /// one, since sqlx asks for matched rows.
     async fn insert(
         connection: &mut MySqlConnection,
         call: &Call,
         operation: Operation,
     ) -> Result<Inserted, BarrierError> {
         let done = sqlx::query(
-            "INSERT INTO seata_barrier (gid, branch_id, operation, claimed_by) VALUES (?, ?, ?, ?)",
+            "INSERT INTO seata_barrier (gid, branch_id, operation, claimed_by) VALUES (?, ?, ?, ?)
+             ON DUPLICATE KEY UPDATE claims = claims + 1",
         )
         .bind(call.gid.as_str())
         .bind(call.branch_id.as_str())
         .bind(operation.as_str())
         .bind(call.operation.as_str())
         .execute(connection)
-        .await;
-        match done {
-            Ok(_) => Ok(Inserted::New),
-            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-                Ok(Inserted::Exists)
-            }
-            Err(error) => Err(error.into()),
-        }
+        .await?;
+        Ok(match done.rows_affected() {
+            1 => Inserted::New,
+            _ => Inserted::Exists,
+        })
     }
 
     /// A locking read: under REPEATABLE READ a plain one may look at an older state than the insert did.
     async fn claimed_by(
         connection: &mut MySqlConnection,
         call: &Call,
+        operation: Operation,
     ) -> Result<String, BarrierError> {
         let found = sqlx::query_scalar(
             "SELECT claimed_by FROM seata_barrier WHERE gid = ? AND branch_id = ? AND operation = ? LOCK IN SHARE MODE",
         )
         .bind(call.gid.as_str())
         .bind(call.branch_id.as_str())
-        .bind(call.operation.as_str())
+        .bind(operation.as_str())
         .fetch_one(connection)
         .await;
         found.map_err(super::purged_meanwhile)

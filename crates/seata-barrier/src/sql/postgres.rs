@@ -44,13 +44,14 @@ impl Dialect for Postgres {
     async fn claimed_by(
         connection: &mut PgConnection,
         call: &Call,
+        operation: Operation,
     ) -> Result<String, BarrierError> {
         let found = sqlx::query_scalar(
             "SELECT claimed_by FROM seata_barrier WHERE gid = $1 AND branch_id = $2 AND operation = $3",
         )
         .bind(call.gid.as_str())
         .bind(call.branch_id.as_str())
-        .bind(call.operation.as_str())
+        .bind(operation.as_str())
         .fetch_one(connection)
         .await;
         found.map_err(super::purged_meanwhile)
@@ -66,10 +67,14 @@ impl Dialect for Postgres {
         transaction.commit().await
     }
 
+    /// READ COMMITTED, whatever the pool's default is: at higher levels two purges at once fail each other.
     async fn purge_batch(
         connection: &mut PgConnection,
         older_than_secs: i64,
     ) -> Result<u64, sqlx::Error> {
+        let mut transaction = connection
+            .begin_with("BEGIN ISOLATION LEVEL READ COMMITTED")
+            .await?;
         let done = sqlx::query(
             "DELETE FROM seata_barrier WHERE (gid, branch_id, operation) IN (
                  SELECT gid, branch_id, operation FROM seata_barrier
@@ -78,8 +83,9 @@ impl Dialect for Postgres {
         )
         .bind(older_than_secs as f64)
         .bind(PURGE_BATCH_MAX)
-        .execute(connection)
+        .execute(&mut *transaction)
         .await?;
+        transaction.commit().await?;
         Ok(done.rows_affected())
     }
 }

@@ -47,13 +47,14 @@ impl Dialect for Sqlite {
     async fn claimed_by(
         connection: &mut SqliteConnection,
         call: &Call,
+        operation: Operation,
     ) -> Result<String, BarrierError> {
         let found = sqlx::query_scalar(
             "SELECT claimed_by FROM seata_barrier WHERE gid = ? AND branch_id = ? AND operation = ?",
         )
         .bind(call.gid.as_str())
         .bind(call.branch_id.as_str())
-        .bind(call.operation.as_str())
+        .bind(operation.as_str())
         .fetch_one(connection)
         .await;
         found.map_err(super::purged_meanwhile)

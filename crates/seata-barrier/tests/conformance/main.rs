@@ -97,4 +97,8 @@ mod sqlite {
 mod redis {
     use super::*;
     promises!(RedisBank, Isolation::TheOne, "redis");
+    tests!(RedisBank, Isolation::TheOne, {
+        claims_expire: |bank| redis_bank::expiring(&bank);
+        work_that_raises_an_error_is_not_claimed: |bank| redis_bank::raising(&bank);
+    });
 }

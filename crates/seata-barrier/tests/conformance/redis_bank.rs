@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use fred::clients::Client;
 use fred::interfaces::{ClientLike, LuaInterface};
-use fred::types::Builder;
 use fred::types::config::{Config, ReconnectPolicy};
-use seata_barrier::Call;
+use fred::types::{Builder, Value};
 use seata_barrier::redis::{Delivered, RedisBarrier, Work, WorkScript};
+use seata_barrier::{Call, Operation, Skip};
 
 use crate::bank::{
-    ACCOUNTS, Answer, BALANCE, Bank, Ending, Isolation, Ledger, Order, server, unique_name,
+    ACCOUNTS, Answer, BALANCE, Bank, Ending, Isolation, Ledger, Order, call, causes, server,
+    unique_name,
 };
 
 /// Checks first, then writes: Redis does not undo what a script did before it failed.
@@ -23,6 +24,8 @@ for i, place in ipairs(places) do
 end
 for i, place in ipairs(places) do redis.call('HINCRBY', KEYS[1], place, ARGV[i]) end
 return 'moved' -- the last line of a script may be a remark";
+
+const KEEP_MS: i64 = 3_600_000;
 
 pub(crate) struct RedisBank {
     client: Client,
@@ -62,7 +65,7 @@ impl Bank for RedisBank {
             .unwrap();
         client.init().await.unwrap();
         Self {
-            barrier: RedisBarrier::new(client.clone(), Duration::from_secs(3600)),
+            barrier: RedisBarrier::new(client.clone(), Duration::from_millis(KEEP_MS as u64)),
             client,
             script: WorkScript::new(WORK),
             url: url.to_owned(),
@@ -134,4 +137,63 @@ impl Bank for RedisBank {
     fn may_be_busy(&self) -> bool {
         false
     }
+}
+
+/// Claims go by themselves, so each must bear an expiry.
+pub(crate) async fn expiring(bank: &RedisBank) {
+    for operation in [Operation::Action, Operation::Cancel] {
+        let call = call("expiring", operation);
+        bank.deliver(&call, Order::of(1, 10)).await;
+        let key = format!("seata_barrier:{{{}}}:expiring/payment", bank.name);
+        let left = bank
+            .eval(
+                "return {redis.call('PTTL', KEYS[1])}",
+                key.clone(),
+                Vec::new(),
+            )
+            .await;
+        assert!(
+            left.iter().all(|left| (1..=KEEP_MS).contains(left)),
+            "{left:?}"
+        );
+        assert_eq!(left.len(), 1);
+        // What the next operation must renew.
+        bank.eval("redis.call('PERSIST', KEYS[1]) return {}", key, Vec::new())
+            .await;
+    }
+}
+
+/// Work that raises an error may be delivered again, and one that returns nothing is done.
+pub(crate) async fn raising(bank: &RedisBank) {
+    let deliver = async |lua: &str| {
+        let script = WorkScript::new(lua);
+        let work = Work {
+            script: &script,
+            tag: Some(&bank.name),
+            keys: Vec::new(),
+            arguments: vec!["7".to_owned()],
+        };
+        bank.barrier
+            .run(&call("raising", Operation::Action), work)
+            .await
+    };
+    let raised = deliver("error('broken')")
+        .await
+        .map_err(|error| causes(&error));
+    assert!(
+        raised
+            .as_ref()
+            .is_err_and(|causes| causes.contains("broken")),
+        "{raised:?}"
+    );
+    assert_eq!(
+        deliver("if ARGV[1] ~= '7' then error('lost') end")
+            .await
+            .unwrap(),
+        Delivered::Done(Value::Null)
+    );
+    assert_eq!(
+        deliver("error('never again')").await.unwrap(),
+        Delivered::Skipped(Skip::Duplicate)
+    );
 }

@@ -28,6 +28,8 @@ pub(crate) trait Sql: Database {
     fn age_claims(pool: &Pool<Self>, days: u32) -> impl Future<Output = ()> + Send;
     fn drop_barrier(pool: &Pool<Self>) -> impl Future<Output = ()> + Send;
     fn may_be_busy(isolation: Isolation) -> bool;
+    /// Answers whether a claim in a transaction that looked before may be told to come again.
+    fn old_snapshot_may_be_busy(isolation: Isolation) -> bool;
 }
 
 pub(crate) struct SqlBank<D: Sql> {
@@ -37,6 +39,10 @@ pub(crate) struct SqlBank<D: Sql> {
 }
 
 impl<D: Sql> SqlBank<D> {
+    pub(crate) fn old_snapshot_may_be_busy(&self) -> bool {
+        D::old_snapshot_may_be_busy(self.isolation)
+    }
+
     /// Claims and works, and answers the transaction for somebody to end.
     async fn begin(&self, call: &Call, order: Order) -> Result<Begun<D>, BarrierError> {
         let mut transaction = match claim(self.pool.begin().await?, call).await? {

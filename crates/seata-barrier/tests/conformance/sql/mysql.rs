@@ -134,4 +134,9 @@ impl Sql for MySql {
     fn may_be_busy(_isolation: Isolation) -> bool {
         false
     }
+
+    /// Inserts and locking reads see what is, not what the snapshot saw.
+    fn old_snapshot_may_be_busy(_isolation: Isolation) -> bool {
+        false
+    }
 }

@@ -138,4 +138,8 @@ impl Sql for Postgres {
     fn may_be_busy(isolation: Isolation) -> bool {
         isolation == Isolation::RepeatableRead
     }
+
+    fn old_snapshot_may_be_busy(isolation: Isolation) -> bool {
+        Self::may_be_busy(isolation)
+    }
 }

@@ -129,4 +129,9 @@ impl Sql for Sqlite {
     fn may_be_busy(_isolation: Isolation) -> bool {
         false
     }
+
+    /// A reader whose snapshot is old can't become the writer.
+    fn old_snapshot_may_be_busy(_isolation: Isolation) -> bool {
+        true
+    }
 }
