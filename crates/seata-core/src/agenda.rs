@@ -144,6 +144,14 @@ impl Agenda {
         self.put(branch, Place::Calling);
     }
 
+    /// Notes a call in flight. It changes nothing of what was settled or refused from outside meanwhile.
+    pub(crate) fn fly(&mut self, branch: BranchIndex) {
+        match self.place(branch) {
+            Place::Blocked | Place::Ready | Place::Waiting(_) | Place::Calling => self.call(branch),
+            Place::Halted | Place::Settled => {}
+        }
+    }
+
     pub(crate) fn make_ready(&mut self, branch: BranchIndex) {
         self.put(branch, Place::Ready);
     }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::definition::BranchDefinition;
-use crate::event::{Answered, BranchIndex};
+use crate::event::{Answered, BranchIndex, CompletionEnd};
 use crate::id::BranchId;
-use crate::operation::{AttemptId, Operation, Outcome};
+use crate::operation::{AttemptId, FencingToken, Operation, Outcome};
 use crate::time::UnixMillis;
 
 /// How far one operation of one branch has come.
@@ -13,12 +13,34 @@ use crate::time::UnixMillis;
 pub(crate) enum OperationState {
     /// Not settled: not called yet, in flight, or to be called again.
     Open,
-    /// The participant did it.
-    Succeeded,
-    /// The participant refused it.
-    Refused,
+    /// It was done.
+    Succeeded(By),
+    /// It was refused.
+    Refused(By),
     /// An operator counts it as done.
     Skipped,
+}
+
+impl OperationState {
+    /// Answers whether an answer to a call is still news: it is recorded, though what was settled from outside stays.
+    pub(crate) const fn takes_answers(self) -> bool {
+        match self {
+            Self::Open
+            | Self::Skipped
+            | Self::Succeeded(By::Outside)
+            | Self::Refused(By::Outside) => true,
+            Self::Succeeded(By::Participant) | Self::Refused(By::Participant) => false,
+        }
+    }
+}
+
+/// Who told how an operation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// The participant, in its answer to a call.
+    Participant,
+    /// Somebody who completed it from outside. A call may still be on its way.
+    Outside,
 }
 
 /// Whether a call may have taken effect although no success is recorded.
@@ -79,9 +101,52 @@ impl Progress {
             }
             Outcome::Ongoing => self.trace = Trace::Doubtful,
         }
+        let completed = match self.state {
+            OperationState::Succeeded(By::Outside) | OperationState::Refused(By::Outside) => {
+                self.last.take()
+            }
+            OperationState::Open
+            | OperationState::Skipped
+            | OperationState::Succeeded(By::Participant)
+            | OperationState::Refused(By::Participant) => None,
+        };
+        // What was said from outside stays what is told.
+        let (outcome, at) = completed.map_or_else(
+            || (answered.outcome.clone(), at),
+            |last| (last.outcome, last.at),
+        );
         self.last = Some(LastAnswer {
             attempt: answered.attempt,
-            outcome: answered.outcome.clone(),
+            outcome,
+            at,
+        });
+    }
+
+    /// Settles the operation from outside, and notes what was said in the place of an answer.
+    pub(crate) fn complete(&mut self, end: &CompletionEnd, at: UnixMillis) {
+        let outcome = match end {
+            CompletionEnd::Succeeded => {
+                self.state = OperationState::Succeeded(By::Outside);
+                Outcome::Success
+            }
+            CompletionEnd::Failed { reason } => {
+                self.state = OperationState::Refused(By::Outside);
+                Outcome::Failure {
+                    reason: reason.clone(),
+                }
+            }
+        };
+        // No attempt was answered: none becomes known by this.
+        let attempt = self.last.as_ref().map_or(
+            AttemptId {
+                token: FencingToken(0),
+                number: 0,
+            },
+            |last| last.attempt,
+        );
+        self.last = Some(LastAnswer {
+            attempt,
+            outcome,
             at,
         });
     }
@@ -96,6 +161,61 @@ impl Progress {
 
     pub(crate) fn next_number(&self) -> u32 {
         self.calls.saturating_add(1)
+    }
+}
+
+/// Where the order to make an attempt at a try stands, as recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// No attempt is asked for.
+    Idle,
+    /// The initiator asked for one.
+    Requested,
+    /// A driver made one, which has ended at the latest then.
+    Calling { until: UnixMillis },
+}
+
+/// How far a try has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Trial {
+    pub(crate) progress: Progress,
+    pub(crate) stage: Stage,
+    /// Until when a call of a lost driver may still be on its way.
+    pub(crate) doubt_until: Option<UnixMillis>,
+}
+
+impl Trial {
+    const NEW: Self = Self {
+        progress: Progress::NEW,
+        stage: Stage::Idle,
+        doubt_until: None,
+    };
+
+    /// Answers until when a call may be on its way whose answer is not recorded.
+    pub(crate) fn held_until(&self) -> Option<UnixMillis> {
+        match self.stage {
+            Stage::Idle | Stage::Requested => self.doubt_until,
+            Stage::Calling { until } => self.doubt_until.max(Some(until)),
+        }
+    }
+
+    /// Forgets who makes the call in flight, but not until when it may be on its way.
+    pub(crate) fn doubt(&mut self) {
+        match self.stage {
+            Stage::Idle | Stage::Requested => {}
+            Stage::Calling { .. } => {
+                self.doubt_until = self.held_until();
+                self.stage = Stage::Idle;
+                self.progress.trace = Trace::Doubtful;
+            }
+        }
+    }
+
+    /// Answers whether the driver is to make an attempt now.
+    pub(crate) fn is_due(&self) -> bool {
+        self.stage == Stage::Requested
+            && self.progress.state == OperationState::Open
+            && self.progress.flight.is_none()
     }
 }
 
@@ -138,7 +258,7 @@ pub(crate) struct Branch {
     /// Of the operation that takes the work back: the compensation or the cancel.
     pub(crate) backward: Progress,
     /// Of the try; nothing ever happens to it in a saga.
-    pub(crate) trial: Progress,
+    pub(crate) trial: Trial,
 }
 
 impl Branch {
@@ -147,7 +267,7 @@ impl Branch {
             definition,
             forward: Progress::NEW,
             backward: Progress::NEW,
-            trial: Progress::NEW,
+            trial: Trial::NEW,
         }
     }
 
@@ -155,7 +275,7 @@ impl Branch {
         match operation {
             Operation::Action | Operation::Confirm => &self.forward,
             Operation::Compensation | Operation::Cancel => &self.backward,
-            Operation::Try => &self.trial,
+            Operation::Try => &self.trial.progress,
         }
     }
 
@@ -163,7 +283,7 @@ impl Branch {
         match operation {
             Operation::Action | Operation::Confirm => &mut self.forward,
             Operation::Compensation | Operation::Cancel => &mut self.backward,
-            Operation::Try => &mut self.trial,
+            Operation::Try => &mut self.trial.progress,
         }
     }
 }

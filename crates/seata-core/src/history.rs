@@ -1,6 +1,6 @@
 //! Keeps histories bounded: of a long run of attempts the first and the last stay, the rest is a count.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cycles::without_cycles;
 use crate::event::{Answered, BranchIndex, Event, Fact};
@@ -25,20 +25,24 @@ pub(crate) fn attempts_kept(branches: usize) -> u32 {
 /// settling answer, and cycles of refusal, standstill and retry.
 #[must_use]
 pub fn compact(events: &[Event]) -> Vec<Event> {
+    let tries = try_orders(events);
     let mut attempts: BTreeMap<(BranchIndex, Operation), Vec<usize>> = BTreeMap::new();
     for (at, event) in events.iter().enumerate() {
-        if let Some(key) = elidable(event) {
+        if let Some(key) = elidable(event, tries.get(&at)) {
             attempts.entry(key).or_default().push(at);
         }
     }
     let kept_last = attempts_kept(branch_count(events)) as usize - 1;
-    let mut replaced: BTreeMap<usize, Option<Event>> = BTreeMap::new();
+    let mut replaced: BTreeMap<usize, Option<Event>> =
+        moot_hurries(events).map(|at| (at, None)).collect();
     for (key, run) in attempts {
         if run.len() <= kept_last + 2 {
             continue;
         }
         let dropped = &run[1..run.len() - kept_last];
         replaced.extend(dropped.iter().map(|at| (*at, None)));
+        let orders = dropped.iter().filter_map(|at| tries.get(at)).flatten();
+        replaced.extend(orders.map(|at| (*at, None)));
         replaced.insert(
             dropped[0],
             Some(elided(key, dropped.iter().map(|at| &events[*at]))),
@@ -69,8 +73,90 @@ fn branch_count(events: &[Event]) -> usize {
     created + events.iter().filter(is_added).count()
 }
 
-fn elidable(event: &Event) -> Option<(BranchIndex, Operation)> {
+/// Answers for each answer to a try where the two events stand that led to it: it was asked for, and it was begun. An
+/// answer whose order is not so plain, because a driver was lost meanwhile, has no entry and is kept.
+fn try_orders(events: &[Event]) -> BTreeMap<usize, [usize; 2]> {
+    let mut orders = BTreeMap::new();
+    let mut asked: BTreeMap<BranchIndex, usize> = BTreeMap::new();
+    let mut begun: BTreeMap<BranchIndex, [usize; 2]> = BTreeMap::new();
+    for (at, event) in events.iter().enumerate() {
+        match &event.fact {
+            Fact::TryRequested { branch } => {
+                begun.remove(branch);
+                asked.insert(*branch, at);
+            }
+            Fact::TryBegun { branch, .. } => {
+                if let Some(first) = asked.remove(branch) {
+                    begun.insert(*branch, [first, at]);
+                }
+            }
+            Fact::Answered(answered) if answered.operation == Operation::Try => {
+                if let Some(order) = begun.remove(&answered.branch) {
+                    orders.insert(at, order);
+                }
+            }
+            Fact::Recovered { .. } => begun.clear(),
+            Fact::Created(_)
+            | Fact::BranchAdded(_)
+            | Fact::Submitted
+            | Fact::AbortRequested { .. }
+            | Fact::Answered(_)
+            | Fact::TurnedRound { .. }
+            | Fact::Committed
+            | Fact::Aborted
+            | Fact::Stuck { .. }
+            | Fact::Retried { .. }
+            | Fact::Skipped { .. }
+            | Fact::Forced { .. }
+            | Fact::Completed { .. }
+            | Fact::Hurried { .. }
+            | Fact::Elided { .. } => {}
+        }
+    }
+    orders
+}
+
+/// Answers where the wishes to hurry stand that an answer followed: they change nothing any more.
+fn moot_hurries(events: &[Event]) -> impl Iterator<Item = usize> {
+    let mut answered: BTreeSet<BranchIndex> = BTreeSet::new();
+    let mut moot = Vec::new();
+    for (at, event) in events.iter().enumerate().rev() {
+        match &event.fact {
+            Fact::Answered(answer) if answer.operation != Operation::Try => {
+                answered.insert(answer.branch);
+            }
+            Fact::Hurried { branch } if answered.contains(branch) => moot.push(at),
+            Fact::Hurried { .. }
+            | Fact::Answered(_)
+            | Fact::Created(_)
+            | Fact::BranchAdded(_)
+            | Fact::Submitted
+            | Fact::AbortRequested { .. }
+            | Fact::Recovered { .. }
+            | Fact::TurnedRound { .. }
+            | Fact::Committed
+            | Fact::Aborted
+            | Fact::Stuck { .. }
+            | Fact::Retried { .. }
+            | Fact::Skipped { .. }
+            | Fact::Forced { .. }
+            | Fact::TryRequested { .. }
+            | Fact::TryBegun { .. }
+            | Fact::Completed { .. }
+            | Fact::Elided { .. } => {}
+        }
+    }
+    moot.into_iter()
+}
+
+fn elidable(event: &Event, try_order: Option<&[usize; 2]>) -> Option<(BranchIndex, Operation)> {
     match &event.fact {
+        Fact::Answered(Answered {
+            branch,
+            operation: Operation::Try,
+            outcome: Outcome::Unknown { .. } | Outcome::Ongoing,
+            ..
+        }) => try_order.map(|_| (*branch, Operation::Try)),
         Fact::Answered(Answered {
             branch,
             operation,

@@ -8,8 +8,10 @@
 //! and carries out the effects after.
 #![warn(missing_docs)]
 
+mod again;
 mod agenda;
 mod branch;
+mod completion;
 mod cycles;
 mod dag;
 mod definition;
@@ -23,6 +25,7 @@ mod rejection;
 mod retry;
 mod saga;
 mod step;
+mod tcc;
 mod text;
 mod time;
 mod transaction;
@@ -43,4 +46,4 @@ pub use step::{AppendMode, Call, Effect, Input, Next, Step};
 pub use text::Reason;
 pub use time::UnixMillis;
 pub use transaction::{IllegalEvent, Transaction};
-pub use view::{BranchStatus, BranchView, OperationStatus, OperationView, WaitingFor};
+pub use view::{BranchStatus, BranchView, OperationStatus, OperationView, TrialView, WaitingFor};

@@ -45,11 +45,21 @@ pub enum Planted {
     TokenIgnored,
     /// The store leases out what another still holds.
     ClaimIgnoresLease,
+    /// A TCC that is submitted again counts the first waiting confirm as done.
+    TccSecondSubmitSkipsConfirm,
+    /// A refused confirm makes a TCC cancel.
+    TccRefusedConfirmCancels,
+    /// A try is called, and its registration told, before the registration is durable.
+    TccCancelBeforeRegistrationDurable,
+    /// A TCC is submitted although a try of the coordinator's is not known to have succeeded.
+    TccSubmitWhileTryUnknown,
+    /// A cancel doesn't wait for the answer to its try.
+    TccCancelDoesNotAwaitTry,
 }
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 25] = [
         Self::CompensationOrderReversed,
         Self::InDoubtNotCompensated,
         Self::RefusalAfterUnknownNotCompensated,
@@ -70,6 +80,11 @@ impl Planted {
         Self::StaleRevisionAccepted,
         Self::TokenIgnored,
         Self::ClaimIgnoresLease,
+        Self::TccSecondSubmitSkipsConfirm,
+        Self::TccRefusedConfirmCancels,
+        Self::TccCancelBeforeRegistrationDurable,
+        Self::TccSubmitWhileTryUnknown,
+        Self::TccCancelDoesNotAwaitTry,
     ];
 }
 

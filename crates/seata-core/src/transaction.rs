@@ -12,6 +12,7 @@ use crate::operation::{AttemptId, FencingToken, Mode, Operation, Status};
 use crate::rejection::Rejection;
 use crate::saga::Saga;
 use crate::step::{Effect, Input, Step};
+use crate::tcc::Tcc;
 use crate::time::UnixMillis;
 
 /// The highest number of an event. A record that bears a higher one is damaged: none is left to go on with.
@@ -28,6 +29,9 @@ pub struct IllegalEvent {
     /// The state before it.
     pub state: &'static str,
 }
+
+/// Says that a fact cannot follow the state of its mode.
+pub(crate) struct Illegal;
 
 /// A global transaction as its events tell it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +56,7 @@ pub struct Transaction {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ModeState {
     Saga(Saga),
+    Tcc(Tcc),
 }
 
 /// Says whether a branch is of another mode than its transaction.
@@ -135,7 +140,7 @@ impl Transaction {
             token_seen: FencingToken::default(),
             state: match definition.mode {
                 Mode::Saga => ModeState::Saga(Saga::new()),
-                Mode::Tcc => return Err(illegal),
+                Mode::Tcc => ModeState::Tcc(Tcc::new()),
             },
         })
     }
@@ -151,6 +156,7 @@ impl Transaction {
         let now = now.max(self.updated_at);
         match &self.state {
             ModeState::Saga(saga) => saga.step(self, input, now),
+            ModeState::Tcc(tcc) => tcc.step(self, input, now),
         }
     }
 
@@ -180,6 +186,7 @@ impl Transaction {
         }
         let applied = match &mut self.state {
             ModeState::Saga(saga) => saga.apply(&mut self.table, &self.definition, event),
+            ModeState::Tcc(tcc) => tcc.apply(&mut self.table, event),
         };
         if applied.is_err() {
             return Err(illegal);
@@ -207,6 +214,7 @@ impl Transaction {
     pub fn call_begun(&mut self, branch: BranchIndex, operation: Operation, attempt: AttemptId) {
         match &mut self.state {
             ModeState::Saga(saga) => saga.call_begun(&mut self.table, branch, operation, attempt),
+            ModeState::Tcc(tcc) => tcc.call_begun(&mut self.table, branch, operation, attempt),
         }
     }
 
@@ -222,6 +230,9 @@ impl Transaction {
             ModeState::Saga(saga) => {
                 saga.call_withdrawn(&mut self.table, branch, operation, attempt);
             }
+            ModeState::Tcc(tcc) => {
+                tcc.call_withdrawn(&mut self.table, branch, operation, attempt);
+            }
         }
     }
 
@@ -231,12 +242,14 @@ impl Transaction {
     pub fn calls_still(&self, branch: BranchIndex, operation: Operation, now: UnixMillis) -> bool {
         match &self.state {
             ModeState::Saga(saga) => saga.calls_still(self, branch, operation, now),
+            ModeState::Tcc(tcc) => tcc.calls_still(self, branch, operation, now),
         }
     }
 
     fn call_ended(&mut self, branch: BranchIndex, operation: Operation, attempt: AttemptId) {
         match &mut self.state {
             ModeState::Saga(saga) => saga.call_ended(&mut self.table, branch, operation, attempt),
+            ModeState::Tcc(tcc) => tcc.call_ended(&mut self.table, branch, operation, attempt),
         }
     }
 
@@ -318,6 +331,7 @@ impl Transaction {
     pub fn alarm(&self, now: UnixMillis) -> Option<UnixMillis> {
         match &self.state {
             ModeState::Saga(saga) => saga.alarm(self, now),
+            ModeState::Tcc(tcc) => tcc.alarm(self, now),
         }
     }
 
@@ -326,6 +340,7 @@ impl Transaction {
     pub fn in_flight(&self) -> u32 {
         match &self.state {
             ModeState::Saga(saga) => saga.in_flight(),
+            ModeState::Tcc(tcc) => tcc.in_flight(),
         }
     }
 
@@ -340,6 +355,7 @@ impl Transaction {
     pub fn status(&self) -> Status {
         match &self.state {
             ModeState::Saga(saga) => saga.status(),
+            ModeState::Tcc(tcc) => tcc.status(),
         }
     }
 
@@ -372,6 +388,7 @@ impl Transaction {
     pub fn open_operation(&self) -> Option<Operation> {
         match &self.state {
             ModeState::Saga(saga) => saga.operation(),
+            ModeState::Tcc(tcc) => tcc.operation(),
         }
     }
 

@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use crate::agenda::{Agenda, Place};
-use crate::branch::{Branch, OperationState, Table, Trace};
+use crate::branch::{Branch, By, OperationState, Table, Trace};
 use crate::dag::Dag;
 use crate::definition::Definition;
-use crate::event::{AbortCause, Answered, BranchIndex, End, Event, Fact};
+use crate::event::{AbortCause, Answered, BranchIndex, CompletionEnd, End, Event, Fact};
 use crate::operation::{Mode, Operation, Outcome};
 use crate::saga::phase::Forced;
 use crate::saga::{Phase, Saga, Side};
 use crate::time::UnixMillis;
-
-/// Says that a fact cannot follow the state.
-pub(crate) struct Illegal;
+use crate::transaction::Illegal;
 
 type Applied = Result<(), Illegal>;
 
@@ -41,10 +39,14 @@ impl Saga {
                 table.add(Arc::clone(branch));
                 Ok(())
             }
-            Fact::TryRequested { .. }
-            | Fact::TryBegun { .. }
-            | Fact::Completed { .. }
-            | Fact::Hurried { .. } => Err(Illegal),
+            Fact::TryRequested { .. } | Fact::TryBegun { .. } | Fact::Hurried { .. } => {
+                Err(Illegal)
+            }
+            Fact::Completed {
+                branch,
+                operation,
+                end,
+            } => self.apply_completed(table, *branch, *operation, end, at),
             Fact::Submitted => self.apply_submitted(table, definition, at),
             Fact::AbortRequested { reason } => {
                 legal(self.is_undecided())?;
@@ -140,18 +142,49 @@ impl Saga {
         ))?;
         let before = progress.state;
         progress.note(answered, at);
-        match before {
-            OperationState::Skipped => return Ok(()),
-            OperationState::Succeeded | OperationState::Refused => return Err(Illegal),
-            OperationState::Open => {}
+        legal(before.takes_answers())?;
+        if before != OperationState::Open {
+            return Ok(());
         }
         match &answered.outcome {
-            Outcome::Success => progress.state = OperationState::Succeeded,
-            Outcome::Failure { .. } => progress.state = OperationState::Refused,
+            Outcome::Success => progress.state = OperationState::Succeeded(By::Participant),
+            Outcome::Failure { .. } => progress.state = OperationState::Refused(By::Participant),
             Outcome::Ongoing | Outcome::Unknown { .. } => {}
         }
         let trace = progress.trace;
         self.replan(answered, trace)
+    }
+
+    /// Settles an operation from outside. A refusal says nothing of earlier calls: whether one was ever made is for the
+    /// decision to turn round to ask.
+    fn apply_completed(
+        &mut self,
+        table: &mut Table,
+        branch: BranchIndex,
+        operation: Operation,
+        end: &CompletionEnd,
+        at: UnixMillis,
+    ) -> Applied {
+        legal(matches!(self.phase, Phase::Open(_)) && self.operation() == Some(operation))?;
+        let agenda = self.agenda_mut().ok_or(Illegal)?;
+        let progress = table
+            .get_mut(branch)
+            .ok_or(Illegal)?
+            .progress_mut(operation);
+        legal(progress.state == OperationState::Open && agenda.place(branch) != Place::Settled)?;
+        progress.complete(end, at);
+        match (end, operation) {
+            (CompletionEnd::Succeeded, _) => agenda.settle(branch),
+            (CompletionEnd::Failed { .. }, Operation::Action) => {
+                agenda.halt(branch);
+                self.cause.get_or_insert(AbortCause::Refused { branch });
+            }
+            (
+                CompletionEnd::Failed { .. },
+                Operation::Compensation | Operation::Try | Operation::Confirm | Operation::Cancel,
+            ) => agenda.halt(branch),
+        }
+        Ok(())
     }
 
     /// Puts a branch where its answer sends it.
@@ -229,13 +262,17 @@ impl Saga {
         legal(self.agenda().is_some())?;
         for (index, branch) in table.iter_mut() {
             match branch.forward.state {
-                OperationState::Open | OperationState::Skipped if !told(index, branch) => {
+                OperationState::Open
+                | OperationState::Skipped
+                | OperationState::Refused(By::Outside)
+                    if !told(index, branch) =>
+                {
                     branch.forward.trace = Trace::Doubtful
                 }
                 OperationState::Open
                 | OperationState::Skipped
-                | OperationState::Succeeded
-                | OperationState::Refused => {}
+                | OperationState::Succeeded(_)
+                | OperationState::Refused(_) => {}
             }
         }
         Ok(())
@@ -360,12 +397,16 @@ impl Saga {
             match agenda.place(branch) {
                 Place::Waiting(_) => agenda.wait(branch, at),
                 Place::Halted => {
-                    agenda.wait(branch, at);
-                    table
+                    let progress = table
                         .get_mut(branch)
                         .ok_or(Illegal)?
-                        .progress_mut(operation)
-                        .state = OperationState::Open;
+                        .progress_mut(operation);
+                    progress.state = OperationState::Open;
+                    agenda.wait(branch, at);
+                    // Refused from outside while a call was in flight: that one is awaited first.
+                    if progress.flight.is_some() {
+                        agenda.call(branch);
+                    }
                 }
                 Place::Blocked | Place::Ready | Place::Calling | Place::Settled => {}
             }

@@ -1,7 +1,7 @@
 //! The driver's decisions: what follows from the state at this time. One decision a step.
 
 use crate::agenda::{Agenda, Place};
-use crate::branch::{Branch, OperationState, Trace};
+use crate::branch::{Branch, By, OperationState, Trace};
 use crate::event::{AbortCause, BranchIndex, End, Event, Fact};
 use crate::operation::{Operation, Outcome};
 use crate::planted::{self, Planted};
@@ -239,8 +239,9 @@ fn needs_compensation(branch: &Branch) -> bool {
     let action = &branch.forward;
     let doubtful = action.trace == Trace::Doubtful;
     let may_have_happened = match action.state {
-        OperationState::Succeeded => true,
-        OperationState::Refused => {
+        OperationState::Succeeded(_) => true,
+        OperationState::Refused(By::Outside) => doubtful || action.flight.is_some(),
+        OperationState::Refused(By::Participant) => {
             doubtful && !planted::is(Planted::RefusalAfterUnknownNotCompensated)
         }
         OperationState::Open if planted::is(Planted::InDoubtNotCompensated) => false,

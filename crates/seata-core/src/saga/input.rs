@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use crate::again::next_attempt_at;
 use crate::agenda::{Agenda, Place};
 use crate::branch::{Branch, OperationState};
+use crate::completion::{AskedFor, Facing, Said, Verdict, judge};
 use crate::definition::BranchDefinition;
 use crate::event::{Answered, BranchIndex, End, Fact};
 use crate::operation::{FencingToken, Mode, Operation, Outcome, Status};
 use crate::planted::{self, Planted};
 use crate::rejection::{Rejection, same_content};
-use crate::retry::backoff;
 use crate::saga::{Phase, Saga, Side};
 use crate::step::Step;
 use crate::text::Reason;
@@ -158,11 +159,11 @@ impl Saga {
         };
         let expected = match (&self.phase, answered.operation) {
             (Phase::Open(Side::Running { agenda, .. }), Operation::Action) => unblocked(agenda),
-            // Settled but not skipped: there was nothing to undo, so nobody was asked.
+            // Settled but open: there was nothing to undo, so nobody was asked.
             (Phase::Open(Side::Aborting { agenda }), Operation::Compensation) => {
                 unblocked(agenda)
                     && (agenda.place(answered.branch) != Place::Settled
-                        || progress.state == OperationState::Skipped)
+                        || progress.state != OperationState::Open)
             }
             (Phase::Open(Side::Aborting { .. }), Operation::Action) => true,
             (Phase::Open(Side::Prepared), _)
@@ -176,11 +177,7 @@ impl Saga {
             )
             | (Phase::Stuck { .. } | Phase::Ended(_), _) => false,
         };
-        let unsettled = match progress.state {
-            OperationState::Open | OperationState::Skipped => true,
-            OperationState::Succeeded | OperationState::Refused => false,
-        };
-        news && expected && unsettled
+        news && expected && progress.state.takes_answers()
     }
 
     pub(super) fn recover(&self, txn: &Transaction, token: FencingToken, now: UnixMillis) -> Step {
@@ -298,23 +295,69 @@ impl Saga {
         }
     }
 
-    pub(super) fn not_to_complete(
+    /// Records what somebody outside says of an operation.
+    pub(super) fn complete(
         &self,
         txn: &Transaction,
         branch: BranchIndex,
-        operation: Option<Operation>,
-    ) -> Rejection {
-        let operation = operation
-            .or_else(|| self.operation())
-            .unwrap_or(Operation::Action);
-        txn.table
-            .get(branch)
-            .map_or(Rejection::NothingToRetry, |known| {
-                Rejection::NotToComplete {
-                    branch_id: known.definition.branch_id.clone(),
+        said: Said,
+        now: UnixMillis,
+    ) -> Result<Step, Rejection> {
+        let Some(known) = txn.table.get(branch) else {
+            return Err(Rejection::NothingToRetry);
+        };
+        match judge(known, self.facing(branch), &said)? {
+            Verdict::Repeats => Ok(self.nothing(txn, now)),
+            Verdict::Settles(operation) => Ok(self.recorded(
+                txn,
+                Fact::Completed {
+                    branch,
                     operation,
-                }
-            })
+                    end: said.end,
+                },
+                now,
+            )),
+        }
+    }
+
+    fn facing(&self, branch: BranchIndex) -> Facing {
+        let backward = Facing {
+            present: Operation::Compensation,
+            before: Some(Operation::Action),
+            asked_for: AskedFor::NotNow,
+        };
+        let forward = Facing {
+            present: Operation::Action,
+            before: None,
+            asked_for: AskedFor::NotNow,
+        };
+        let on = |agenda: &Agenda| match agenda.place(branch) {
+            Place::Settled => AskedFor::NotNow,
+            Place::Blocked | Place::Ready | Place::Waiting(_) | Place::Calling | Place::Halted => {
+                AskedFor::Now
+            }
+        };
+        match &self.phase {
+            Phase::Open(Side::Running { agenda, .. }) => Facing {
+                asked_for: on(agenda),
+                ..forward
+            },
+            Phase::Open(Side::Aborting { agenda }) => Facing {
+                asked_for: on(agenda),
+                ..backward
+            },
+            Phase::Open(Side::Prepared)
+            | Phase::Stuck {
+                side: Side::Prepared | Side::Running { .. },
+                ..
+            }
+            | Phase::Ended(End::Committed) => forward,
+            Phase::Stuck {
+                side: Side::Aborting { .. },
+                ..
+            }
+            | Phase::Ended(End::Aborted) => backward,
+        }
     }
 
     fn require_prepared(&self, asked: &'static str) -> Result<(), Rejection> {
@@ -327,36 +370,5 @@ impl Saga {
                 status: self.status(),
             }),
         }
-    }
-}
-
-/// Says when an open operation is called again after this answer. None: not because of this answer.
-fn next_attempt_at(
-    txn: &Transaction,
-    branch: &Branch,
-    answered: &Answered,
-    now: UnixMillis,
-) -> Option<UnixMillis> {
-    let retry = branch.definition.retry(txn.options());
-    let attempts = branch
-        .progress(answered.operation)
-        .attempts
-        .saturating_add(1);
-    match (&answered.outcome, answered.operation) {
-        (Outcome::Success | Outcome::Failure { .. }, _) => None,
-        (Outcome::Ongoing, _) => {
-            Some(now.plus(retry.first.max(std::time::Duration::from_millis(1))))
-        }
-        (Outcome::Unknown { .. }, Operation::Action)
-            if retry.max_attempts > 0 && attempts >= retry.max_attempts =>
-        {
-            None
-        }
-        (Outcome::Unknown { .. }, _) => Some(now.plus(backoff(
-            retry,
-            &txn.gid,
-            u64::from(answered.branch.0),
-            attempts,
-        ))),
     }
 }

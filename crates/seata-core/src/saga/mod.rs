@@ -8,9 +8,11 @@ mod apply;
 mod decide;
 mod input;
 mod phase;
+mod view;
 
 use crate::agenda::Place;
 use crate::branch::Table;
+use crate::completion::Said;
 use crate::event::BranchIndex;
 use crate::operation::{AttemptId, Mode, Operation, Status};
 use crate::rejection::Rejection;
@@ -19,6 +21,7 @@ use crate::time::UnixMillis;
 use crate::transaction::Transaction;
 
 pub(crate) use phase::{Phase, Saga, Side};
+pub(crate) use view::branch_status;
 
 const fn wrong_mode(asked: &'static str) -> Rejection {
     Rejection::WrongMode {
@@ -41,8 +44,10 @@ impl Saga {
             Input::Confirm { .. } => Err(wrong_mode("confirmed")),
             Input::Cancel { .. } => Err(wrong_mode("cancelled")),
             Input::Complete {
-                branch, operation, ..
-            } => Err(self.not_to_complete(txn, branch, operation)),
+                branch,
+                operation,
+                end,
+            } => self.complete(txn, branch, Said { operation, end }, now),
             Input::Submit => self.submit(txn, now),
             Input::Abort { reason } => self.abort(txn, reason, now),
             Input::Answered {
@@ -96,9 +101,8 @@ impl Saga {
         let current = self.operation() == Some(operation);
         if let Some(agenda) = self.agenda_mut()
             && current
-            && agenda.place(branch) != Place::Settled
         {
-            agenda.call(branch);
+            agenda.fly(branch);
         }
     }
 

@@ -207,3 +207,11 @@ pub(crate) fn completed(branch: BranchIndex, operation: Operation) -> Fact {
         end: CompletionEnd::Succeeded,
     }
 }
+
+pub(crate) fn failed(branch: BranchIndex, operation: Operation) -> Fact {
+    Fact::Completed {
+        branch,
+        operation,
+        end: CompletionEnd::Failed { reason: reason() },
+    }
+}

@@ -108,6 +108,10 @@ fn rows() -> Vec<(&'static str, Fact)> {
             },
         ),
         ("completed: action a", completed(A, Action)),
+        ("completed: undo a", completed(A, Compensation)),
+        ("failed: action b", failed(B, Action)),
+        ("failed: undo a", failed(A, Compensation)),
+        ("completed: nobody's", completed(nowhere, Action)),
         ("hurried", Fact::Hurried { branch: A }),
     ]
 }
@@ -154,7 +158,11 @@ const TABLE: &[(&str, &str)] = &[
     ("elided: nobody's",        "........ .... ... .."),
     ("try asked",               "........ .... ... .."),
     ("try begun",               "........ .... ... .."),
-    ("completed: action a",     "........ .... ... .."),
+    ("completed: action a",     "..SS..SS .... ... .."),
+    ("completed: undo a",       "........ TTT. ... .."),
+    ("failed: action b",        "..SSS.SS .... ... .."),
+    ("failed: undo a",          "........ TTT. ... .."),
+    ("completed: nobody's",     "........ .... ... .."),
     ("hurried",                 "........ .... ... .."),
 ];
 

@@ -1,0 +1,111 @@
+//! Completion from outside: which operation is meant, and whether it may be completed so.
+
+use crate::branch::{Branch, By, OperationState};
+use crate::event::CompletionEnd;
+use crate::operation::Operation;
+use crate::rejection::Rejection;
+
+/// What somebody outside says.
+#[derive(Debug, Clone)]
+pub(crate) struct Said {
+    /// Which operation; none: the one of the present direction.
+    pub(crate) operation: Option<Operation>,
+    pub(crate) end: CompletionEnd,
+}
+
+/// What a mode knows of the branch at this time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Facing {
+    /// The operation of the present direction, or of the last one.
+    pub(crate) present: Operation,
+    /// The operation of the direction before it.
+    pub(crate) before: Option<Operation>,
+    pub(crate) asked_for: AskedFor,
+}
+
+/// Whether the present operation is asked for, so that it can be settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AskedFor {
+    Now,
+    NotNow,
+}
+
+/// What a completion amounts to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It settles this operation.
+    Settles(Operation),
+    /// It says what is known.
+    Repeats,
+}
+
+/// Judges what somebody outside says of a branch.
+///
+/// # Errors
+/// The operation isn't asked for, has ended otherwise, or can't be told from an earlier one.
+pub(crate) fn judge(branch: &Branch, facing: Facing, said: &Said) -> Result<Verdict, Rejection> {
+    let operation = match said.operation {
+        Some(operation) => operation,
+        None => unnamed(branch, facing, &said.end)?,
+    };
+    let branch_id = || branch.definition.branch_id.clone();
+    let not_to_complete = Rejection::NotToComplete {
+        branch_id: branch_id(),
+        operation,
+    };
+    if operation.mode() != branch.definition.endpoints.mode() {
+        return Err(not_to_complete);
+    }
+    let otherwise = |ended| {
+        Err(Rejection::CompletedOtherwise {
+            branch_id: branch_id(),
+            operation,
+            ended,
+        })
+    };
+    match (branch.progress(operation).state, &said.end) {
+        (OperationState::Succeeded(_) | OperationState::Skipped, CompletionEnd::Succeeded)
+        | (OperationState::Refused(_), CompletionEnd::Failed { .. }) => Ok(Verdict::Repeats),
+        (OperationState::Succeeded(_), CompletionEnd::Failed { .. }) => otherwise("succeeded"),
+        (OperationState::Skipped, CompletionEnd::Failed { .. }) => otherwise("been skipped"),
+        (OperationState::Refused(_), CompletionEnd::Succeeded) => otherwise("been refused"),
+        (OperationState::Open, _)
+            if operation == facing.present && facing.asked_for == AskedFor::Now =>
+        {
+            Ok(Verdict::Settles(operation))
+        }
+        (OperationState::Open, _) => Err(not_to_complete),
+    }
+}
+
+/// Answers which operation is meant when none is named: the one of the present direction. A repetition of what settled
+/// the operation before it, late because the first answer was lost, must not settle this one too: nothing would have
+/// been undone, or confirmed.
+fn unnamed(branch: &Branch, facing: Facing, end: &CompletionEnd) -> Result<Operation, Rejection> {
+    let operation = facing.present;
+    let open = branch.progress(operation).state == OperationState::Open;
+    match facing.before {
+        Some(before) if open && was_completed(branch, before, end) => {
+            Err(Rejection::OperationUnclear {
+                branch_id: branch.definition.branch_id.clone(),
+                before,
+                operation,
+            })
+        }
+        Some(_) | None => Ok(operation),
+    }
+}
+
+fn was_completed(branch: &Branch, operation: Operation, end: &CompletionEnd) -> bool {
+    match (branch.progress(operation).state, end) {
+        (OperationState::Succeeded(By::Outside), CompletionEnd::Succeeded)
+        | (OperationState::Refused(By::Outside), CompletionEnd::Failed { .. }) => true,
+        (
+            OperationState::Open
+            | OperationState::Skipped
+            | OperationState::Succeeded(_)
+            | OperationState::Refused(_),
+            CompletionEnd::Succeeded | CompletionEnd::Failed { .. },
+        ) => false,
+    }
+}

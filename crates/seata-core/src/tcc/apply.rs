@@ -1,0 +1,411 @@
+//! The transition table: how each fact changes each state. Whatever is not written here is illegal.
+
+use std::sync::Arc;
+
+use crate::agenda::Place;
+use crate::branch::{By, OperationState, Stage, Table, Trace};
+use crate::event::{AbortCause, Answered, BranchIndex, CompletionEnd, End, Event, Fact};
+use crate::operation::{Mode, Operation, Outcome};
+use crate::planted::{self, Planted};
+use crate::tcc::phase::all_branches;
+use crate::tcc::{Phase, Side, Tcc, due};
+use crate::text::Reason;
+use crate::time::UnixMillis;
+use crate::transaction::Illegal;
+
+type Applied = Result<(), Illegal>;
+
+fn legal(condition: bool) -> Applied {
+    if condition { Ok(()) } else { Err(Illegal) }
+}
+
+impl Tcc {
+    pub(crate) fn apply(&mut self, table: &mut Table, event: &Event) -> Applied {
+        let at = event.at;
+        match &event.fact {
+            Fact::Created(_) => Err(Illegal),
+            Fact::BranchAdded(branch) => {
+                legal(
+                    self.is_trying()
+                        && branch.endpoints.mode() == Mode::Tcc
+                        && table.find(&branch.branch_id).is_none(),
+                )?;
+                table.add(Arc::clone(branch));
+                Ok(())
+            }
+            Fact::TryRequested { branch } => self.apply_try_requested(table, *branch),
+            Fact::TryBegun {
+                branch,
+                number,
+                until,
+            } => self.apply_try_begun(table, *branch, *number, *until),
+            Fact::Submitted => self.apply_submitted(table),
+            Fact::AbortRequested { reason } => {
+                legal(self.is_undecided())?;
+                self.cause.get_or_insert(AbortCause::Requested {
+                    reason: reason.clone(),
+                });
+                Ok(())
+            }
+            Fact::Answered(answered) => self.apply_answered(table, answered, at),
+            Fact::Completed {
+                branch,
+                operation,
+                end,
+            } => self.apply_completed(table, *branch, *operation, end, at),
+            Fact::Recovered { .. } => {
+                legal(self.side().is_some())?;
+                table
+                    .iter_mut()
+                    .for_each(|(_, branch)| branch.trial.doubt());
+                Ok(())
+            }
+            Fact::TurnedRound { cause, compensate } => self.apply_turned(table, cause, compensate),
+            Fact::Committed => self.apply_end(End::Committed),
+            Fact::Aborted => self.apply_end(End::Aborted),
+            Fact::Stuck { reason } => self.apply_stuck(reason),
+            Fact::Retried { branch, .. } => self.apply_retried(table, *branch, at),
+            Fact::Hurried { branch } => self.apply_hurried(table, *branch, at),
+            Fact::Skipped {
+                branch,
+                operation,
+                reason,
+            } => self.apply_skipped(table, *branch, *operation, reason),
+            Fact::Forced { to, reason } => self.apply_forced(*to, reason),
+            Fact::Elided {
+                branch,
+                operation,
+                calls,
+                attempts,
+            } => {
+                legal(operation.mode() == Mode::Tcc)?;
+                let progress = table
+                    .get_mut(*branch)
+                    .ok_or(Illegal)?
+                    .progress_mut(*operation);
+                progress.calls = progress.calls.saturating_add(*calls);
+                progress.attempts = progress.attempts.saturating_add(*attempts);
+                progress.trace = Trace::Doubtful;
+                Ok(())
+            }
+        }
+    }
+
+    fn is_trying(&self) -> bool {
+        matches!(self.phase, Phase::Open(Side::Trying))
+    }
+
+    fn is_undecided(&self) -> bool {
+        match self.side() {
+            Some(Side::Trying) => true,
+            Some(Side::Confirming { .. } | Side::Cancelling { .. }) | None => false,
+        }
+    }
+
+    fn apply_try_requested(&self, table: &mut Table, branch: BranchIndex) -> Applied {
+        let branch = table.get_mut(branch).ok_or(Illegal)?;
+        legal(
+            self.is_trying()
+                && branch.definition.endpoint(Operation::Try).is_some()
+                && branch.trial.progress.state == OperationState::Open
+                && branch.trial.stage != Stage::Requested,
+        )?;
+        branch.trial.doubt();
+        branch.trial.stage = Stage::Requested;
+        Ok(())
+    }
+
+    fn apply_try_begun(
+        &self,
+        table: &mut Table,
+        branch: BranchIndex,
+        number: u32,
+        until: UnixMillis,
+    ) -> Applied {
+        let trial = &mut table.get_mut(branch).ok_or(Illegal)?.trial;
+        legal(
+            self.is_trying()
+                && trial.stage == Stage::Requested
+                && trial.progress.state == OperationState::Open
+                && trial.progress.next_number() == number,
+        )?;
+        trial.stage = Stage::Calling { until };
+        Ok(())
+    }
+
+    fn apply_submitted(&mut self, table: &mut Table) -> Applied {
+        if planted::is(Planted::TccSecondSubmitSkipsConfirm)
+            && let Phase::Open(Side::Confirming { agenda }) = &mut self.phase
+        {
+            let first = agenda.unsettled().next();
+            if let Some(first) = first {
+                agenda.settle(first);
+            }
+            return Ok(());
+        }
+        legal(self.is_trying() && table.len() > 0)?;
+        self.phase = Phase::Open(Side::Confirming {
+            agenda: all_branches(table),
+        });
+        Ok(())
+    }
+
+    fn apply_turned(
+        &mut self,
+        table: &Table,
+        cause: &AbortCause,
+        compensate: &[BranchIndex],
+    ) -> Applied {
+        let turns = planted::is(Planted::TccRefusedConfirmCancels) || self.is_undecided();
+        legal(turns && self.side().is_some() && self.forced != Some(End::Committed))?;
+        let all = table.iter().map(|(index, _)| index);
+        legal(all.eq(compensate.iter().copied()))?;
+        self.phase = Phase::Open(Side::Cancelling {
+            agenda: all_branches(table),
+        });
+        self.cause = Some(cause.clone());
+        Ok(())
+    }
+
+    fn apply_answered(
+        &mut self,
+        table: &mut Table,
+        answered: &Answered,
+        at: UnixMillis,
+    ) -> Applied {
+        legal(matches!(self.phase, Phase::Open(_)))?;
+        match answered.operation {
+            Operation::Try => self.apply_try_answered(table, answered, at),
+            Operation::Confirm | Operation::Cancel => {
+                self.apply_decided_answered(table, answered, at)
+            }
+            Operation::Action | Operation::Compensation => Err(Illegal),
+        }
+    }
+
+    /// An answer ends the attempt, whatever it says. A decided branch that waited for it goes on.
+    fn apply_try_answered(
+        &mut self,
+        table: &mut Table,
+        answered: &Answered,
+        at: UnixMillis,
+    ) -> Applied {
+        let branch = table.get_mut(answered.branch).ok_or(Illegal)?;
+        let progress = &mut branch.trial.progress;
+        legal(
+            branch.definition.endpoint(Operation::Try).is_some()
+                && progress.state.takes_answers()
+                && answered.next_attempt_at.is_none(),
+        )?;
+        progress.note(answered, at);
+        if progress.state == OperationState::Open {
+            progress.state = settled(&answered.outcome);
+        }
+        branch.trial.stage = match (branch.trial.stage, branch.trial.progress.state) {
+            (Stage::Requested, OperationState::Open) => Stage::Requested,
+            (Stage::Idle | Stage::Requested | Stage::Calling { .. }, _) => Stage::Idle,
+        };
+        let untouched = branch.forward.calls == 0 && branch.backward.calls == 0;
+        let due = due(branch, at);
+        if let Some(agenda) = self.agenda_mut()
+            && untouched
+        {
+            match agenda.place(answered.branch) {
+                Place::Ready | Place::Waiting(_) | Place::Calling => {
+                    agenda.wait(answered.branch, due);
+                }
+                Place::Blocked | Place::Halted | Place::Settled => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_decided_answered(
+        &mut self,
+        table: &mut Table,
+        answered: &Answered,
+        at: UnixMillis,
+    ) -> Applied {
+        legal(self.operation() == Some(answered.operation))?;
+        let agenda = self.agenda_mut().ok_or(Illegal)?;
+        let index = answered.branch;
+        let branch = table.get_mut(index).ok_or(Illegal)?;
+        let progress = branch.progress_mut(answered.operation);
+        legal(progress.state.takes_answers())?;
+        progress.note(answered, at);
+        if progress.state != OperationState::Open {
+            return Ok(());
+        }
+        legal(agenda.place(index) != Place::Settled)?;
+        progress.state = settled(&answered.outcome);
+        match (&answered.outcome, answered.next_attempt_at) {
+            (Outcome::Success, None) => agenda.settle(index),
+            (Outcome::Failure { .. }, None) => agenda.halt(index),
+            (Outcome::Ongoing | Outcome::Unknown { .. }, Some(next)) => {
+                agenda.wait(index, due(branch, next));
+            }
+            (Outcome::Success | Outcome::Failure { .. }, Some(_))
+            | (Outcome::Ongoing | Outcome::Unknown { .. }, None) => return Err(Illegal),
+        }
+        Ok(())
+    }
+
+    fn apply_completed(
+        &mut self,
+        table: &mut Table,
+        index: BranchIndex,
+        operation: Operation,
+        end: &CompletionEnd,
+        at: UnixMillis,
+    ) -> Applied {
+        legal(matches!(self.phase, Phase::Open(_)))?;
+        let present = self.operation().unwrap_or(Operation::Try);
+        let branch = table.get_mut(index).ok_or(Illegal)?;
+        let open = branch.progress(operation).state == OperationState::Open;
+        legal(operation == present && open)?;
+        branch.progress_mut(operation).complete(end, at);
+        // What was asked for need not be asked any more; a call that was made may still be on its way.
+        if branch.trial.stage == Stage::Requested {
+            branch.trial.stage = Stage::Idle;
+        }
+        if let Some(agenda) = self.agenda_mut() {
+            legal(agenda.place(index) != Place::Settled)?;
+            match end {
+                CompletionEnd::Succeeded => agenda.settle(index),
+                CompletionEnd::Failed { .. } => agenda.halt(index),
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_end(&mut self, end: End) -> Applied {
+        let done = match (&self.phase, end) {
+            (Phase::Open(Side::Confirming { agenda }), End::Committed)
+            | (Phase::Open(Side::Cancelling { agenda }), End::Aborted) => agenda.open() == 0,
+            (
+                Phase::Open(Side::Trying | Side::Confirming { .. } | Side::Cancelling { .. })
+                | Phase::Stuck { .. }
+                | Phase::Ended(_),
+                End::Committed | End::Aborted,
+            ) => false,
+        };
+        let forced = self.forced == Some(end) && self.may_end(end);
+        legal(done || forced)?;
+        self.phase = Phase::Ended(end);
+        Ok(())
+    }
+
+    /// Says whether this end is on the decided side, or nothing is decided (P5).
+    const fn may_end(&self, end: End) -> bool {
+        match (self.side(), end) {
+            (Some(Side::Trying), End::Committed | End::Aborted)
+            | (Some(Side::Confirming { .. }), End::Committed)
+            | (Some(Side::Cancelling { .. }), End::Aborted) => true,
+            (Some(Side::Confirming { .. }), End::Aborted)
+            | (Some(Side::Cancelling { .. }), End::Committed)
+            | (None, End::Committed | End::Aborted) => false,
+        }
+    }
+
+    fn apply_forced(&mut self, to: End, reason: &Reason) -> Applied {
+        legal(self.may_end(to))?;
+        self.forced = Some(to);
+        self.overridden = Some(reason.clone());
+        Ok(())
+    }
+
+    fn apply_stuck(&mut self, reason: &Reason) -> Applied {
+        match std::mem::replace(&mut self.phase, Phase::Ended(End::Aborted)) {
+            Phase::Open(side) => {
+                self.phase = Phase::Stuck {
+                    side,
+                    reason: reason.clone(),
+                };
+                Ok(())
+            }
+            Phase::Stuck { .. } | Phase::Ended(_) => Err(Illegal),
+        }
+    }
+
+    fn apply_retried(
+        &mut self,
+        table: &mut Table,
+        only: Option<BranchIndex>,
+        at: UnixMillis,
+    ) -> Applied {
+        let operation = self.operation().ok_or(Illegal)?;
+        let agenda = self.agenda_mut().ok_or(Illegal)?;
+        let targets: Vec<BranchIndex> = agenda
+            .unsettled()
+            .filter(|branch| only.is_none_or(|only| only == *branch))
+            .collect();
+        for index in targets {
+            let branch = table.get_mut(index).ok_or(Illegal)?;
+            match agenda.place(index) {
+                Place::Waiting(_) => agenda.wait(index, due(branch, at)),
+                Place::Halted => {
+                    agenda.wait(index, due(branch, at));
+                    let progress = branch.progress_mut(operation);
+                    progress.state = OperationState::Open;
+                    // Refused from outside while a call was in flight: that one is awaited first.
+                    if progress.flight.is_some() {
+                        agenda.call(index);
+                    }
+                }
+                Place::Blocked | Place::Ready | Place::Calling | Place::Settled => {}
+            }
+        }
+        self.reopen();
+        Ok(())
+    }
+
+    fn apply_hurried(&mut self, table: &Table, index: BranchIndex, at: UnixMillis) -> Applied {
+        legal(matches!(self.phase, Phase::Open(_)))?;
+        let agenda = self.agenda_mut().ok_or(Illegal)?;
+        let branch = table.get(index).ok_or(Illegal)?;
+        match agenda.place(index) {
+            Place::Waiting(_) => agenda.wait(index, due(branch, at)),
+            // Another order, or a call that is on its way, came first.
+            Place::Blocked | Place::Ready | Place::Calling | Place::Halted | Place::Settled => {}
+        }
+        Ok(())
+    }
+
+    fn apply_skipped(
+        &mut self,
+        table: &mut Table,
+        branch: BranchIndex,
+        operation: Operation,
+        reason: &Reason,
+    ) -> Applied {
+        legal(self.operation() == Some(operation))?;
+        let agenda = self.agenda_mut().ok_or(Illegal)?;
+        let progress = table
+            .get_mut(branch)
+            .ok_or(Illegal)?
+            .progress_mut(operation);
+        legal(agenda.place(branch) != Place::Settled)?;
+        progress.state = OperationState::Skipped;
+        agenda.settle(branch);
+        self.overridden = Some(reason.clone());
+        self.reopen();
+        Ok(())
+    }
+
+    /// An operator's order ends the standstill; the side stays.
+    fn reopen(&mut self) {
+        self.phase = match std::mem::replace(&mut self.phase, Phase::Ended(End::Aborted)) {
+            Phase::Open(side) | Phase::Stuck { side, .. } => Phase::Open(side),
+            Phase::Ended(end) => Phase::Ended(end),
+        };
+    }
+}
+
+/// Answers what an answer makes of an operation that is open.
+const fn settled(outcome: &Outcome) -> OperationState {
+    match outcome {
+        Outcome::Success => OperationState::Succeeded(By::Participant),
+        Outcome::Failure { .. } => OperationState::Refused(By::Participant),
+        Outcome::Ongoing | Outcome::Unknown { .. } => OperationState::Open,
+    }
+}

@@ -1,0 +1,72 @@
+//! Completion from outside.
+
+use crate::agenda::Place;
+use crate::completion::{AskedFor, Facing, Said, Verdict, judge};
+use crate::event::{BranchIndex, End, Fact};
+use crate::operation::Operation;
+use crate::rejection::Rejection;
+use crate::step::Step;
+use crate::tcc::{Phase, Side, Tcc};
+use crate::time::UnixMillis;
+use crate::transaction::Transaction;
+
+impl Tcc {
+    /// Records what somebody outside says of an operation.
+    pub(super) fn complete(
+        &self,
+        txn: &Transaction,
+        branch: BranchIndex,
+        said: Said,
+        now: UnixMillis,
+    ) -> Result<Step, Rejection> {
+        let Some(known) = txn.table.get(branch) else {
+            return Err(Rejection::NothingToRetry);
+        };
+        match judge(known, self.facing(branch), &said)? {
+            Verdict::Repeats => Ok(self.nothing(txn, now)),
+            Verdict::Settles(operation) => Ok(self.recorded(
+                txn,
+                Fact::Completed {
+                    branch,
+                    operation,
+                    end: said.end,
+                },
+                now,
+            )),
+        }
+    }
+
+    fn facing(&self, branch: BranchIndex) -> Facing {
+        let (present, before) = match &self.phase {
+            Phase::Open(side) | Phase::Stuck { side, .. } => match side {
+                Side::Trying => (Operation::Try, None),
+                Side::Confirming { .. } => (Operation::Confirm, Some(Operation::Try)),
+                Side::Cancelling { .. } => (Operation::Cancel, Some(Operation::Try)),
+            },
+            Phase::Ended(End::Committed) => (Operation::Confirm, Some(Operation::Try)),
+            Phase::Ended(End::Aborted) => (Operation::Cancel, Some(Operation::Try)),
+        };
+        Facing {
+            present,
+            before,
+            asked_for: self.asked_for(branch),
+        }
+    }
+
+    fn asked_for(&self, branch: BranchIndex) -> AskedFor {
+        match &self.phase {
+            Phase::Open(Side::Trying) => AskedFor::Now,
+            Phase::Open(Side::Confirming { agenda } | Side::Cancelling { agenda }) => {
+                match agenda.place(branch) {
+                    Place::Settled => AskedFor::NotNow,
+                    Place::Blocked
+                    | Place::Ready
+                    | Place::Waiting(_)
+                    | Place::Calling
+                    | Place::Halted => AskedFor::Now,
+                }
+            }
+            Phase::Stuck { .. } | Phase::Ended(_) => AskedFor::NotNow,
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! An operator's way out of every state.
+
+use seata_core::{End, Status};
+
+use crate::script::*;
+use crate::spec::tcc;
+
+#[test]
+fn a_skipped_confirm_counts_as_done() {
+    let driven = check(
+        tcc("a*"),
+        [
+            (0, submit(), "submitted, confirm a#1"),
+            (
+                1,
+                no("a", Confirm),
+                "stuck: branch a refused its confirm: no stock",
+            ),
+            (
+                2,
+                Do::About("a", |a| skip_input(a, Confirm)),
+                "skipped confirm of a, committed",
+            ),
+        ],
+    );
+    assert!(driven.txn.overridden().is_some());
+}
+
+#[test]
+fn only_the_operation_of_the_present_direction_is_skipped() {
+    check(
+        tcc("a*"),
+        [
+            (
+                0,
+                Do::About("a", |a| skip_input(a, Try)),
+                "no: the try of branch a is not open: nothing to skip",
+            ),
+            (1, submit(), "submitted, confirm a#1"),
+            (
+                2,
+                Do::About("a", |a| skip_input(a, Cancel)),
+                "no: the cancel of branch a is not open: nothing to skip",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_retry_makes_waiting_attempts_due_now() {
+    check(
+        tcc("a* b*"),
+        [
+            (0, retry_all(), "no: nothing waits for another attempt"),
+            (0, submit(), "submitted, confirm a#1, confirm b#1"),
+            (1, silent("a", Confirm), "retry a"),
+            (2, retry_all(), "retried, confirm a#2"),
+        ],
+    );
+}
+
+#[test]
+fn the_end_is_forced_only_to_the_decided_side() {
+    check(
+        tcc("a*"),
+        [
+            (0, submit(), "submitted, confirm a#1"),
+            (
+                1,
+                force(End::Aborted),
+                "no: the transaction is SUBMITTED: it can't be forced to ABORTED any more",
+            ),
+            (2, force(End::Committed), "forced to COMMITTED, committed"),
+            (3, force(End::Committed), ""),
+        ],
+    );
+    check(
+        tcc("a*"),
+        [
+            (
+                0,
+                abort(),
+                "abort_requested, turned by abort: a, cancel a#1",
+            ),
+            (
+                1,
+                force(End::Committed),
+                "no: the transaction is ABORTING: it can't be forced to COMMITTED any more",
+            ),
+            (2, force(End::Aborted), "forced to ABORTED, aborted"),
+        ],
+    );
+}
+
+#[test]
+fn undecided_it_is_forced_to_either_end() {
+    for (to, end) in [
+        (End::Committed, Status::Committed),
+        (End::Aborted, Status::Aborted),
+    ] {
+        let mut driven = check(tcc("a"), []);
+        driven.advance(force_input(to), 1).unwrap();
+        assert_eq!(driven.txn.status(), end);
+    }
+}
+
+#[test]
+fn the_first_order_to_end_stands() {
+    check(
+        tcc("a*"),
+        [
+            (
+                0,
+                Do::Record(force_input(End::Aborted)),
+                "forced to ABORTED",
+            ),
+            (
+                1,
+                Do::Record(force_input(End::Committed)),
+                "no: the transaction is PREPARED: it can't be forced to COMMITTED any more",
+            ),
+            (
+                2,
+                submit(),
+                "no: the transaction is PREPARED: it can't be submitted any more",
+            ),
+        ],
+    );
+}

@@ -1,0 +1,126 @@
+//! What anyone may know.
+
+use seata_core::{BranchStatus, Outcome, UnixMillis, WaitingFor};
+
+use crate::driven::Driven;
+use crate::script::*;
+use crate::spec::{name, tcc};
+
+fn words(driven: &Driven) -> Vec<&'static str> {
+    let branches = driven.txn.branches();
+    branches
+        .iter()
+        .map(|branch| branch.status.as_str())
+        .collect()
+}
+
+#[test]
+fn each_state_of_a_branch_has_its_word() {
+    let mut driven = check(
+        tcc("own* never tried refused unknown trying"),
+        [
+            (
+                0,
+                ask_try("tried"),
+                "try_requested, tried until 1000, try tried#1",
+            ),
+            (0, ok("tried", Try), ""),
+            (
+                0,
+                ask_try("refused"),
+                "try_requested, refused until 1000, try refused#1",
+            ),
+            (0, no("refused", Try), ""),
+            (
+                0,
+                ask_try("unknown"),
+                "try_requested, unknown until 1000, try unknown#1",
+            ),
+            (0, silent("unknown", Try), ""),
+            (
+                0,
+                ask_try("trying"),
+                "try_requested, trying until 1000, try trying#1",
+            ),
+        ],
+    );
+    assert_eq!(
+        words(&driven),
+        [
+            "REGISTERED",
+            "REGISTERED",
+            "TRIED",
+            "REFUSED",
+            "IN_DOUBT",
+            "TRYING"
+        ]
+    );
+    driven.advance(abort_input(), 1).unwrap();
+    assert_eq!(words(&driven), ["CANCELLING"; 6]);
+    play(&mut driven, ok("own", Cancel), 2);
+    assert_eq!(driven.txn.branches()[0].status, BranchStatus::Cancelled);
+    assert_eq!(driven.txn.branches()[5].status, BranchStatus::Cancelling);
+    let driven = check(
+        tcc("a* b*"),
+        [
+            (0, submit(), "submitted, confirm a#1, confirm b#1"),
+            (1, ok("a", Confirm), ""),
+            (
+                2,
+                no("b", Confirm),
+                "stuck: branch b refused its confirm: no stock",
+            ),
+        ],
+    );
+    assert_eq!(words(&driven), ["CONFIRMED", "CONFIRMING"]);
+}
+
+#[test]
+fn it_says_what_it_waits_for() {
+    let mut driven = check(tcc("a").deadline(5_000), []);
+    let until = UnixMillis(5_000);
+    assert_eq!(driven.txn.deadline(), Some(until));
+    assert_eq!(
+        driven.txn.waiting_for(),
+        Some(WaitingFor::Submission { until })
+    );
+    play(&mut driven, ask_try("a"), 0);
+    let answer = WaitingFor::Answer {
+        branch_id: name("a"),
+        operation: Try,
+        attempt: 1,
+    };
+    assert_eq!(driven.txn.waiting_for(), Some(answer));
+    play(&mut driven, crash(), 1);
+    driven.record(abort_input(), 2).unwrap();
+    assert_eq!(driven.txn.waiting_for(), Some(WaitingFor::Coordinator));
+    play(&mut driven, wake(), 3);
+    let limit = WaitingFor::TryLimit {
+        branch_id: name("a"),
+        until: UnixMillis(1_000),
+    };
+    assert_eq!(driven.txn.waiting_for(), Some(limit));
+    play(&mut driven, wake(), 1_000);
+    play(&mut driven, silent("a", Cancel), 1_001);
+    let Some(WaitingFor::Attempt { last, attempt, .. }) = driven.txn.waiting_for() else {
+        panic!("{:?}", driven.txn.waiting_for());
+    };
+    assert_eq!((last, attempt), (Some(unknown()), 2));
+    for _ in 0..2 {
+        play(&mut driven, retry_all(), 1_100);
+        play(&mut driven, Do::Answer("a", Cancel, unknown()), 1_101);
+    }
+    assert_eq!(
+        driven.txn.attention().unwrap().as_str(),
+        "branch a: 3 attempts of its cancel without success"
+    );
+    assert!(driven.txn.abort_cause().is_some());
+    assert_eq!(driven.txn.deadline(), None);
+    play(&mut driven, retry_all(), 1_200);
+    play(
+        &mut driven,
+        Do::Answer("a", Cancel, Outcome::Success),
+        1_201,
+    );
+    assert_eq!(driven.txn.waiting_for(), None);
+}
