@@ -21,7 +21,7 @@ pub enum Rejection {
         branch_id: BranchId,
     },
     /// `after` names a branch that doesn't exist.
-    #[error("branch {branch_id} comes after {unknown}, which is no branch of this transaction")]
+    #[error("{}", unknown_after(.branch_id, .unknown))]
     AfterUnknown {
         /// Whose `after`.
         branch_id: BranchId,
@@ -29,7 +29,7 @@ pub enum Rejection {
         unknown: BranchId,
     },
     /// `after` goes round in a circle.
-    #[error("the branches {} wait for each other: remove one `after`", join(.names))]
+    #[error("{}", cycle(.names))]
     AfterCycle {
         /// The circle, first name first.
         names: Vec<BranchId>,
@@ -125,12 +125,27 @@ impl Rejection {
     }
 }
 
-fn join(names: &[BranchId]) -> String {
-    names
-        .iter()
-        .map(BranchId::as_str)
-        .collect::<Vec<_>>()
-        .join(" → ")
+/// A branch that is added after itself is not known yet, and never will be.
+fn unknown_after(branch_id: &BranchId, unknown: &BranchId) -> String {
+    if branch_id == unknown {
+        return itself(branch_id);
+    }
+    format!("branch {branch_id} comes after {unknown}, which is no branch of this transaction")
+}
+
+fn cycle(names: &[BranchId]) -> String {
+    match names {
+        [alone] => itself(alone),
+        several => {
+            let names: Vec<_> = several.iter().map(BranchId::as_str).collect();
+            let names = names.join(" → ");
+            format!("the branches {names} wait for each other: remove one `after`")
+        }
+    }
+}
+
+fn itself(branch_id: &BranchId) -> String {
+    format!("branch {branch_id} waits for itself: take it out of its own `after`")
 }
 
 /// Says whether two requests for the same name ask for the same.

@@ -114,7 +114,7 @@ fn circles_unknown_names_and_names_given_twice_are_refused_by_name() {
     );
     assert_eq!(
         refused("a:a"),
-        "the branches a wait for each other: remove one `after`"
+        "branch a waits for itself: take it out of its own `after`"
     );
     assert_eq!(
         refused("a b:x"),

@@ -42,7 +42,7 @@ fn a_branch_added_again_changes_nothing_and_a_contrary_one_is_refused() {
             (
                 50,
                 add("c:c"),
-                "no: branch c comes after c, which is no branch of this transaction",
+                "no: branch c waits for itself: take it out of its own `after`",
             ),
         ],
     );
