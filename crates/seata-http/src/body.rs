@@ -81,8 +81,8 @@ impl Bodies {
         let taking = tokio::time::timeout(BODY_WITHIN, self.gather(body)).await;
         taking.unwrap_or_else(|_| {
             let within = BODY_WITHIN.as_secs();
-            let why = format_args!("did not come within {within} s: send it at once");
-            Err(Problem::field("the body", why))
+            let why = format_args!("the body did not come within {within} s: send it at once");
+            Err(Problem::new(ErrorCode::InvalidRequest, why))
         })
     }
 
@@ -114,8 +114,8 @@ impl Bodies {
     ) -> Result<Option<Bytes>, Problem> {
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| {
-                let why = "broke off: send all of it, as long as its content-length says";
-                Problem::field("the body", why)
+                let why = "the body broke off: send all of it, as long as its content-length says";
+                Problem::new(ErrorCode::InvalidRequest, why)
             })?;
             // Trailers say nothing to us.
             if let Ok(piece) = frame.into_data() {
@@ -144,7 +144,7 @@ impl Bodies {
     }
 
     fn too_large(&self) -> Problem {
-        Problem::too_large("the body", self.body_bytes_max)
+        Problem::too_large("the body", self.body_bytes_max, "SEATA_BODY_BYTES_MAX")
     }
 }
 

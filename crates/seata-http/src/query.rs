@@ -3,6 +3,8 @@
 use seata_core::Gid;
 use seata_service::{ErrorCode, Problem};
 
+use crate::parse::nearest;
+
 /// The names and values of a query string.
 pub(crate) struct Query(Vec<(String, String)>);
 
@@ -21,7 +23,23 @@ impl Query {
             .map(Self)
     }
 
-    /// Answers the value of a name; an empty one counts as not given.
+    /// Refuses names that are not known and values that are empty: a filter that is stepped over lists everything.
+    pub(crate) fn only(self, known: &[&'static str]) -> Result<Self, Problem> {
+        for (name, value) in &self.0 {
+            if !known.contains(&name.as_str()) {
+                let nearest = nearest(name, known.iter().copied()).unwrap_or_default();
+                let why = format_args!("unknown parameter: the nearest known one is `{nearest}`");
+                return Err(Problem::field(name, why));
+            }
+            if value.is_empty() {
+                let why = "is empty: give a value, or leave the parameter out";
+                return Err(Problem::field(name, why));
+            }
+        }
+        Ok(self)
+    }
+
+    /// Answers the value of a name.
     pub(crate) fn get(&self, name: &str) -> Result<Option<&str>, Problem> {
         let mut values = self.0.iter().filter(|(known, _)| known == name);
         let value = values.next();
@@ -31,9 +49,7 @@ impl Query {
                 "is given twice in the query: give it once",
             ));
         }
-        Ok(value
-            .map(|(_, value)| value.as_str())
-            .filter(|v| !v.is_empty()))
+        Ok(value.map(|(_, value)| value.as_str()))
     }
 }
 
@@ -42,7 +58,7 @@ pub(crate) fn gid_of_path(path: &str) -> Result<Gid, Problem> {
     let segment = path.split('/').nth(3).unwrap_or("");
     let text = decode("the gid in the path", segment)
         .map_err(|problem| Problem::invalid(ErrorCode::InvalidGid, "gid", problem.text()))?;
-    Gid::parse(&text).map_err(|error| Problem::invalid(ErrorCode::InvalidGid, "gid", error))
+    Gid::parse(&text).map_err(|error| Problem::invalid(ErrorCode::InvalidGid, "gid", error.why()))
 }
 
 fn decode(what: &str, text: &str) -> Result<String, Problem> {
@@ -87,7 +103,8 @@ mod tests {
         assert_eq!(query.get("a").unwrap(), Some("1"));
         assert_eq!(query.get("b").unwrap(), Some("x y z"));
         assert_eq!(query.get("b2").unwrap(), Some("é"));
-        assert_eq!(query.get("c").unwrap(), None);
+        assert_eq!(query.get("c").unwrap(), Some(""));
+        assert_eq!(query.get("d").unwrap(), None);
         assert_eq!(
             Query::parse(Some("a=%2B")).unwrap().get("a").unwrap(),
             Some("+")
@@ -96,6 +113,26 @@ mod tests {
             assert!(Query::parse(Some(bad)).is_err(), "{bad}");
         }
         assert!(Query::parse(Some("a=1&a=2")).unwrap().get("a").is_err());
+    }
+
+    #[test]
+    fn unknown_names_and_empty_values_are_refused_by_name() {
+        let known = ["status", "mode"];
+        let refused = |text| {
+            let query = Query::parse(Some(text)).unwrap();
+            query
+                .only(&known)
+                .err()
+                .map(|problem| problem.text().to_owned())
+        };
+        assert_eq!(refused("status=STUCK&mode=saga"), None);
+        assert_eq!(refused(""), None);
+        let misspelt = refused("staus=STUCK").unwrap();
+        assert!(misspelt.contains("`status`"), "{misspelt}");
+        for empty in ["status=", "status", "mode=saga&status="] {
+            let why = refused(empty).unwrap();
+            assert!(why.starts_with("status: is empty"), "{why}");
+        }
     }
 
     #[test]

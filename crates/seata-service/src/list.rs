@@ -147,7 +147,7 @@ fn within(
 fn prefix(text: &str) -> Result<String, Problem> {
     Gid::parse(text)
         .map(|gid| gid.to_string())
-        .map_err(|error| Problem::field("gid_prefix", error))
+        .map_err(|error| Problem::field("gid_prefix", error.why()))
 }
 
 fn write_cursor(cursor: &Cursor) -> String {

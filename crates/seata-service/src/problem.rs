@@ -7,6 +7,7 @@ use seata_core::{BranchId, Gid, Rejection};
 use seata_engine::EngineError;
 
 use crate::code::ErrorCode;
+use crate::path::Path;
 
 /// The longest text of an error, in bytes: it may quote what was sent.
 const TEXT_BYTES_MAX: usize = 600;
@@ -60,9 +61,10 @@ impl Problem {
         Self::new(code, format_args!("{path}: {why}")).with("field", Detail::Text(path))
     }
 
-    /// Something is larger than allowed.
-    pub fn too_large(what: impl Display, bytes_max: usize) -> Self {
-        let text = format_args!("{what} is larger than {bytes_max} bytes: send less");
+    /// Something is larger than the bound that a key of the configuration sets.
+    pub fn too_large(what: impl Display, bytes_max: usize, key: &str) -> Self {
+        let text =
+            format_args!("{what} is larger than {bytes_max} bytes: send less, or raise {key}");
         let bytes_max = u64::try_from(bytes_max).unwrap_or(u64::MAX);
         Self::new(ErrorCode::PayloadTooLarge, text).with("bytes_max", Detail::Count(bytes_max))
     }
@@ -88,6 +90,12 @@ impl Problem {
             return self;
         }
         self.with("gid", Detail::Text(gid.to_string()))
+    }
+
+    /// Names the field that the text is about, if the text does not begin with it.
+    #[must_use]
+    pub(crate) fn about(self, path: Path<'_>) -> Self {
+        self.with("field", Detail::Text(path.to_string()))
     }
 
     fn names(self, name: &'static str, ids: &[BranchId]) -> Self {
@@ -223,8 +231,10 @@ fn rejected(rejection: &Rejection, text: String) -> Problem {
             let why = format_args!("{text}: GET /api/tx/{{gid}} shows its branches");
             Problem::new(ErrorCode::BranchNotFound, why).branch(branch_id)
         }
-        Rejection::WrongStatus { .. } | Rejection::NothingToRetry => {
-            Problem::new(ErrorCode::InvalidStatusTransition, text)
+        Rejection::WrongStatus { .. } => Problem::new(ErrorCode::InvalidStatusTransition, text),
+        Rejection::NothingToRetry => {
+            let why = format_args!("{text}: GET /api/tx/{{gid}} says what it waits for");
+            Problem::new(ErrorCode::InvalidStatusTransition, why)
         }
         Rejection::WrongMode { mode, .. } => Problem::new(ErrorCode::InvalidStatusTransition, text)
             .with("mode", Detail::Text(mode.to_string())),

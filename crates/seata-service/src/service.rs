@@ -8,6 +8,7 @@ use seata_engine::{Engine, Order, Snapshot};
 use tokio::sync::watch;
 
 use crate::problem::Problem;
+use crate::refused;
 use crate::resolve::{AddedBranch, Submission, Whole};
 use crate::rules::Rules;
 use crate::settle::{Settled, settle};
@@ -73,9 +74,9 @@ impl Service {
     /// # Errors
     /// What the engine refuses.
     pub async fn start(&self, whole: Whole) -> Result<Snapshot, Problem> {
-        let Whole { gid, definition } = whole;
-        let begun = self.engine.begin(gid.clone(), definition).await;
-        begun.map_err(|error| Problem::from(error).of(&gid))
+        let definition = Arc::clone(&whole.definition);
+        let begun = self.engine.begin(whole.gid.clone(), definition).await;
+        begun.map_err(|error| refused::whole(error, &whole))
     }
 
     /// Adds a branch to a transaction that is not submitted yet.
@@ -85,7 +86,7 @@ impl Service {
     pub async fn add_branch(&self, added: AddedBranch) -> Result<Snapshot, Problem> {
         let AddedBranch { gid, branch } = added;
         let snapshot = self.engine.add_branch(gid.clone(), branch).await;
-        snapshot.map_err(|error| Problem::from(error).of(&gid))
+        snapshot.map_err(|error| refused::added(error).of(&gid))
     }
 
     /// Submits. The answer means that the decision is durable.
@@ -93,13 +94,17 @@ impl Service {
     /// # Errors
     /// What the engine refuses.
     pub async fn submit(&self, submission: Submission) -> Result<Snapshot, Problem> {
-        let (gid, submitted) = match submission {
-            Submission::ByGid(gid) => (gid.clone(), self.engine.submit(gid).await),
-            Submission::Whole(Whole { gid, definition }) => {
-                (gid.clone(), self.engine.run(gid, definition).await)
+        match submission {
+            Submission::ByGid(gid) => {
+                let submitted = self.engine.submit(gid.clone()).await;
+                submitted.map_err(|error| Problem::from(error).of(&gid))
             }
-        };
-        submitted.map_err(|error| Problem::from(error).of(&gid))
+            Submission::Whole(whole) => {
+                let definition = Arc::clone(&whole.definition);
+                let submitted = self.engine.run(whole.gid.clone(), definition).await;
+                submitted.map_err(|error| refused::whole(error, &whole))
+            }
+        }
     }
 
     /// Aborts. The answer means that the decision is durable.

@@ -194,6 +194,22 @@ fn a_branch_with_an_unknown_field_is_refused_as_the_document_says() {
 }
 
 #[test]
+fn an_order_with_an_unknown_field_is_refused_as_the_document_says() {
+    for (name, order) in [
+        ("Retry", json!({"reason": "x"})),
+        ("Skip", json!({"reason": "x", "branch_id": "b"})),
+        ("Force", json!({"reason": "x", "to": "aborted"})),
+    ] {
+        assert_eq!(schema(name)["additionalProperties"], false, "{name}");
+        let is_read = |order: &Value| parse::<OrderBody<'_>>(order.to_string().as_bytes()).is_ok();
+        assert!(is_read(&order), "{name}");
+        let mut more = order.clone();
+        more["comment"] = json!("x");
+        assert!(!is_read(&more), "{name}");
+    }
+}
+
+#[test]
 fn every_schema_that_is_referred_to_is_there_and_every_one_there_is_referred_to() {
     let document = the_document();
     let text = document.to_string();

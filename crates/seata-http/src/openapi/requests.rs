@@ -138,7 +138,7 @@ fn retry() -> Part {
     Fields::new("An order to try again at once: this branch, or all.")
         .optional("branch_id", branch_id())
         .required("reason", reason_given())
-        .open()
+        .closed()
 }
 
 fn skip() -> Part {
@@ -148,7 +148,7 @@ fn skip() -> Part {
         .required("branch_id", branch_id())
         .optional("operation", operation())
         .required("reason", reason_given())
-        .open()
+        .closed()
 }
 
 fn force() -> Part {
@@ -156,5 +156,5 @@ fn force() -> Part {
     Fields::new("An order to end it, without any more calls.")
         .required("to", one_of_in_any_case(ends))
         .required("reason", reason_given())
-        .open()
+        .closed()
 }

@@ -7,7 +7,7 @@ use super::values::{Count, List, Pairs, Seconds, Text, Wait};
 
 object! {
     /// A global transaction: of `/api/start`, and of `/api/submit` with all its branches or by gid.
-    TransactionBody, "an object with the fields of a transaction", ignore, {
+    TransactionBody, "an object with the fields of a transaction", suspect, {
         gid: Text<'a> = "gid";
         mode: Text<'a> = "mode";
         payload: &'a RawValue = "payload";
@@ -63,7 +63,7 @@ object! {
 
 object! {
     /// An abort.
-    AbortBody, "an object with a gid", ignore, {
+    AbortBody, "an object with a gid", suspect, {
         gid: Text<'a> = "gid";
         reason: Text<'a> = "reason";
         wait: Wait = "wait";
@@ -71,8 +71,8 @@ object! {
 }
 
 object! {
-    /// An operator's order.
-    OrderBody, "an object with a reason", ignore, {
+    /// An operator's order: it can't be taken back, so nothing in it is stepped over.
+    OrderBody, "an object with a reason", refuse, {
         branch_id: Text<'a> = "branch_id";
         operation: Text<'a> = "operation";
         to: Text<'a> = "to";

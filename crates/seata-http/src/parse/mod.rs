@@ -8,7 +8,7 @@ mod nearest;
 mod object;
 pub(crate) mod values;
 
-pub(crate) use nearest::nearest;
+pub(crate) use nearest::{near, nearest};
 
 use seata_service::{ErrorCode, Problem};
 use serde::Deserialize;
@@ -34,7 +34,11 @@ fn diagnose<'de, T: Deserialize<'de>>(text: &'de str, first: serde_json::Error) 
     let why = said(&error);
     let (line, column) = (error.line(), error.column());
     match error.classify() {
-        Category::Data if path == "." => Problem::field("the body", why),
+        // The body as a whole is no field.
+        Category::Data if path == "." => Problem::new(
+            ErrorCode::InvalidRequest,
+            format_args!("the body is wrong: {why}"),
+        ),
         Category::Data => Problem::field(path, why),
         Category::Syntax | Category::Eof | Category::Io => Problem::new(
             ErrorCode::InvalidRequest,

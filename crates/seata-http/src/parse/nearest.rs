@@ -3,25 +3,54 @@
 /// Words longer than this are compared by their beginning.
 const COMPARED_MAX: usize = 64;
 
+/// A word is near to a known one if it takes at most one edit for so many of its letters, and one in any case.
+const LETTERS_PER_EDIT: usize = 4;
+
 /// Answers the nearest of the known words.
 pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let word: Vec<char> = word.chars().take(COMPARED_MAX).collect();
-    known
-        .into_iter()
-        .min_by_key(|candidate| distance(&word, candidate))
+    closest(word, known).map(|(candidate, _)| candidate)
 }
 
-/// The edit distance of Levenshtein, one row at a time.
-fn distance(word: &[char], other: &str) -> usize {
+/// Answers the nearest of the known words, if it is so near that it was surely meant.
+pub(crate) fn near<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let (candidate, edits) = closest(word, known)?;
+    let edits_max = (candidate.len() / LETTERS_PER_EDIT).max(1);
+    (edits <= edits_max).then_some(candidate)
+}
+
+fn closest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<(&'k str, usize)> {
+    let word = letters(word);
+    known
+        .into_iter()
+        .map(|candidate| (candidate, distance(&word, &letters(candidate))))
+        .min_by_key(|(_, edits)| *edits)
+}
+
+/// How words are joined is no edit: `branchId` is `branch_id`.
+fn letters(word: &str) -> Vec<char> {
+    word.chars()
+        .filter(|letter| !matches!(letter, '_' | '-'))
+        .take(COMPARED_MAX)
+        .map(|letter| letter.to_ascii_lowercase())
+        .collect()
+}
+
+/// The edit distance of Levenshtein in which two neighbours that changed places are one edit, row by row.
+fn distance(word: &[char], other: &[char]) -> usize {
     let mut row: Vec<usize> = (0..=word.len()).collect();
-    for (line, theirs) in other.chars().take(COMPARED_MAX).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = line + 1;
+    let mut above = row.clone();
+    for (line, theirs) in other.iter().enumerate() {
+        let mut next = vec![line + 1; word.len() + 1];
         for (at, ours) in word.iter().enumerate() {
-            let substituted = diagonal + usize::from(*ours != theirs);
-            diagonal = row[at + 1];
-            row[at + 1] = substituted.min(diagonal + 1).min(row[at] + 1);
+            let substituted = row[at] + usize::from(ours != theirs);
+            let mut edits = substituted.min(row[at + 1] + 1).min(next[at] + 1);
+            let swapped = at > 0 && line > 0 && ours == &other[line - 1] && &word[at - 1] == theirs;
+            if swapped {
+                edits = edits.min(above[at - 1] + 1);
+            }
+            next[at + 1] = edits;
         }
+        above = std::mem::replace(&mut row, next);
     }
     row[word.len()]
 }
@@ -30,15 +59,38 @@ fn distance(word: &[char], other: &str) -> usize {
 mod tests {
     use super::*;
 
+    const KNOWN: [&str; 4] = ["action", "compensation", "payload", "after"];
+
     #[test]
     fn the_word_with_the_fewest_edits_is_the_nearest() {
-        let known = ["action", "compensation", "payload", "after"];
-        assert_eq!(nearest("compensaton", known), Some("compensation"));
-        assert_eq!(nearest("acton", known), Some("action"));
-        assert_eq!(nearest("afer", known), Some("after"));
-        assert_eq!(nearest("", known), Some("after"));
+        assert_eq!(nearest("compensaton", KNOWN), Some("compensation"));
+        assert_eq!(nearest("acton", KNOWN), Some("action"));
+        assert_eq!(nearest("afer", KNOWN), Some("after"));
+        assert_eq!(nearest("", KNOWN), Some("after"));
         assert_eq!(nearest("x", []), None);
         let far_from_all = "é".repeat(100_000);
-        assert_eq!(nearest(&far_from_all, known), Some("action"));
+        assert_eq!(nearest(&far_from_all, KNOWN), Some("action"));
+    }
+
+    #[test]
+    fn only_a_slip_of_the_pen_is_near() {
+        let known = ["gid", "wait", "reason", "branches", "timeout_to_fail_secs"];
+        for (slip, meant) in [
+            ("wiat", "wait"),
+            ("gdi", "gid"),
+            ("Gid", "gid"),
+            ("brances", "branches"),
+            ("branch", "branches"),
+            ("resaon", "reason"),
+            ("timeoutToFailSecs", "timeout_to_fail_secs"),
+            ("timeout-to-fail", "timeout_to_fail_secs"),
+            ("timeout_to_fail", "timeout_to_fail_secs"),
+        ] {
+            assert_eq!(near(slip, known), Some(meant), "{slip}");
+        }
+        for other in ["", "comment", "note", "waiting", "tenant", "request", "x"] {
+            assert_eq!(near(other, known), None, "{other}");
+        }
+        assert_eq!(near("x", []), None);
     }
 }

@@ -5,10 +5,11 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess};
 use serde::{Deserialize, de};
 
-use super::nearest;
+use super::bodies::{BranchOptionsBody, OptionsBody};
+use super::{near, nearest};
 
 /// Declares a struct and how it is read. `refuse` makes an unknown field an error that names the nearest known one;
-/// `ignore` steps over it. Names joined by `|` are aliases of one field. A `null` counts as not given.
+/// `suspect` does so if it is near to a known one or is an option in the wrong place, and steps over it otherwise. Names joined by `|` are aliases of one field. A `null` counts as not given.
 macro_rules! object {
     ($(#[$doc:meta])* $name:ident, $what:literal, $unknown:ident, { $($field:ident: $type:ty = $($key:literal)|+;)* }) => {
         $(#[$doc])*
@@ -69,19 +70,59 @@ pub(crate) fn refuse<'de, A: MapAccess<'de>>(
     known: &[&'static str],
     map: &mut A,
 ) -> Result<(), A::Error> {
+    if let Some(why) = misplaced(key, known) {
+        return map.next_value_seed(Refuse(&why));
+    }
     let nearest = nearest(key, known.iter().copied()).unwrap_or_default();
     map.next_value_seed(Refuse(&format_args!(
         "unknown field: the nearest known one is `{nearest}`"
     )))
 }
 
-/// Steps over an unknown field.
-pub(crate) fn ignore<'de, A: MapAccess<'de>>(
-    _key: &str,
-    _known: &[&'static str],
+/// Refuses an unknown field that is probably a known one, misspelt or misplaced; steps over any other.
+pub(crate) fn suspect<'de, A: MapAccess<'de>>(
+    key: &str,
+    known: &[&'static str],
     map: &mut A,
 ) -> Result<(), A::Error> {
-    map.next_value::<de::IgnoredAny>().map(drop)
+    if let Some(why) = misplaced(key, known) {
+        return map.next_value_seed(Refuse(&why));
+    }
+    match near(key, known.iter().copied()) {
+        Some(near) => map.next_value_seed(Refuse(&format_args!(
+            "unknown field, near to `{near}`: correct it, or leave it out"
+        ))),
+        None => map.next_value::<de::IgnoredAny>().map(drop),
+    }
+}
+
+/// Says where an option belongs that stands elsewhere, misspelt or not.
+fn misplaced(key: &str, known: &[&'static str]) -> Option<String> {
+    let all = OptionsBody::FIELDS;
+    let exact = all.iter().find(|option| **option == key);
+    if known.contains(&"options") {
+        let misspelt = || match near(key, known.iter().copied()) {
+            Some(_) => None,
+            None => near(key, all.iter().copied()),
+        };
+        let option = exact.copied().or_else(misspelt)?;
+        let whose = if known.contains(&"branch_id") && !is_of_a_branch(option) {
+            "the transaction's `options`"
+        } else {
+            "`options`"
+        };
+        return Some(format!(
+            "unknown field: give the option `{option}` within {whose}"
+        ));
+    }
+    let (option, of_a_branch) = (exact?, known == BranchOptionsBody::FIELDS);
+    of_a_branch.then(|| {
+        format!("unknown field: `{option}` is an option of the transaction, not of a branch")
+    })
+}
+
+fn is_of_a_branch(option: &str) -> bool {
+    BranchOptionsBody::FIELDS.contains(&option)
 }
 
 /// Refuses the value at hand, so that the path of the error ends with its key.

@@ -18,9 +18,21 @@ use crate::read;
 
 const NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
 
+/// All that the query may hold.
+const PARAMETERS: [&str; 8] = [
+    "limit",
+    "offset",
+    "cursor",
+    "status",
+    "mode",
+    "created_after",
+    "created_before",
+    "gid_prefix",
+];
+
 /// Answers a page of transactions, or all as lines.
 pub(super) async fn list(api: Arc<Api>, request: Request) -> Answer {
-    let query = Query::parse(request.uri().query())?;
+    let query = Query::parse(request.uri().query())?.only(&PARAMETERS)?;
     let asked = asked(&query)?.resolve()?;
     if lines::is_asked(request.headers()) {
         return lines::stream(api, asked).await;

@@ -55,7 +55,6 @@ async fn transactions_are_listed_newest_first_and_filtered() {
     assert_eq!(gids(&world, "?offset=100").await, Vec::<String>::new());
     let between = "?created_after=1700000002&created_before=2023-11-14T22:13:24Z";
     assert_eq!(gids(&world, between).await, ["a-3", "a-2"]);
-    assert_eq!(gids(&world, "?nonsense=1&status=").await.len(), 7);
     let line = world.get("/api/tx?gid_prefix=a-0").await.body;
     let expected = json!([{"gid": "a-0", "mode": "saga", "status": "PREPARED", "created_unix": 1_700_000_000, "updated_unix": 1_700_000_000}]);
     assert_eq!(line, expected);

@@ -12,15 +12,21 @@ const BODIES: &[(&str, &str, &str, &str, &str)] = &[
     ("/api/submit", "", "INVALID_REQUEST", "is not JSON", ""),
     ("/api/submit", "{", "INVALID_REQUEST", "is not JSON", ""),
     ("/api/submit", "{} x", "INVALID_REQUEST", "trailing characters at line 1, column 4", ""),
-    ("/api/submit", "[]", "INVALID_REQUEST", "expected an object", "the body"),
-    ("/api/submit", "null", "INVALID_REQUEST", "expected an object", "the body"),
+    ("/api/submit", "[]", "INVALID_REQUEST", "expected an object", ""),
+    ("/api/submit", "null", "INVALID_REQUEST", "expected an object", ""),
     ("/api/submit", "{}", "INVALID_REQUEST", "nothing to submit", ""),
     ("/api/submit", r#"{"gid":"g","mode":"saga"}"#, "INVALID_REQUEST", "with its branches", "branches"),
-    ("/api/submit", r#"{"gid":"g","branches":[]}"#, "INVALID_REQUEST", "no branches", ""),
+    ("/api/submit", r#"{"gid":"g","branches":[]}"#, "INVALID_REQUEST", "branches: is empty", "branches"),
+    ("/api/submit", r#"{"gid":"g","wiat":true}"#, "INVALID_REQUEST", "near to `wait`", "wiat"),
+    ("/api/submit", r#"{"gid":"g","brances":[]}"#, "INVALID_REQUEST", "near to `branches`", "brances"),
+    ("/api/submit", r#"{"gid":"g","branches":[],"timeout_to_fail_secs":3}"#, "INVALID_REQUEST", "give the option `timeout_to_fail_secs` within `options`", "timeout_to_fail_secs"),
+    ("/api/start", r#"{"gid":"g","timeoutToFail":3}"#, "INVALID_REQUEST", "give the option `timeout_to_fail_secs` within `options`", "timeoutToFail"),
+    ("/api/start", r#"{"gid":"g","headers":{}}"#, "INVALID_REQUEST", "give the option `headers` within `options`", "headers"),
+    ("/api/abort", r#"{"gid":"g","resaon":"x"}"#, "INVALID_REQUEST", "near to `reason`", "resaon"),
     ("/api/submit", r#"{"gid":5}"#, "INVALID_REQUEST", "gid: invalid type: integer `5`, expected a text", "gid"),
     ("/api/submit", r#"{"gid":"g","gid":"g"}"#, "INVALID_REQUEST", "given twice", "gid"),
     ("/api/submit", r#"{"gid":"a'b"}"#, "INVALID_GID", "'\\''", "gid"),
-    ("/api/submit", r#"{"gid":""}"#, "INVALID_GID", "is empty", "gid"),
+    ("/api/submit", r#"{"gid":""}"#, "INVALID_GID", "gid: is empty", "gid"),
     ("/api/submit", r#"{"gid":"g","wait":"yes"}"#, "INVALID_REQUEST", "expected true, false or a number of seconds", "wait"),
     ("/api/submit", r#"{"gid":"g","wait":301}"#, "INVALID_REQUEST", "give 0 to 300 seconds", "wait"),
     ("/api/submit", r#"{"gid":"g","wait":-1}"#, "INVALID_REQUEST", "out of range", "wait"),
@@ -30,7 +36,10 @@ const BODIES: &[(&str, &str, &str, &str, &str)] = &[
     ("/api/start", r#"{"branches":[7]}"#, "INVALID_REQUEST", "expected an object with the fields of a branch", "branches[0]"),
     ("/api/start", r#"{"branches":[{"action":"http://a/"}]}"#, "INVALID_REQUEST", "is missing", "branches[0].branch_id"),
     ("/api/start", r#"{"branches":[{"branch_id":"b"}]}"#, "INVALID_REQUEST", "is missing", "branches[0].action"),
-    ("/api/start", r#"{"branches":[{"branch_id":"b","action":"ftp://a"}]}"#, "INVALID_REQUEST", "no known scheme", "branches[0].action"),
+    ("/api/start", r#"{"branches":[{"branch_id":"b","action":"ftp://a"}]}"#, "INVALID_REQUEST", "https://, grpc:// or grpcs://", "branches[0].action"),
+    ("/api/start", r#"{"branches":[{"branch_id":"b","action":""}]}"#, "INVALID_REQUEST", "endpoint is empty", "branches[0].action"),
+    ("/api/start", r#"{"branches":[{"branch_id":"b","action":"HTTP://a/"}]}"#, "INVALID_REQUEST", "begin it with http://", "branches[0].action"),
+    ("/api/start", r#"{"branches":[{"branch_id":"","action":"http://a/"}]}"#, "INVALID_REQUEST", "branches[0].branch_id: is empty", "branches[0].branch_id"),
     ("/api/start", r#"{"branches":[{"branch_id":"b","action":"local://a"}]}"#, "INVALID_REQUEST", "embeds", "branches[0].action"),
     ("/api/start", r#"{"branches":[{"branch_id":"b","action":"http://a/","compensation":""}]}"#, "INVALID_REQUEST", "is empty", "branches[0].compensation"),
     ("/api/start", r#"{"branches":[{"branch_id":"b b","action":"http://a/"}]}"#, "INVALID_REQUEST", "' '", "branches[0].branch_id"),
@@ -39,9 +48,12 @@ const BODIES: &[(&str, &str, &str, &str, &str)] = &[
     ("/api/start", r#"{"branches":[{"gid":"g","branch_id":"b","action":"http://a/"}]}"#, "INVALID_REQUEST", "unknown field", "branches[0].gid"),
     ("/api/start", r#"{"branches":[{},{"after":[7]}]}"#, "INVALID_REQUEST", "expected a text", "branches[1].after[0]"),
     ("/api/start", r#"{"branches":[{"branch_id":"b","action":"http://a/","after":["x y"]}]}"#, "INVALID_REQUEST", "' '", "branches[0].after[0]"),
-    ("/api/start", r#"{"branches":[{"branch_id":"b","action":"http://a/","after":["c"]}]}"#, "INVALID_REQUEST", "b comes after c", ""),
-    ("/api/start", r#"{"branches":[{"branch_id":"b","action":"http://a/"},{"branch_id":"b","action":"http://a/"}]}"#, "INVALID_REQUEST", "given twice", ""),
-    ("/api/start", r#"{"branches":[{"branch_id":"a","action":"http://a/","after":["b"]},{"branch_id":"b","action":"http://a/","after":["a"]}]}"#, "INVALID_REQUEST", "wait for each other", ""),
+    ("/api/start", r#"{"branches":[{"branch_id":"b","action":"http://a/","after":["c"]}]}"#, "INVALID_REQUEST", "b comes after c", "branches[0].after"),
+    ("/api/start", r#"{"branches":[{"branch_id":"a","action":"http://a/"},{"branch_id":"b","action":"http://a/","after":["b"]}]}"#, "INVALID_REQUEST", "branch b waits for itself", "branches[1].after"),
+    ("/api/start", r#"{"branches":[{"branch_id":"b","action":"http://a/"},{"branch_id":"b","action":"http://a/"}]}"#, "INVALID_REQUEST", "given twice", "branches[1].branch_id"),
+    ("/api/start", r#"{"branches":[{"branch_id":"a","action":"http://a/","after":["b"]},{"branch_id":"b","action":"http://a/","after":["a"]}]}"#, "INVALID_REQUEST", "wait for each other", "branches[1].after"),
+    ("/api/start", r#"{"branches":[{"branch_id":"b","action":"http://a/","max_attempts":3}]}"#, "INVALID_REQUEST", "give the option `max_attempts` within `options`", "branches[0].max_attempts"),
+    ("/api/start", r#"{"branches":[{"branch_id":"b","action":"http://a/","order":"sequential"}]}"#, "INVALID_REQUEST", "within the transaction's `options`", "branches[0].order"),
     ("/api/start", r#"{"options":{"order":"random"}}"#, "INVALID_REQUEST", "\"concurrent\" or \"sequential\"", "options.order"),
     ("/api/start", r#"{"options":{"retry_intervall_secs":1}}"#, "INVALID_REQUEST", "`retry_interval_secs`", "options.retry_intervall_secs"),
     ("/api/start", r#"{"options":{"request_timeout_secs":"3"}}"#, "INVALID_REQUEST", "expected a number of seconds", "options.request_timeout_secs"),
@@ -64,13 +76,19 @@ const BODIES: &[(&str, &str, &str, &str, &str)] = &[
     ("/api/start", r#"{"payload_base64":"MQ==","content_type":"plain"}"#, "INVALID_REQUEST", "is no content type", "content_type"),
     ("/api/branch/add", r#"{"branch_id":"b","action":"http://a/"}"#, "INVALID_REQUEST", "is missing", "gid"),
     ("/api/branch/add", r#"{"gid":"g","branch_id":"b","action":"http://a/","headers":{},"options":{"headers":{}}}"#, "INVALID_REQUEST", "give one of them", "options.headers"),
-    ("/api/branch/add", r#"{"gid":"g","branch_id":"b","action":"http://a/","options":{"order":"sequential"}}"#, "INVALID_REQUEST", "unknown field", "options.order"),
+    ("/api/branch/add", r#"{"gid":"g","branch_id":"b","action":"http://a/","options":{"order":"sequential"}}"#, "INVALID_REQUEST", "unknown field: `order` is an option of the transaction", "options.order"),
     ("/api/branch/add", r#"{"gid":"none","branch_id":"b","action":"http://a/"}"#, "TRANSACTION_NOT_FOUND", "no transaction none", ""),
     ("/api/submit", r#"{"gid":"none"}"#, "TRANSACTION_NOT_FOUND", "no transaction none", ""),
     ("/api/abort", r#"{"gid":"none"}"#, "TRANSACTION_NOT_FOUND", "no transaction none", ""),
     ("/api/abort", r#"{"gid":"none","reason":1}"#, "INVALID_REQUEST", "expected a text", "reason"),
     ("/api/tx/g/retry", "{}", "INVALID_REQUEST", "say why", "reason"),
     ("/api/tx/g/retry", r#"{"reason":"  "}"#, "INVALID_REQUEST", "say why", "reason"),
+    ("/api/tx/g/retry", r#"{"reason":"x","brnch_id":"b"}"#, "INVALID_REQUEST", "the nearest known one is `branch_id`", "brnch_id"),
+    ("/api/tx/g/retry", r#"{"reason":"x","comment":"y"}"#, "INVALID_REQUEST", "unknown field", "comment"),
+    ("/api/tx/g/retry", r#"{"reason":"x","to":"aborted"}"#, "INVALID_REQUEST", "does not belong to this order", "to"),
+    ("/api/tx/g/skip", r#"{"reason":"x","branch_id":"b","operaton":"compensation"}"#, "INVALID_REQUEST", "the nearest known one is `operation`", "operaton"),
+    ("/api/tx/g/skip", r#"{"reason":"x","branch_id":"b","to":"aborted"}"#, "INVALID_REQUEST", "does not belong to this order", "to"),
+    ("/api/tx/g/force", r#"{"reason":"x","to":"aborted","branch_id":"b"}"#, "INVALID_REQUEST", "does not belong to this order", "branch_id"),
     ("/api/tx/g/skip", r#"{"reason":"x"}"#, "INVALID_REQUEST", "is missing", "branch_id"),
     ("/api/tx/g/skip", r#"{"reason":"x","branch_id":"b","operation":"undo"}"#, "INVALID_REQUEST", "give \"action\" or \"compensation\"", "operation"),
     ("/api/tx/g/force", r#"{"reason":"x"}"#, "INVALID_REQUEST", "is missing", "to"),
@@ -84,6 +102,7 @@ async fn every_bad_body_is_refused_with_its_field_and_what_to_do() {
     let world = World::new().await;
     for (path, body, code, says, field) in BODIES {
         let answered = world.post_bytes(path, *body).await;
+        assert_ne!(answered.status, 200, "{path} {body}");
         assert_eq!(answered.code(), *code, "{path} {body}: {}", answered.body);
         assert!(
             answered.error().contains(says),
@@ -127,7 +146,14 @@ async fn every_bad_query_and_path_is_refused() {
             "RFC 3339",
         ),
         ("/api/tx?created_before=NaN", "INVALID_REQUEST", "RFC 3339"),
-        ("/api/tx?gid_prefix=%27", "INVALID_REQUEST", "gid"),
+        (
+            "/api/tx?gid_prefix=%27",
+            "INVALID_REQUEST",
+            "gid_prefix: holds",
+        ),
+        ("/api/tx?staus=STUCK", "INVALID_REQUEST", "`status`"),
+        ("/api/tx?status=", "INVALID_REQUEST", "status: is empty"),
+        ("/api/tx?mode", "INVALID_REQUEST", "mode: is empty"),
         ("/api/tx?a=%zz", "INVALID_REQUEST", "percent-encode"),
         ("/api/tx?a=%ff", "INVALID_REQUEST", "UTF-8"),
         ("/api/tx/%zz", "INVALID_GID", "percent-encode"),
@@ -214,6 +240,11 @@ async fn what_is_too_large_is_refused_and_what_just_fits_is_kept_whole() {
             "{}",
             answered.body
         );
+        let key = match answered.body["details"]["field"].as_str() {
+            Some(_) => "raise SEATA_PAYLOAD_BYTES_MAX",
+            None => "raise SEATA_BODY_BYTES_MAX",
+        };
+        assert!(answered.error().contains(key), "{}", answered.body);
     }
     let declared = Request::post("/api/submit")
         .header("content-type", "application/json")
@@ -256,4 +287,38 @@ async fn a_long_text_is_not_thrown_back_at_its_sender() {
     let body = json!({"branches": [{"branch_id": "x".repeat(10_000), "action": "http://a/"}], "wait": "y".repeat(10_000)});
     let answered = world.post("/api/submit", body).await;
     assert!(answered.error().len() < 700);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gid_that_the_server_made_is_not_told_of_what_is_wrong_in_itself() {
+    let world = World::new().await;
+    for (path, body) in [
+        ("/api/submit", json!({"branches": []})),
+        (
+            "/api/start",
+            json!({"branches": [plus(branch("b"), json!({"after": ["c"]}))]}),
+        ),
+    ] {
+        let answered = world.post(path, body.clone()).await;
+        assert_eq!(answered.code(), "INVALID_REQUEST");
+        let details = &answered.body["details"];
+        assert!(details["gid"].is_null(), "{}", answered.body);
+        let named = plus(body, json!({"gid": "mine"}));
+        let answered = world.post(path, named).await;
+        assert_eq!(answered.body["details"]["gid"], "mine", "{}", answered.body);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_near_to_any_field_is_stepped_over_but_in_an_order() {
+    let world = World::new().await;
+    let other = json!({"comment": "x", "tenant": {"id": 7}});
+    let whole = plus(saga("g"), other.clone());
+    assert_eq!(world.post("/api/submit", whole).await.status, 200);
+    let abort = plus(json!({"gid": "none"}), other.clone());
+    let answered = world.post("/api/abort", abort).await;
+    assert_eq!(answered.code(), "TRANSACTION_NOT_FOUND");
+    let order = plus(json!({"reason": "x"}), other);
+    let answered = world.post("/api/tx/g/retry", order).await;
+    assert_eq!(answered.code(), "INVALID_REQUEST", "{}", answered.body);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use seata_core::{BranchDefinition, BranchId, Endpoint, Endpoints, Gid, Scheme};
+use seata_core::{BranchDefinition, BranchId, Endpoint, EndpointError, Endpoints, Gid, Scheme};
 
 use super::options::branch_options;
 use super::payload::payload;
@@ -97,7 +97,7 @@ fn keep_first(names: &mut Vec<BranchId>) {
 }
 
 fn endpoint(path: Path<'_>, text: &str, rules: &Rules) -> Result<Endpoint, Problem> {
-    let endpoint = Endpoint::parse(text).map_err(|error| Problem::field(path, error))?;
+    let endpoint = Endpoint::parse(text).map_err(|error| no_endpoint(path, &error, rules.local))?;
     match (endpoint.scheme(), rules.local) {
         (Scheme::Local, LocalEndpoints::Refused) => Err(Problem::field(
             path,
@@ -105,5 +105,29 @@ fn endpoint(path: Path<'_>, text: &str, rules: &Rules) -> Result<Endpoint, Probl
         )),
         (Scheme::Local, LocalEndpoints::Allowed)
         | (Scheme::Http | Scheme::Https | Scheme::Grpc | Scheme::Grpcs, _) => Ok(endpoint),
+    }
+}
+
+/// Offers `local://` only where there may be handlers.
+fn no_endpoint(path: Path<'_>, error: &EndpointError, local: LocalEndpoints) -> Problem {
+    match (error, local) {
+        (EndpointError::Scheme(_), LocalEndpoints::Allowed) => {
+            let more = "or with local:// for a handler of this program";
+            Problem::field(path, format_args!("{error}, {more}"))
+        }
+        (EndpointError::Scheme(_), LocalEndpoints::Refused)
+        | (
+            EndpointError::Empty
+            | EndpointError::Capitals { .. }
+            | EndpointError::Host(_)
+            | EndpointError::HostName(_)
+            | EndpointError::Port(_)
+            | EndpointError::Method(_)
+            | EndpointError::Character { .. }
+            | EndpointError::Credentials
+            | EndpointError::Fragment(_)
+            | EndpointError::TooLong(_),
+            _,
+        ) => Problem::field(path, error),
     }
 }

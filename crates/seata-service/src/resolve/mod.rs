@@ -12,7 +12,7 @@ mod transaction;
 
 pub use branch::AddedBranch;
 pub use submission::Submission;
-pub use transaction::Whole;
+pub use transaction::{NamedBy, Whole};
 
 use std::time::Duration;
 
@@ -86,11 +86,11 @@ fn required_gid(given: Option<&Text<'_>>) -> Result<Gid, Problem> {
 
 /// Reads a gid.
 pub(crate) fn gid(text: &str) -> Result<Gid, Problem> {
-    Gid::parse(text).map_err(|error| Problem::invalid(ErrorCode::InvalidGid, "gid", error))
+    Gid::parse(text).map_err(|error| Problem::invalid(ErrorCode::InvalidGid, "gid", error.why()))
 }
 
 fn branch_id(path: Path<'_>, text: &str) -> Result<BranchId, Problem> {
-    BranchId::parse(text).map_err(|error| Problem::field(path, error))
+    BranchId::parse(text).map_err(|error| Problem::field(path, error.why()))
 }
 
 fn missing(path: Path<'_>) -> Problem {

@@ -14,11 +14,22 @@ use crate::problem::Problem;
 use crate::request::TransactionRequest;
 use crate::rules::Rules;
 
+/// Who chose a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamedBy {
+    /// The client, who can ask by it.
+    Client,
+    /// This server: unless the request may have been accepted, nobody needs to know the name.
+    Server,
+}
+
 /// A transaction as asked for, with its name.
 #[derive(Debug, Clone)]
 pub struct Whole {
     /// Its name.
     pub gid: Gid,
+    /// Who chose it.
+    pub named_by: NamedBy,
     /// All that was asked, checked.
     pub definition: Arc<Definition>,
 }
@@ -29,9 +40,9 @@ impl TransactionRequest<'_> {
     /// # Errors
     /// A field is missing or wrong.
     pub fn resolve(self, rules: &Rules, now: UnixMillis) -> Result<Whole, Problem> {
-        let gid = match &self.gid {
-            Some(text) => super::gid(text)?,
-            None => new_gid(now),
+        let (gid, named_by) = match &self.gid {
+            Some(text) => (super::gid(text)?, NamedBy::Client),
+            None => (new_gid(now), NamedBy::Server),
         };
         let mode = self.mode.unwrap_or(Mode::Saga);
         let mut content = Content::new();
@@ -63,6 +74,7 @@ impl TransactionRequest<'_> {
         };
         Ok(Whole {
             gid,
+            named_by,
             definition: Arc::new(definition),
         })
     }
