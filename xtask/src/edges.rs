@@ -51,6 +51,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     // It speaks to a coordinator over its wire alone.
     ("seata-client", &[]),
+    (
+        "seata-examples",
+        &[
+            "seata-core",
+            "seata-store",
+            "seata-store-fjall",
+            "seata-engine",
+            "seata-executor",
+            "seata-service",
+            "seata-http",
+            "seata-barrier",
+            "seata-client",
+        ],
+    ),
     ("seata-tests", &[]),
     ("seata-bench", &[]),
     ("xtask", &[]),

@@ -148,6 +148,12 @@ impl TccBranch {
         }
     }
 
+    /// Answers its name.
+    #[must_use]
+    pub fn branch_id(&self) -> &str {
+        &self.branch_id
+    }
+
     /// Sets who reserves. A branch that the initiator tries by itself has none: see [`OpenTcc::register`].
     #[must_use]
     pub fn try_(mut self, endpoint: impl Into<String>) -> Self {
