@@ -1,5 +1,7 @@
 //! What can go wrong, counted by kind, so that a run can prove that it went wrong often enough. Decides nothing.
 
+use seata_core::Operation;
+
 /// Counts one enum's variants.
 macro_rules! counted {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident => $text:literal,)+ }) => {
@@ -79,6 +81,12 @@ counted! {
         Ongoing => "ongoing",
         /// A participant refused its compensation.
         RefusedCompensation => "refused compensation",
+        /// A participant refused its confirm.
+        RefusedConfirm => "refused confirm",
+        /// A participant refused its cancel.
+        RefusedCancel => "refused cancel",
+        /// A try that the initiator called itself was never answered to it.
+        OwnTryLost => "initiator's own try lost",
         /// A process stood still for longer than the lease.
         FreezePastLease => "freeze longer than the lease",
         /// A process stood still for a moment.
@@ -113,6 +121,8 @@ counted! {
         Aborting => "takeover: aborting",
         /// It was waiting for the submission.
         Prepared => "takeover: prepared",
+        /// It was making a try.
+        Trying => "takeover: in the middle of a try",
         /// A server took an ended lease together with an order.
         ByOrder => "takeover: by an order",
     }
@@ -137,6 +147,52 @@ counted! {
         Create => "create again, without the lease",
         /// Wait for the end.
         Wait => "wait, without the lease",
+        /// Register a branch.
+        Register => "register a branch, without the lease",
+        /// Ask for a try.
+        Try => "ask for a try, without the lease",
+        /// Confirm a branch.
+        Confirm => "confirm a branch, without the lease",
+        /// Cancel a branch.
+        Cancel => "cancel a branch, without the lease",
+        /// Complete an operation from outside.
+        Complete => "complete from outside, without the lease",
+    }
+}
+
+counted! {
+    /// What was done and decided that a run must have seen often.
+    Deed {
+        /// A branch was registered whose try the initiator calls.
+        Register => "branch registered",
+        /// A try was called.
+        Try => "try called",
+        /// A confirm was called.
+        Confirm => "confirm called",
+        /// A cancel was called.
+        Cancel => "cancel called",
+        /// An operation of a saga was completed from outside: done.
+        SagaSucceed => "completed from outside: succeeded, saga",
+        /// An operation of a saga was completed from outside: refused.
+        SagaFail => "completed from outside: failed, saga",
+        /// An operation of a TCC was completed from outside: done.
+        TccSucceed => "completed from outside: succeeded, TCC",
+        /// An operation of a TCC was completed from outside: refused.
+        TccFail => "completed from outside: failed, TCC",
+        /// A submit came while confirms were pending.
+        SecondSubmit => "submitted again while confirms are pending",
+        /// An order came that contradicts the decision or what is registered.
+        ContraryOrder => "contrary order to a TCC",
+        /// A submit came while a try was not known to have succeeded.
+        SubmitUntried => "submitted while a try is not known",
+        /// A waiting confirm or cancel was hurried.
+        Hurry => "confirm or cancel hurried",
+        /// A TCC was committed.
+        TccCommitted => "TCC committed",
+        /// A TCC was aborted.
+        TccAborted => "TCC aborted",
+        /// The deadline of a TCC decided.
+        TccDeadline => "TCC cancelled by its deadline",
     }
 }
 
@@ -146,6 +202,7 @@ pub struct Counts {
     faults: Vec<u64>,
     takeovers: Vec<u64>,
     strays: Vec<u64>,
+    deeds: Vec<u64>,
 }
 
 impl Default for Counts {
@@ -154,6 +211,7 @@ impl Default for Counts {
             faults: vec![0; Fault::ALL.len()],
             takeovers: vec![0; Takeover::ALL.len()],
             strays: vec![0; Stray::ALL.len()],
+            deeds: vec![0; Deed::ALL.len()],
         }
     }
 }
@@ -171,6 +229,20 @@ impl Counts {
         self.strays[order as usize] += 1;
     }
 
+    /// Notes that an operation is called.
+    pub(crate) fn call(&mut self, operation: Operation) {
+        match operation {
+            Operation::Try => self.deed(Deed::Try),
+            Operation::Confirm => self.deed(Deed::Confirm),
+            Operation::Cancel => self.deed(Deed::Cancel),
+            Operation::Action | Operation::Compensation => {}
+        }
+    }
+
+    pub(crate) fn deed(&mut self, deed: Deed) {
+        self.deeds[deed as usize] += 1;
+    }
+
     /// Answers how often this fault happened.
     #[must_use]
     pub fn of(&self, fault: Fault) -> u64 {
@@ -183,6 +255,7 @@ impl Counts {
             (&mut self.faults, &other.faults),
             (&mut self.takeovers, &other.takeovers),
             (&mut self.strays, &other.strays),
+            (&mut self.deeds, &other.deeds),
         ];
         for (mine, theirs) in pairs {
             for (mine, theirs) in mine.iter_mut().zip(theirs) {
@@ -196,11 +269,14 @@ impl Counts {
         let faults = Fault::ALL.iter().map(|fault| fault.as_str());
         let takeovers = Takeover::ALL.iter().map(|phase| phase.as_str());
         let strays = Stray::ALL.iter().map(|order| order.as_str());
+        let deeds = Deed::ALL.iter().map(|deed| deed.as_str());
+        let words = faults.chain(takeovers).chain(strays).chain(deeds);
         let counts = self
             .faults
             .iter()
             .chain(&self.takeovers)
-            .chain(&self.strays);
-        faults.chain(takeovers).chain(strays).zip(counts.copied())
+            .chain(&self.strays)
+            .chain(&self.deeds);
+        words.zip(counts.copied())
     }
 }

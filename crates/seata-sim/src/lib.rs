@@ -26,7 +26,7 @@ mod store;
 mod trace;
 mod world;
 
-pub use faults::{Counts, Fault, Stray, Takeover};
+pub use faults::{Counts, Deed, Fault, Stray, Takeover};
 pub use many::run_many;
 pub use oracle::{Promise, Violation};
 pub use report::Report;

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use seata_core::{BranchStatus, Gid, Status};
+use seata_core::{BranchId, BranchStatus, Gid, Status};
 use seata_engine::Engine;
 use seata_store::ListQuery;
 
-use crate::client::{ask_once, position};
+use crate::client::ask_once;
 use crate::network::ms;
-use crate::plan::work::Act;
+use crate::plan::act::Demand;
 use crate::world::{World, pause};
 
 /// How often the operator looks.
@@ -31,24 +31,28 @@ pub(crate) async fn work(world: Arc<World>) {
         // A server that stands still or dies answers nothing.
         let look = tokio::time::timeout(ms(1_000), look(&engine)).await;
         for (gid, branch) in look.unwrap_or_default() {
-            let act = {
+            let branch = match (world.work.get(&gid), &branch) {
+                (Some(tx), Some(branch)) => tx.position(branch),
+                (_, _) => 0,
+            };
+            let demand = {
                 let state = &mut *world.state();
                 match state.clients.count(0..100) {
-                    0..60 => Act::Retry {
+                    0..60 => Demand::Retry {
                         branch: state.clients.hits(500).then_some(branch),
                     },
-                    60..85 => Act::Skip { branch },
-                    85..95 => Act::ForceAbort,
-                    _ => Act::ForceCommit,
+                    60..85 => Demand::Skip { branch },
+                    85..95 => Demand::ForceAbort,
+                    _ => Demand::ForceCommit,
                 }
             };
-            ask_once(&world, &gid, act).await;
+            ask_once(&world, &gid, demand).await;
         }
     }
 }
 
 /// Answers what is stuck, each with the branch that waits for an operator.
-async fn look(engine: &Engine) -> Vec<(Gid, usize)> {
+async fn look(engine: &Engine) -> Vec<(Gid, Option<BranchId>)> {
     let query = ListQuery {
         status: vec![Status::Stuck],
         ..ListQuery::newest(PAGE)
@@ -62,12 +66,28 @@ async fn look(engine: &Engine) -> Vec<(Gid, usize)> {
             let branches = snapshot.transaction.branches();
             let refused = branches
                 .iter()
-                .find(|branch| branch.status == BranchStatus::Compensating);
-            found.push((
-                header.gid,
-                refused.map_or(0, |branch| position(branch.index)),
-            ));
+                .find(|branch| waits_for_somebody(branch.status));
+            let branch_id = refused.map(|branch| branch.definition.branch_id.clone());
+            found.push((header.gid, branch_id));
         }
     }
     found
+}
+
+/// Answers whether this may be a branch that refused what must be done.
+const fn waits_for_somebody(status: BranchStatus) -> bool {
+    match status {
+        BranchStatus::Compensating | BranchStatus::Confirming | BranchStatus::Cancelling => true,
+        BranchStatus::Prepared
+        | BranchStatus::Acting
+        | BranchStatus::Succeeded
+        | BranchStatus::Refused
+        | BranchStatus::InDoubt
+        | BranchStatus::Compensated
+        | BranchStatus::Registered
+        | BranchStatus::Trying
+        | BranchStatus::Tried
+        | BranchStatus::Confirmed
+        | BranchStatus::Cancelled => false,
+    }
 }

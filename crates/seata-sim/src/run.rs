@@ -11,7 +11,8 @@ use crate::network::ms;
 use crate::operator;
 use crate::oracle::Violation;
 use crate::panics;
-use crate::plan::work::{Act, REQUEST_TIMEOUT_MAX_MS};
+use crate::plan::act::Demand;
+use crate::plan::work::REQUEST_TIMEOUT_MAX_MS;
 use crate::plan::{Incident, LATE_MAX_MS, Plan};
 use crate::trace::Keep;
 use crate::world::{Phase, World, pause};
@@ -182,7 +183,7 @@ async fn watch_bounds(world: Arc<World>) {
 async fn conclude(world: &Arc<World>) {
     let accepted = world.state().oracle.accepted();
     for gid in accepted {
-        ask_once(world, &gid, Act::Get).await;
+        ask_once(world, &gid, Demand::Get).await;
     }
     let now = world.now();
     let state = &mut *world.state();

@@ -1,9 +1,12 @@
 //! Judges what clients are told at the moment at which the server answers: P1, P2, P5.
 
-use seata_core::{BranchId, Fingerprint, Gid, Status};
+use seata_core::{BranchId, Fingerprint, Gid, Mode, Operation, Status};
 use seata_engine::{EngineError, Snapshot};
 
+use crate::client::{Answer, Said};
 use crate::oracle::{Now, Oracle, Promise, Truth};
+use crate::participant::Participants;
+use crate::plan::act::Finishing;
 
 /// What was asked, as far as the answer promises something about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +23,11 @@ pub(crate) enum Asked {
     },
     Submit,
     Abort,
+    Complete {
+        branch_id: BranchId,
+        operation: Option<Operation>,
+        how: Finishing,
+    },
     Order {
         reason: String,
     },
@@ -67,19 +75,21 @@ impl Oracle {
         &mut self,
         gid: &Gid,
         (asked, sent_ms): (&Asked, u64),
-        answer: &Result<Snapshot, EngineError>,
+        answer: &Answer,
+        participants: &Participants,
         now: Now,
     ) {
         let breach = match answer {
-            Ok(snapshot) => self
+            Ok(said) => self
                 .judge_promise(gid, asked)
-                .or_else(|| self.judge_snapshot(gid, snapshot, sent_ms)),
+                .or_else(|| self.judge_snapshot(gid, &said.snapshot, sent_ms))
+                .or_else(|| self.judge_tried(gid, (asked, said.tried.as_ref()?), participants)),
             Err(error) => self.judge_error(gid, (asked, sent_ms), error),
         };
         if let Some((promise, what)) = breach {
             self.broken(promise, gid, now, what);
         }
-        if let Ok(snapshot) = answer {
+        if let Ok(Said { snapshot, .. }) = answer {
             let told = self.told.entry(gid.clone()).or_default();
             told.accepted_ms.get_or_insert(now.ms);
             if snapshot.status().is_final() {
@@ -108,7 +118,12 @@ impl Oracle {
                 fingerprint,
             } => has_branch(truth, branch_id, *fingerprint),
             Asked::Submit => truth.submitted_at.is_some() || truth.forced.is_some(),
-            Asked::Abort => truth.abort_requested || decided,
+            Asked::Abort => decided || truth.abort_requested && truth.definition.mode == Mode::Saga,
+            Asked::Complete {
+                branch_id,
+                operation,
+                how,
+            } => has_ended(truth, branch_id, *operation, *how),
             Asked::Order { reason } => {
                 truth.reasons.contains(reason) || truth.forced.is_some() || truth.ended.is_some()
             }
@@ -211,4 +226,23 @@ fn has_branch(truth: &Truth, branch_id: &BranchId, fingerprint: Fingerprint) -> 
         .branches
         .iter()
         .any(|branch| branch.branch_id == *branch_id && branch.fingerprint == fingerprint)
+}
+
+/// Answers whether an operation of this branch, this one if it is named, has ended so.
+fn has_ended(
+    truth: &Truth,
+    branch_id: &BranchId,
+    operation: Option<Operation>,
+    how: Finishing,
+) -> bool {
+    let Some(branch) = truth.index(branch_id) else {
+        return false;
+    };
+    let mut meant = Operation::ALL
+        .into_iter()
+        .filter(|known| operation.is_none_or(|named| named == *known));
+    meant.any(|operation| match how {
+        Finishing::Succeeds => truth.is_done((branch, operation)),
+        Finishing::Fails => truth.refused.contains_key(&(branch, operation)),
+    })
 }

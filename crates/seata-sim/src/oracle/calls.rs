@@ -1,6 +1,6 @@
-//! Judges each call when it starts: P1, P2, P6, P7's deadline, and the order of branches. `repeats` judges P8.
+//! Judges each call when it starts: P1, P6 and P9. `sagas`, `tcc` and `repeats` judge the rest.
 
-use seata_core::{AttemptId, BranchIndex, Gid, Operation, Outcome};
+use seata_core::{AttemptId, Gid, Operation, Outcome, UnixMillis};
 use seata_store::Owner;
 
 use crate::oracle::{Key, Now, Oracle, Promise, Pulse, Truth};
@@ -23,6 +23,8 @@ pub(crate) struct Seen {
     pub(crate) attempt: AttemptId,
     pub(crate) owner: Owner,
     pub(crate) begun_ms: u64,
+    /// Until when the call of a try lasts at most, as recorded.
+    pub(crate) until: Option<UnixMillis>,
     pub(crate) end: Option<CallEnd>,
     /// When another living holder began the same operation while this one was in flight.
     pub(crate) overlapped_ms: Option<u64>,
@@ -48,6 +50,7 @@ impl Oracle {
             self.broken(promise, &gid, now, what);
         }
         self.note_overlaps(&seen, now);
+        let seen = self.with_limit(seen);
         self.by_key.entry(seen.key.clone()).or_default().push(id);
         self.flying.entry(gid).or_default().push(id);
         self.calls.insert(id, seen);
@@ -67,6 +70,7 @@ impl Oracle {
             flying.retain(|other| *other != id);
         }
         self.judge_overlap(&seen, now);
+        self.judge_limit(&seen, now);
         if end == CallEnd::Dropped {
             self.judge_drop(&seen, now);
         }
@@ -107,6 +111,15 @@ impl Oracle {
             .any(|seen| seen.owner == owner && !matches!(seen.end, Some(CallEnd::Answered(_))))
     }
 
+    /// Answers whether a process left a try of this transaction without an answer.
+    pub(crate) fn left_try(&self, gid: &Gid, owner: Owner) -> bool {
+        let ids = self.by_key.iter().filter(|((of, _, operation), _)| {
+            of == gid && *operation == Operation::Try
+        });
+        ids.filter_map(|(_, ids)| ids.last().and_then(|id| self.calls.get(id)))
+            .any(|seen| seen.owner == owner && !matches!(seen.end, Some(CallEnd::Answered(_))))
+    }
+
     fn judge_call(
         &self,
         seen: &Seen,
@@ -133,11 +146,13 @@ impl Oracle {
             Operation::Compensation => {
                 self.judge_compensation(truth, branch, seen.owner, participants)
             }
-            Operation::Try | Operation::Confirm | Operation::Cancel => Some((
-                Promise::P3,
-                format!("branch {branch_id} of a saga was called with {operation}"),
-            )),
+            Operation::Try => self.judge_try(truth, branch, seen, now),
+            Operation::Confirm | Operation::Cancel => self.judge_settling(truth, branch, seen, now),
         });
+        if operation.mode() != truth.definition.mode {
+            let what = format!("branch {branch_id} was called with {operation}, of another mode");
+            breaches.push((Promise::P3, what));
+        }
         breaches.extend(self.judge_repeat(truth, branch, seen));
         breaches.extend(self.judge_width(truth, seen));
         breaches
@@ -164,102 +179,6 @@ impl Oracle {
                     "a call started with {left_ms} ms of the lease left, under half of {} ms",
                     self.lease_ms
                 ),
-            )
-        })
-    }
-
-    fn judge_action(
-        &self,
-        truth: &Truth,
-        branch: BranchIndex,
-        participants: &Participants,
-        now: Now,
-    ) -> Option<(Promise, String)> {
-        if truth.submitted_at.is_none() {
-            return Some((
-                Promise::P1,
-                format!("the action of {branch:?} was called before the submission was durable"),
-            ));
-        }
-        if let Some(turned) = &truth.turned
-            && !turned.compensate.contains(&branch)
-            && truth
-                .branch(branch)
-                .is_some_and(|definition| definition.endpoint(Operation::Compensation).is_some())
-        {
-            let what = format!(
-                "the action of {branch:?} was called after the decision that it needs no compensation"
-            );
-            return Some((Promise::P3, what));
-        }
-        if let Some(deadline) = truth.deadline()
-            && now.store > deadline.plus(self.bound.deadline)
-        {
-            let what = format!(
-                "the action of {branch:?} was called {:?} after the deadline",
-                now.store.since(deadline)
-            );
-            return Some((Promise::P7, what));
-        }
-        let early = truth.before(branch).into_iter().find(|earlier| {
-            let took_effect = truth
-                .branch(*earlier)
-                .is_some_and(|definition| !has_not_acted(truth, participants, definition));
-            !took_effect && !truth.skipped.contains(&(*earlier, Operation::Action))
-        });
-        early.map(|earlier| {
-            (
-                Promise::P8,
-                format!("{branch:?} was called before {earlier:?}, which it comes after"),
-            )
-        })
-    }
-
-    fn judge_compensation(
-        &self,
-        truth: &Truth,
-        branch: BranchIndex,
-        owner: Owner,
-        participants: &Participants,
-    ) -> Option<(Promise, String)> {
-        let gid = &truth.header.gid;
-        let Some(turned) = &truth.turned else {
-            return Some((
-                Promise::P2,
-                format!("{branch:?} was compensated before the decision was durable"),
-            ));
-        };
-        if !turned.compensate.contains(&branch) {
-            return Some((
-                Promise::P2,
-                format!("{branch:?} was compensated, which the decision does not list"),
-            ));
-        }
-        if self
-            .flying_of(gid, owner)
-            .any(|other| other.key.2 == Operation::Action)
-        {
-            return Some((
-                Promise::P8,
-                format!("{branch:?} was compensated while an action was in flight"),
-            ));
-        }
-        let behind = truth.behind(branch);
-        let early = turned.compensate.iter().find(|later| {
-            behind.contains(later)
-                && !truth.skipped.contains(&(**later, Operation::Compensation))
-                && {
-                    let Some(definition) = truth.branch(**later) else {
-                        return false;
-                    };
-                    let ledger = participants.ledger(gid, &definition.branch_id);
-                    !ledger.holding.is_compensated() && ledger.action_refusals == 0
-                }
-        });
-        early.map(|later| {
-            (
-                Promise::P8,
-                format!("{branch:?} was compensated before {later:?}, which comes after it"),
             )
         })
     }
@@ -333,15 +252,4 @@ impl Oracle {
         let gid = seen.gid().clone();
         self.broken(Promise::P8, &gid, now, what);
     }
-}
-
-fn has_not_acted(
-    truth: &Truth,
-    participants: &Participants,
-    definition: &seata_core::BranchDefinition,
-) -> bool {
-    participants
-        .ledger(&truth.header.gid, &definition.branch_id)
-        .holding
-        == crate::participant::Holding::Untouched
 }

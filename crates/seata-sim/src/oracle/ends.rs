@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use seata_core::{AbortCause, BranchDefinition, BranchIndex, End, Gid, Operation, Status};
+use seata_core::{AbortCause, BranchDefinition, BranchIndex, End, Gid, Mode, Operation, Status};
 use seata_store::Stored;
 
-use crate::oracle::{Now, Oracle, Promise, Truth};
+use crate::oracle::{Now, Oracle, Promise, Truth, tcc};
 use crate::participant::{Holding, Participants};
+use crate::plan::act::Finishing;
 use crate::plan::work::{LIMIT_MAX_MS, REQUEST_TIMEOUT_MAX_MS};
 use crate::plan::{FREEZE_MAX_MS, LATE_MAX_MS, Plan};
 
@@ -45,7 +46,8 @@ impl Bound {
 
     /// Answers within which time after the faults a transaction is final or STUCK. Per branch and direction, one call
     /// that was sent before may run into its time limit and be followed by the largest interval before the call that
-    /// succeeds; a few participants answer badly some times first; a deadline or `prepared_timeout` may have to pass.
+    /// succeeds; a few participants answer badly some times first; a deadline or `prepared_timeout` may have to pass, and
+    /// before a cancel the time limit of a try.
     pub(crate) fn ends_within(self, truth: &Truth) -> Duration {
         const BAD_ANSWERS_MAX: u32 = 6;
         let options = &truth.definition.options;
@@ -53,6 +55,7 @@ impl Bound {
         let call = options.request_timeout + options.retry.max;
         self.base
             + Duration::from_millis(LIMIT_MAX_MS)
+            + options.request_timeout
             + call * 2 * depth
             + options.retry.max * 2 * BAD_ANSWERS_MAX
     }
@@ -113,6 +116,10 @@ impl Oracle {
                     .map(|(promise, what)| (gid.clone(), promise, what)),
             );
             breaches.extend(
+                tcc::judge_ledgers(truth, participants)
+                    .map(|(promise, what)| (gid.clone(), promise, what)),
+            );
+            breaches.extend(
                 self.judge_cause(truth, participants)
                     .map(|what| (gid.clone(), Promise::P4, what)),
             );
@@ -160,23 +167,22 @@ impl Oracle {
                 .map(|what| (Promise::P3, what)),
             (Status::Aborted, None) => branches()
                 .filter(|(branch, index)| {
-                    branch.endpoint(Operation::Compensation).is_some() && !is_skipped(truth, *index)
+                    let back = branch.endpoint(Operation::Compensation);
+                    back.or_else(|| branch.endpoint(Operation::Cancel)).is_some()
+                        && !is_skipped(truth, *index)
                 })
                 .find_map(|(branch, index)| {
                     unfit(truth, participants, branch, index, Holding::remains)
                 })
                 .map(|what| (Promise::P3, what)),
             (Status::Stuck, None) => {
-                let refused = truth.branches.iter().any(|branch| {
-                    participants
-                        .ledger(&truth.header.gid, &branch.branch_id)
-                        .compensation_refusals
-                        > 0
-                });
+                let refused = truth
+                    .indices()
+                    .any(|(index, branch)| was_refused(truth, participants, index, branch));
                 (!refused).then(|| {
                     (
                         Promise::P7,
-                        "STUCK, although no participant refused its compensation".to_owned(),
+                        "STUCK, although nothing was refused that must be done".to_owned(),
                     )
                 })
             }
@@ -184,15 +190,18 @@ impl Oracle {
         }
     }
 
-    /// A saga turns round for a cause that somebody can name.
+    /// A transaction is aborted for a cause that somebody can name.
     fn judge_cause(&self, truth: &Truth, participants: &Participants) -> Option<String> {
         let turned = truth.turned.as_ref()?;
         let gid = &truth.header.gid;
         let options = &truth.definition.options;
         let found = match &turned.cause {
-            AbortCause::Refused { branch } => truth.branch(*branch).is_some_and(|branch| {
-                participants.ledger(gid, &branch.branch_id).action_refusals > 0
-            }),
+            AbortCause::Refused { .. } | AbortCause::AttemptLimit { .. }
+                if truth.definition.mode == Mode::Tcc =>
+            {
+                false
+            }
+            AbortCause::Refused { branch } => is_refused(truth, participants, *branch),
             AbortCause::AttemptLimit { branch } => truth.branch(*branch).is_some_and(|branch| {
                 let limit = branch.retry(options).max_attempts;
                 limit > 0
@@ -254,8 +263,43 @@ fn is_settled(status: Status) -> bool {
     }
 }
 
+/// Answers whether this branch refused what must be done, or somebody outside said so.
+fn was_refused(
+    truth: &Truth,
+    participants: &Participants,
+    index: BranchIndex,
+    branch: &BranchDefinition,
+) -> bool {
+    let ledger = participants.ledger(&truth.header.gid, &branch.branch_id);
+    let must = [
+        Operation::Compensation,
+        Operation::Confirm,
+        Operation::Cancel,
+    ];
+    must.into_iter().any(|operation| {
+        ledger.refusals(operation) > 0
+            || truth.is_completed((index, operation), Finishing::Fails)
+    })
+}
+
+/// Answers whether an action was refused, by its participant or from outside, before anybody said that it is done.
+fn is_refused(truth: &Truth, participants: &Participants, index: BranchIndex) -> bool {
+    let part = (index, Operation::Action);
+    let Some(branch) = truth.branch(index) else {
+        return false;
+    };
+    match truth.completed.get(&part) {
+        Some((Finishing::Succeeds, _)) => false,
+        Some((Finishing::Fails, _)) => true,
+        None => {
+            let ledger = participants.ledger(&truth.header.gid, &branch.branch_id);
+            ledger.refusals(Operation::Action) > 0
+        }
+    }
+}
+
 fn is_skipped(truth: &Truth, branch: BranchIndex) -> bool {
-    [Operation::Action, Operation::Compensation]
+    Operation::ALL
         .into_iter()
         .any(|operation| truth.skipped.contains(&(branch, operation)))
 }
@@ -264,13 +308,13 @@ impl Holding {
     const fn is_missing(self) -> bool {
         match self {
             Self::Present => false,
-            Self::Untouched | Self::Undone | Self::Barred => true,
+            Self::Untouched | Self::Reserved | Self::Undone | Self::Barred => true,
         }
     }
 
     const fn remains(self) -> bool {
         match self {
-            Self::Present => true,
+            Self::Reserved | Self::Present => true,
             Self::Untouched | Self::Undone | Self::Barred => false,
         }
     }

@@ -2,12 +2,15 @@
 //! promises P1 to P9 of docs/promises.md and knows nothing of what the engine holds in memory.
 //!
 //! `truth` is what the store holds, `writes` judges appends and leases, `calls` judges what reaches the network,
-//! `answers` judges what clients are told, `ends` judges where everything came to.
+//! `sagas` and `tcc` what is called and recorded of each mode, `answers` judges what clients are told, `ends` judges where
+//! everything came to.
 
 mod answers;
 mod calls;
 mod ends;
 mod repeats;
+mod sagas;
+mod tcc;
 mod truth;
 mod writes;
 
@@ -49,6 +52,9 @@ pub enum Promise {
     /// Bounded.
     P9,
 }
+
+/// Which promise is broken, and what was seen.
+pub(crate) type Breach = (Promise, String);
 
 /// A broken promise.
 #[derive(Debug, Clone, PartialEq, Eq)]

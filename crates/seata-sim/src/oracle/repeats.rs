@@ -4,6 +4,7 @@
 use seata_core::{BranchIndex, Operation, Outcome};
 
 use crate::oracle::{CallEnd, Oracle, Promise, Seen, Truth};
+use crate::plan::act::Finishing;
 
 impl Oracle {
     pub(crate) fn judge_repeat(
@@ -13,7 +14,21 @@ impl Oracle {
         seen: &Seen,
     ) -> Option<(Promise, String)> {
         let operation = seen.key.2;
-        if truth.succeeded.contains(&(branch, operation)) {
+        let part = (branch, operation);
+        if let Some((Finishing::Succeeds, event)) = truth.completed.get(&part)
+            && truth.knows(seen.owner, *event)
+        {
+            let what =
+                format!("the {operation} of {branch:?} was called after it had been completed");
+            return Some((Promise::P8, what));
+        }
+        if let Some(event) = truth.refused.get(&part)
+            && truth.knows(seen.owner, *event)
+        {
+            let what = format!("the {operation} of {branch:?} was called again after its refusal");
+            return Some((Promise::P8, what));
+        }
+        if truth.succeeded.contains(&part) {
             return Some((
                 Promise::P8,
                 format!(
@@ -44,11 +59,13 @@ impl Oracle {
                     "the {operation} of {branch:?} was called again after its success was heard"
                 ),
             )),
-            Some(CallEnd::Answered(Outcome::Failure { .. })) if operation == Operation::Action => {
+            Some(CallEnd::Answered(Outcome::Failure { .. }))
+                if operation == Operation::Action || operation == Operation::Try =>
+            {
                 Some((
                     Promise::P8,
                     format!(
-                        "the action of {branch:?} was called again after its refusal was heard"
+                        "the {operation} of {branch:?} was called again after its refusal was heard"
                     ),
                 ))
             }

@@ -1,14 +1,17 @@
 //! What the store holds, as the oracle knows it: folded from the appends that were applied, by its own few rules and
 //! not by the core's. It judges what the record says, never how the engine came to it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use seata_core::{
-    AbortCause, AttemptId, BranchDefinition, BranchId, BranchIndex, Definition, End, Event, Fact,
-    Operation, Outcome, Status, UnixMillis,
+    AbortCause, AttemptId, BranchDefinition, BranchId, BranchIndex, CompletionEnd, Definition, End,
+    Event, Fact, Mode, Operation, Outcome, Status, UnixMillis,
 };
-use seata_store::Header;
+use seata_store::{Header, Owner};
+
+use crate::oracle::tcc::Trials;
+use crate::plan::act::Finishing;
 
 /// The decision to abort.
 #[derive(Debug, Clone)]
@@ -17,6 +20,9 @@ pub(crate) struct Turned {
     pub(crate) at: UnixMillis,
     pub(crate) compensate: Vec<BranchIndex>,
 }
+
+/// One operation of one branch.
+pub(crate) type Part = (BranchIndex, Operation);
 
 /// One transaction as the store holds it.
 #[derive(Debug, Clone)]
@@ -29,8 +35,17 @@ pub(crate) struct Truth {
     pub(crate) abort_requested: bool,
     pub(crate) turned: Option<Turned>,
     pub(crate) answered: BTreeSet<(BranchIndex, Operation, AttemptId)>,
-    pub(crate) succeeded: BTreeSet<(BranchIndex, Operation)>,
-    pub(crate) skipped: BTreeSet<(BranchIndex, Operation)>,
+    pub(crate) succeeded: BTreeSet<Part>,
+    /// What was refused, with the number of the event, until an operator orders to try again.
+    pub(crate) refused: BTreeMap<Part, u32>,
+    /// What was completed from outside, with the number of the event.
+    pub(crate) completed: BTreeMap<Part, (Finishing, u32)>,
+    pub(crate) skipped: BTreeSet<Part>,
+    /// The first event that says that no try may be called any more.
+    pub(crate) decided: Option<u32>,
+    pub(crate) trials: Trials,
+    /// Up to which event each process knows the record for sure, because it wrote or claimed it then.
+    known: BTreeMap<Owner, u32>,
     pub(crate) forced: Option<End>,
     pub(crate) ended: Option<End>,
     stands_still: bool,
@@ -56,7 +71,12 @@ impl Truth {
             turned: None,
             answered: BTreeSet::new(),
             succeeded: BTreeSet::new(),
+            refused: BTreeMap::new(),
+            completed: BTreeMap::new(),
             skipped: BTreeSet::new(),
+            decided: None,
+            trials: Trials::default(),
+            known: BTreeMap::new(),
             forced: None,
             ended: None,
             stands_still: false,
@@ -82,10 +102,41 @@ impl Truth {
         self.forced.is_some() || !self.skipped.is_empty()
     }
 
-    /// Answers the deadline of a submitted saga.
+    /// Answers the deadline of a submitted saga, or of a TCC.
     pub(crate) fn deadline(&self) -> Option<UnixMillis> {
-        let limit = self.definition.options.timeout_to_fail?;
-        self.submitted_at.map(|at| at.plus(limit))
+        let options = &self.definition.options;
+        match self.definition.mode {
+            Mode::Saga => Some(self.submitted_at?.plus(options.timeout_to_fail?)),
+            Mode::Tcc => {
+                let limit = options.timeout_to_fail.unwrap_or(options.prepared_timeout);
+                Some(self.header.created_at.plus(limit))
+            }
+        }
+    }
+
+    /// Answers whether an operation is known to be done, or counts as done.
+    pub(crate) fn is_done(&self, part: Part) -> bool {
+        self.succeeded.contains(&part)
+            || self.skipped.contains(&part)
+            || self.is_completed(part, Finishing::Succeeds)
+    }
+
+    pub(crate) fn is_completed(&self, part: Part, how: Finishing) -> bool {
+        self.completed.get(&part).is_some_and(|(end, _)| *end == how)
+    }
+
+    /// Notes that a process knows all that stands now.
+    pub(crate) fn is_known_to(&mut self, owner: Owner) {
+        self.known.insert(owner, self.last_event);
+    }
+
+    /// Answers whether a process knows of an event for sure.
+    pub(crate) fn knows(&self, owner: Owner, event: u32) -> bool {
+        self.known.get(&owner).is_some_and(|known| *known >= event)
+    }
+
+    pub(crate) fn indices(&self) -> impl Iterator<Item = (BranchIndex, &Arc<BranchDefinition>)> {
+        (0..).map(BranchIndex).zip(&self.branches)
     }
 
     /// Takes the next event, or says why it contradicts what stands.
@@ -125,6 +176,10 @@ impl Truth {
             | Fact::Hurried { .. }
             | Fact::Elided { .. } => self.stands_still,
         };
+        self.trials.follow(event);
+        if let Fact::Submitted | Fact::TurnedRound { .. } | Fact::Forced { .. } = &event.fact {
+            self.decided.get_or_insert(event.number);
+        }
         match &event.fact {
             Fact::Created(_) => return Err("created twice".to_owned()),
             Fact::BranchAdded(branch) => self.branches.push(Arc::clone(branch)),
@@ -141,10 +196,20 @@ impl Truth {
             Fact::Answered(answered) => {
                 self.answered
                     .insert((answered.branch, answered.operation, answered.attempt));
-                if answered.outcome == Outcome::Success {
-                    self.succeeded.insert((answered.branch, answered.operation));
+                let part = (answered.branch, answered.operation);
+                match answered.outcome {
+                    Outcome::Success => drop(self.succeeded.insert(part)),
+                    Outcome::Failure { .. } if !self.completed.contains_key(&part) => {
+                        self.refused.insert(part, event.number);
+                    }
+                    Outcome::Failure { .. } | Outcome::Ongoing | Outcome::Unknown { .. } => {}
                 }
             }
+            Fact::Completed {
+                branch,
+                operation,
+                end,
+            } => self.complete((*branch, *operation), end, event.number),
             Fact::TurnedRound { cause, compensate } => {
                 if self.turned.is_some() {
                     return Err("turned round twice".to_owned());
@@ -157,7 +222,8 @@ impl Truth {
             }
             Fact::Committed => self.end(End::Committed)?,
             Fact::Aborted => self.end(End::Aborted)?,
-            Fact::Retried { reason, .. } => {
+            Fact::Retried { branch, reason } => {
+                self.retry(*branch);
                 self.reasons.insert(reason.as_str().to_owned());
             }
             Fact::Skipped {
@@ -176,11 +242,33 @@ impl Truth {
             | Fact::Stuck { .. }
             | Fact::TryRequested { .. }
             | Fact::TryBegun { .. }
-            | Fact::Completed { .. }
             | Fact::Hurried { .. }
             | Fact::Elided { .. } => {}
         }
         Ok(())
+    }
+
+    fn complete(&mut self, part: Part, end: &CompletionEnd, event: u32) {
+        let how = Finishing::from(end);
+        match how {
+            Finishing::Succeeds => {}
+            Finishing::Fails => drop(self.refused.insert(part, event)),
+        }
+        self.completed.insert(part, (how, event));
+    }
+
+    /// What must be done may be called again; what may be refused for good never is.
+    fn retry(&mut self, only: Option<BranchIndex>) {
+        let again = |(branch, operation): &Part| {
+            let must = match operation {
+                Operation::Compensation | Operation::Confirm | Operation::Cancel => true,
+                Operation::Action | Operation::Try => false,
+            };
+            must && only.is_none_or(|only| only == *branch)
+        };
+        self.refused.retain(|part, _| !again(part));
+        self.completed
+            .retain(|part, (how, _)| *how == Finishing::Succeeds || !again(part));
     }
 
     /// Takes a history that took the old one's place: what is new in it follows, the rest must not be new.

@@ -4,7 +4,7 @@ use seata_core::{Event, Gid, Status};
 use seata_store::{Append, Expected, Header, LeaseChange, Owner, Stored};
 
 use crate::faults::{Counts, Takeover};
-use crate::oracle::{Now, Oracle, Promise, Truth};
+use crate::oracle::{Breach, Now, Oracle, Promise, Truth, tcc};
 
 impl Oracle {
     /// Notes that an append is on its way to the store.
@@ -30,34 +30,43 @@ impl Oracle {
         self.appending.remove(gid);
         let before = self.truths.get(gid).map(|truth| truth.header.clone());
         self.judge_writer(owner, append, counts, now);
-        if let Err(what) = self.follow(append, events, now) {
-            self.broken(Promise::P6, gid, now, what);
+        if let Err((promise, what)) = self.follow(append, events, now) {
+            self.broken(promise, gid, now, what);
         }
         let header = after(before.as_ref(), append, now);
         if let Some(truth) = self.truths.get_mut(gid) {
             truth.header = header;
             truth.note_set_aside();
+            truth.is_known_to(owner);
+            tcc::count(truth, events, counts);
         }
         self.judge_state(gid, now);
     }
 
-    fn follow(&mut self, append: &Append, events: &[Event], now: Now) -> Result<(), String> {
+    fn follow(&mut self, append: &Append, events: &[Event], now: Now) -> Result<(), Breach> {
         let gid = &append.gid;
+        let one_writer = |what| (Promise::P6, what);
         let rest = match (self.truths.contains_key(gid), events) {
             (true, events) => events,
             (false, [first, rest @ ..]) => {
-                let truth = Truth::begin(after(None, append, now), first)?;
+                let truth =
+                    Truth::begin(after(None, append, now), first).map_err(one_writer)?;
                 self.truths.insert(gid.clone(), truth);
                 rest
             }
-            (false, []) => return Err("a record without events".to_owned()),
+            (false, []) => return Err(one_writer("a record without events".to_owned())),
         };
         match (&append.chunk, self.truths.get_mut(gid)) {
             (seata_store::Chunk::Add(_), Some(truth)) => {
-                rest.iter().try_for_each(|event| truth.follow(event))
+                rest.iter().try_for_each(|event| {
+                    tcc::judge_fact(truth, event)?;
+                    truth.follow(event).map_err(one_writer)
+                })
             }
             // A compacted history says nothing new but its last events.
-            (seata_store::Chunk::Replace(_), Some(truth)) => truth.follow_compacted(rest),
+            (seata_store::Chunk::Replace(_), Some(truth)) => {
+                truth.follow_compacted(rest).map_err(one_writer)
+            }
             (_, None) => Ok(()),
         }
     }
@@ -134,6 +143,7 @@ impl Oracle {
         }
         if let Some(truth) = self.truths.get_mut(gid) {
             truth.header = stored.header.clone();
+            truth.is_known_to(owner);
         }
     }
 
@@ -151,6 +161,9 @@ impl Oracle {
         let flying = self.has_call_since(gid, old);
         if flying {
             counts.takeover(Takeover::CallInFlight);
+        }
+        if self.left_try(gid, old) {
+            counts.takeover(Takeover::Trying);
         }
         if self.appending.get(gid) == Some(&old) {
             counts.takeover(Takeover::AppendInFlight);

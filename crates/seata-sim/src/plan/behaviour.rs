@@ -1,5 +1,7 @@
 //! How one participant treats one branch. Drawn before the run; the participant plays it.
 
+use seata_core::Operation;
+
 use crate::dice::Dice;
 
 /// From which arrival on an operation is refused.
@@ -71,8 +73,11 @@ impl Outages {
 /// How one branch is treated.
 #[derive(Debug, Clone)]
 pub(crate) struct Behaviour {
-    pub(crate) action: Manner,
-    pub(crate) compensation: Manner,
+    /// Of the operation that comes first: the action or the try.
+    pub(crate) first: Manner,
+    pub(crate) confirm: Manner,
+    /// Of the operation that takes the work back: the compensation or the cancel.
+    pub(crate) back: Manner,
     pub(crate) outages: Outages,
 }
 
@@ -89,40 +94,55 @@ pub(crate) struct Limits {
 impl Behaviour {
     pub(crate) fn draw(dice: &mut Dice, limits: Limits) -> Self {
         let mut behaviour = Self {
-            action: Manner::plain(dice),
-            compensation: Manner::plain(dice),
+            first: Manner::plain(dice),
+            confirm: draw_last(dice, limits),
+            back: draw_last(dice, limits),
             outages: Outages::default(),
         };
         match dice.count(0..100) {
             0..50 => {}
-            50..58 => behaviour.action.refuses = Refuses::From(1),
+            50..58 => behaviour.first.refuses = Refuses::From(1),
             58..64 => refuse_after_unknown(dice, &mut behaviour, limits),
-            64..70 => behaviour.action.errors_after = dice.count(1..3),
-            70..74 => behaviour.action.errors_before = dice.count(1..4),
-            74..80 => be_slow(dice, &mut behaviour.action, limits),
-            80..86 => be_ongoing(dice, &mut behaviour.action, limits),
+            64..70 => behaviour.first.errors_after = dice.count(1..3),
+            70..74 => behaviour.first.errors_before = dice.count(1..4),
+            74..80 => be_slow(dice, &mut behaviour.first, limits),
+            80..86 => be_ongoing(dice, &mut behaviour.first, limits),
             86..92 => behaviour.outages = dead(dice, limits),
             92..96 => behaviour.outages = flapping(dice, limits),
-            _ => be_forgetful(&mut behaviour.action, limits),
-        }
-        match dice.count(0..100) {
-            0..76 => {}
-            76..80 => behaviour.compensation.refuses = Refuses::UpTo(dice.count(1..4)),
-            80..84 => behaviour.compensation.errors_after = dice.count(1..3),
-            84..90 => be_slow(dice, &mut behaviour.compensation, limits),
-            90..94 => behaviour.compensation.ongoing = dice.count(1..4),
-            94..98 => behaviour.compensation.errors_before = dice.count(1..5),
-            _ => behaviour.compensation.refuses = Refuses::From(1),
+            _ => be_forgetful(&mut behaviour.first, limits),
         }
         behaviour
     }
+
+    pub(crate) const fn manner(&self, operation: Operation) -> &Manner {
+        match operation {
+            Operation::Action | Operation::Try => &self.first,
+            Operation::Confirm => &self.confirm,
+            Operation::Compensation | Operation::Cancel => &self.back,
+        }
+    }
+}
+
+/// Draws how an operation is treated that must succeed in the end.
+fn draw_last(dice: &mut Dice, limits: Limits) -> Manner {
+    let mut manner = Manner::plain(dice);
+    match dice.count(0..100) {
+        0..76 => {}
+        76..80 => manner.refuses = Refuses::UpTo(dice.count(1..4)),
+        80..84 => manner.errors_after = dice.count(1..3),
+        84..90 => be_slow(dice, &mut manner, limits),
+        90..94 => manner.ongoing = dice.count(1..4),
+        94..98 => manner.errors_before = dice.count(1..5),
+        _ => manner.refuses = Refuses::From(1),
+    }
+    manner
 }
 
 /// The first attempt is still at work when its caller gives up; the next one is refused; the first takes effect.
 fn refuse_after_unknown(dice: &mut Dice, behaviour: &mut Behaviour, limits: Limits) {
-    behaviour.action.slow_count = 1;
-    behaviour.action.slow_ms = limits.request_timeout_ms + dice.span(1_500..6_000);
-    behaviour.action.refuses = Refuses::From(2);
+    behaviour.first.slow_count = 1;
+    behaviour.first.slow_ms = limits.request_timeout_ms + dice.span(1_500..6_000);
+    behaviour.first.refuses = Refuses::From(2);
 }
 
 fn be_slow(dice: &mut Dice, manner: &mut Manner, limits: Limits) {

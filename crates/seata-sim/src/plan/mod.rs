@@ -2,7 +2,11 @@
 //!
 //! Each seed has its own mix ("swarm testing", Groce et al. 2012): a fault that is absent lets others go deeper.
 
+pub(crate) mod act;
 pub(crate) mod behaviour;
+mod saga;
+mod scripts;
+mod tcc;
 pub(crate) mod work;
 
 use std::sync::Arc;

@@ -1,26 +1,33 @@
 //! Clients: each plays a script against a random server, asks again when it hears nothing, and gives up some day.
+//!
+//! `demand` says what each question is to an engine, `memory` is what a client knows from its own script.
+
+mod demand;
+mod memory;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use seata_core::{BranchIndex, End, Gid, Reason};
-use seata_engine::{Engine, EngineError, Order, Snapshot, Waited};
+use seata_core::Gid;
+use seata_engine::{Engine, EngineError, TryAnswer};
 use tokio::sync::oneshot;
 
-use crate::faults::{Fault, Stray};
+pub(crate) use demand::{Answer, Said};
+
+use crate::client::demand::{asked, carry_out, stray};
+use crate::client::memory::{Memory, finish};
+use crate::faults::Fault;
 use crate::network::ms;
-use crate::oracle::Asked;
-use crate::plan::work::{Act, Content, Script, TxPlan};
+use crate::plan::act::{Act, Demand, Script};
+use crate::plan::work::TxPlan;
 use crate::process::Life;
 use crate::world::{Phase, World, pause};
-
-type Answer = Result<Snapshot, EngineError>;
 
 /// One request as it goes over the wire.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) tx: Arc<TxPlan>,
-    pub(crate) act: Act,
+    pub(crate) demand: Demand,
     /// Tells this order from all others.
     pub(crate) reason: String,
     /// When it was sent, in ms.
@@ -30,8 +37,8 @@ pub(crate) struct Request {
 /// What a client knows after one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Heard {
-    /// An answer that settles the request, whether yes or no.
-    Answer,
+    Yes,
+    No,
     /// Nothing, or "try again".
     Nothing,
 }
@@ -40,31 +47,36 @@ enum Heard {
 pub(crate) async fn play(world: Arc<World>, tx: Arc<TxPlan>, script: Script) {
     world.until(script.at_ms).await;
     let mut done = Vec::new();
+    let mut memory = Memory::default();
     for act in &script.acts {
         if world.is_healing() {
             return;
         }
-        match *act {
-            Act::Pause { for_ms } => pause(for_ms).await,
-            Act::PauseForLapse { after_ms } => pause_for_lapse(&world, after_ms).await,
-            Act::Begin(_)
-            | Act::Add(_)
-            | Act::Submit
-            | Act::Run(_)
-            | Act::Abort
-            | Act::Wait { .. }
-            | Act::Get
-            | Act::Retry { .. }
-            | Act::Skip { .. }
-            | Act::ForceCommit
-            | Act::ForceAbort => {
-                if done.contains(act) {
-                    world.state().counts.fault(Fault::DuplicateRequest);
-                }
-                insist(&world, &tx, *act, &script).await;
-                done.push(*act);
+        let demand = match *act {
+            Act::Ask(demand) => Some(demand),
+            Act::Decide => Some(memory.decide(&tx)),
+            Act::TellTry(branch) => memory.tell(branch),
+            Act::Finish { branch, how } => finish(&world, &tx, branch, how),
+            Act::OwnTry(branch) => {
+                memory.own_try(&world, &tx, branch, &script).await;
+                None
             }
+            Act::Pause { for_ms } => {
+                pause(for_ms).await;
+                None
+            }
+            Act::PauseForLapse { after_ms } => {
+                pause_for_lapse(&world, after_ms).await;
+                None
+            }
+        };
+        let Some(demand) = demand else { continue };
+        if done.contains(&demand) {
+            world.state().counts.fault(Fault::DuplicateRequest);
         }
+        let heard = insist(&world, &tx, demand, &script).await;
+        memory.learn(&tx, demand, heard);
+        done.push(demand);
     }
 }
 
@@ -86,45 +98,37 @@ async fn pause_for_lapse(world: &World, after_ms: u64) {
 }
 
 /// Asks until there is an answer, at most so often.
-async fn insist(world: &Arc<World>, tx: &Arc<TxPlan>, act: Act, script: &Script) {
+async fn insist(world: &Arc<World>, tx: &Arc<TxPlan>, demand: Demand, script: &Script) -> Heard {
     let reason = {
         let state = &mut *world.state();
-        format!("{act:?}-{}", state.clients.span(0..u64::MAX))
+        format!("{demand:?}-{}", state.clients.span(0..u64::MAX))
     };
     let request = Request {
         tx: Arc::clone(tx),
-        act,
+        demand,
         reason,
         sent_ms: 0,
     };
-    let waits_ms = match act {
-        Act::Wait { for_ms } => for_ms,
-        Act::Begin(_)
-        | Act::Add(_)
-        | Act::Submit
-        | Act::Run(_)
-        | Act::Abort
-        | Act::Get
-        | Act::Retry { .. }
-        | Act::Skip { .. }
-        | Act::ForceCommit
-        | Act::ForceAbort
-        | Act::Pause { .. }
-        | Act::PauseForLapse { .. } => 0,
+    let waits_ms = if let Demand::Wait { for_ms } = demand {
+        for_ms
+    } else {
+        0
     };
     for attempt in 0..script.tries {
         if attempt > 0 {
             if world.is_healing() {
-                return;
+                return Heard::Nothing;
             }
             world.state().counts.fault(Fault::DuplicateRequest);
         }
-        if ask(world, request.clone(), script.patience_ms + waits_ms).await == Heard::Answer {
-            return;
+        match ask(world, request.clone(), script.patience_ms + waits_ms).await {
+            Heard::Nothing => {}
+            heard @ (Heard::Yes | Heard::No) => return heard,
         }
         let pause_ms = world.state().clients.span(20..700);
         pause(pause_ms).await;
     }
+    Heard::Nothing
 }
 
 /// Sends a request to a random server and waits for its answer.
@@ -172,28 +176,15 @@ async fn ask(world: &Arc<World>, request: Request, patience_ms: u64) -> Heard {
 
 fn note_sent(world: &World, request: &Request, at: usize) {
     let now = world.now();
-    let gid = &request.tx.gid;
     let state = &mut *world.state();
     state.trace.note(
         now.ms,
-        format_args!("client asks process {at}: {gid} {:?}", request.act),
+        format_args!(
+            "client asks process {at}: {} {:?}",
+            request.tx.gid, request.demand
+        ),
     );
-    match request.act {
-        Act::Abort => state.oracle.abort_sent(gid),
-        Act::Skip { .. } | Act::ForceCommit | Act::ForceAbort => state.oracle.override_sent(gid),
-        Act::Begin(Content::Contrary) | Act::Run(Content::Contrary) => {
-            state.counts.fault(Fault::ContraryRequest)
-        }
-        Act::Begin(_)
-        | Act::Run(_)
-        | Act::Add(_)
-        | Act::Submit
-        | Act::Wait { .. }
-        | Act::Get
-        | Act::Retry { .. }
-        | Act::Pause { .. }
-        | Act::PauseForLapse { .. } => {}
-    }
+    demand::note(state, request);
 }
 
 /// Has the server work on a request. If its client goes away, some servers stop working on it.
@@ -208,7 +199,7 @@ fn serve(
         let rate = world.plan.rates.breaks_off;
         let now = world.now();
         let state = &mut *world.state();
-        if let Some(order) = stray(request.act)
+        if let Some(order) = stray(request.demand)
             && state.oracle.is_stray(&request.tx.gid, life.owner, now)
         {
             state.counts.stray(order);
@@ -248,7 +239,15 @@ fn judge(
     let gid = &request.tx.gid;
     let state = &mut *world.state();
     let word = match answer {
-        Ok(snapshot) => format!("{} r{}", snapshot.status(), snapshot.header.revision.0),
+        Ok(said) => {
+            let header = &said.snapshot.header;
+            format!(
+                "{} r{} {:?}",
+                said.snapshot.status(),
+                header.revision.0,
+                said.tried
+            )
+        }
         Err(error) => error.to_string(),
     };
     state.trace.note(
@@ -256,22 +255,27 @@ fn judge(
         format_args!(
             "told by {:x}: {gid} {:?} -> {word}",
             owner.0 >> 96,
-            request.act
+            request.demand
         ),
     );
+    let asked = (&asked(request), request.sent_ms);
     state
         .oracle
-        .told(gid, (&asked(request), request.sent_ms), answer, now);
+        .told(gid, asked, answer, &state.participants, now);
     let heard = match answer {
-        Ok(_)
-        | Err(
+        Ok(said) => match &said.tried {
+            None | Some(TryAnswer::Succeeded) => Heard::Yes,
+            Some(TryAnswer::Refused { .. }) => Heard::No,
+            Some(TryAnswer::NotKnown { .. }) => Heard::Nothing,
+        },
+        Err(
             EngineError::NotFound { .. }
             | EngineError::GidConflict { .. }
             | EngineError::Rejected { .. }
             | EngineError::TooManyBranches { .. }
             | EngineError::Unreadable { .. }
             | EngineError::TooLarge,
-        ) => Heard::Answer,
+        ) => Heard::No,
         Err(EngineError::Overloaded { .. }) => {
             state.counts.fault(Fault::Overloaded);
             Heard::Nothing
@@ -289,103 +293,8 @@ fn judge(
     (heard, Some(state.clients.span(1..4)))
 }
 
-const fn stray(act: Act) -> Option<Stray> {
-    match act {
-        Act::Begin(_) | Act::Run(_) => Some(Stray::Create),
-        Act::Add(_) => Some(Stray::AddBranch),
-        Act::Submit => Some(Stray::Submit),
-        Act::Abort => Some(Stray::Abort),
-        Act::Wait { .. } => Some(Stray::Wait),
-        Act::Retry { .. } => Some(Stray::Retry),
-        Act::Skip { .. } => Some(Stray::Skip),
-        Act::ForceCommit | Act::ForceAbort => Some(Stray::Force),
-        Act::Get | Act::Pause { .. } | Act::PauseForLapse { .. } => None,
-    }
-}
-
-fn asked(request: &Request) -> Asked {
-    let tx = &request.tx;
-    match request.act {
-        Act::Begin(content) => Asked::Begin {
-            fingerprint: tx.content(content).fingerprint,
-        },
-        Act::Run(content) => Asked::Run {
-            fingerprint: tx.content(content).fingerprint,
-        },
-        Act::Add(at) => {
-            let branch = tx.branch(at);
-            Asked::Add {
-                branch_id: branch.branch_id.clone(),
-                fingerprint: branch.fingerprint,
-            }
-        }
-        Act::Submit => Asked::Submit,
-        Act::Abort => Asked::Abort,
-        Act::Retry { .. } | Act::Skip { .. } | Act::ForceCommit | Act::ForceAbort => Asked::Order {
-            reason: request.reason.clone(),
-        },
-        Act::Wait { .. } | Act::Get | Act::Pause { .. } | Act::PauseForLapse { .. } => Asked::Read,
-    }
-}
-
-async fn carry_out(engine: &Engine, request: &Request) -> Answer {
-    let tx = &request.tx;
-    let gid = tx.gid.clone();
-    let reason = Reason::new(&request.reason);
-    match request.act {
-        Act::Begin(content) => engine.begin(gid, Arc::clone(tx.content(content))).await,
-        Act::Run(content) => engine.run(gid, Arc::clone(tx.content(content))).await,
-        Act::Add(at) => engine.add_branch(gid, Arc::clone(tx.branch(at))).await,
-        Act::Submit => engine.submit(gid).await,
-        Act::Abort => engine.abort(gid, reason).await,
-        Act::Wait { for_ms } => match engine.wait(gid, ms(for_ms)).await? {
-            Waited::Settled(snapshot) | Waited::Pending(snapshot) => Ok(snapshot),
-        },
-        Act::Get | Act::Pause { .. } | Act::PauseForLapse { .. } => engine.get(&gid).await,
-        Act::Retry { branch } => {
-            let branch = branch.map(|at| tx.branch(at).branch_id.clone());
-            engine.order(gid, Order::Retry { branch, reason }).await
-        }
-        Act::Skip { branch } => {
-            let branch = tx.branch(branch).branch_id.clone();
-            engine
-                .order(
-                    gid,
-                    Order::Skip {
-                        branch,
-                        operation: None,
-                        reason,
-                    },
-                )
-                .await
-        }
-        Act::ForceCommit => {
-            engine
-                .order(
-                    gid,
-                    Order::Force {
-                        to: End::Committed,
-                        reason,
-                    },
-                )
-                .await
-        }
-        Act::ForceAbort => {
-            engine
-                .order(
-                    gid,
-                    Order::Force {
-                        to: End::Aborted,
-                        reason,
-                    },
-                )
-                .await
-        }
-    }
-}
-
 /// Asks once, with patience, for whoever orders or reads from outside of a script.
-pub(crate) async fn ask_once(world: &Arc<World>, gid: &Gid, act: Act) {
+pub(crate) async fn ask_once(world: &Arc<World>, gid: &Gid, demand: Demand) {
     /// Reads and orders answer within a few questions to the store.
     const PATIENCE_MS: u64 = 3_000;
     let Some(tx) = world.work.get(gid).cloned() else {
@@ -397,10 +306,5 @@ pub(crate) async fn ask_once(world: &Arc<World>, gid: &Gid, act: Act) {
         patience_ms: PATIENCE_MS,
         tries: 1,
     };
-    insist(world, &tx, act, &script).await;
-}
-
-/// Answers the branch of this position as scripts number them.
-pub(crate) fn position(index: BranchIndex) -> usize {
-    usize::try_from(index.0).unwrap_or(usize::MAX)
+    insist(world, &tx, demand, &script).await;
 }

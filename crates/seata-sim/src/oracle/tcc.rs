@@ -1,0 +1,355 @@
+//! Judges TCC: what is called and when, what is recorded, what is said of a try, and what participants hold.
+
+use std::collections::BTreeMap;
+
+use seata_core::{
+    AbortCause, BranchDefinition, BranchIndex, Event, Fact, Gid, Mode, Operation, UnixMillis,
+};
+use seata_engine::TryAnswer;
+
+use crate::faults::{Counts, Deed};
+use crate::oracle::{Asked, Breach, CallEnd, Now, Oracle, Promise, Seen, Truth};
+use crate::participant::Participants;
+use crate::plan::act::Finishing;
+use crate::plan::work::is_driven;
+
+/// What is recorded of the attempts at tries.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Trials {
+    /// How often each was asked for.
+    requested: BTreeMap<BranchIndex, usize>,
+    /// The last attempt at each: its number, and until when it lasts at most.
+    begun: BTreeMap<BranchIndex, (u32, UnixMillis)>,
+}
+
+impl Trials {
+    pub(super) fn follow(&mut self, event: &Event) {
+        if let Fact::TryRequested { branch } = &event.fact {
+            *self.requested.entry(*branch).or_default() += 1;
+        }
+        if let Fact::TryBegun {
+            branch,
+            number,
+            until,
+        } = &event.fact
+        {
+            self.begun.insert(*branch, (*number, *until));
+        }
+    }
+}
+
+impl Oracle {
+    /// Notes until when a call lasts at most, as recorded when it begins.
+    pub(super) fn with_limit(&self, seen: Seen) -> Seen {
+        let (gid, branch_id, operation) = &seen.key;
+        let begun = || {
+            let truth = self.truths.get(gid)?;
+            truth.trials.begun.get(&truth.index(branch_id)?)
+        };
+        let until = match operation {
+            Operation::Try => begun().map(|(_, until)| *until),
+            Operation::Action
+            | Operation::Compensation
+            | Operation::Confirm
+            | Operation::Cancel => None,
+        };
+        Seen { until, ..seen }
+    }
+
+    /// A try is called only when it was asked for and while nothing is decided, with its time limit on record.
+    pub(super) fn judge_try(
+        &self,
+        truth: &Truth,
+        branch: BranchIndex,
+        seen: &Seen,
+        now: Now,
+    ) -> Option<Breach> {
+        let before = self.by_key.get(&seen.key).map_or(0, Vec::len);
+        let requested = truth.trials.requested.get(&branch).copied().unwrap_or(0);
+        if before >= requested {
+            let what = format!(
+                "the try of {branch:?} was called for the {before}. time again, asked for {requested} times"
+            );
+            return Some((Promise::P1, what));
+        }
+        let begun = truth.trials.begun.get(&branch);
+        if begun.is_none_or(|(number, _)| *number != seen.attempt.number) {
+            let what = format!(
+                "the try of {branch:?} was called before attempt {} was durable",
+                seen.attempt.number
+            );
+            return Some((Promise::P1, what));
+        }
+        if let Some(decided) = truth.decided
+            && truth.knows(seen.owner, decided)
+        {
+            let what = format!("the try of {branch:?} was called after the decision");
+            return Some((Promise::P2, what));
+        }
+        let deadline = truth.deadline()?;
+        (now.store > deadline.plus(self.bound.deadline)).then(|| {
+            let late = now.store.since(deadline);
+            let what = format!("the try of {branch:?} was called {late:?} after the deadline");
+            (Promise::P7, what)
+        })
+    }
+
+    /// A confirm or a cancel is called only after the decision, never both, and never while a try may be on its way.
+    pub(super) fn judge_settling(
+        &self,
+        truth: &Truth,
+        branch: BranchIndex,
+        seen: &Seen,
+        now: Now,
+    ) -> Option<Breach> {
+        let operation = seen.key.2;
+        let (is_decided, opposite) = match operation {
+            Operation::Confirm => (truth.submitted_at.is_some(), Operation::Cancel),
+            Operation::Cancel
+            | Operation::Try
+            | Operation::Action
+            | Operation::Compensation => (truth.turned.is_some(), Operation::Confirm),
+        };
+        if !is_decided {
+            let what =
+                format!("the {operation} of {branch:?} was called before it was durably decided");
+            return Some((Promise::P2, what));
+        }
+        let gid = &truth.header.gid;
+        let both = truth.branches.iter().any(|other| {
+            let key = (gid.clone(), other.branch_id.clone(), opposite);
+            self.by_key.contains_key(&key)
+        });
+        if both {
+            let what = format!(
+                "the {operation} of {branch:?} was called although another {opposite} had been"
+            );
+            return Some((Promise::P5, what));
+        }
+        self.judge_wait(truth, branch, seen, now)
+    }
+
+    /// The answer to each try is known to whoever goes on, or its limit has passed.
+    fn judge_wait(
+        &self,
+        truth: &Truth,
+        branch: BranchIndex,
+        seen: &Seen,
+        now: Now,
+    ) -> Option<Breach> {
+        let (gid, branch_id, operation) = &seen.key;
+        let tries = self
+            .by_key
+            .get(&(gid.clone(), branch_id.clone(), Operation::Try))?;
+        let open = tries
+            .iter()
+            .filter_map(|id| self.calls.get(id))
+            .find(|earlier| {
+                let heard = matches!(earlier.end, Some(CallEnd::Answered(_)))
+                    && (earlier.owner == seen.owner
+                        || truth
+                            .answered
+                            .contains(&(branch, Operation::Try, earlier.attempt)));
+                !heard && earlier.until.is_none_or(|until| now.store < until)
+            })?;
+        let what = format!(
+            "the {operation} of {branch:?} was called while the try {:?} may be on its way, until {:?} (now {:?})",
+            open.attempt, open.until, now.store
+        );
+        Some((Promise::P8, what))
+    }
+
+    /// A try is not awaited beyond the limit that is on record.
+    pub(super) fn judge_limit(&mut self, seen: &Seen, now: Now) {
+        const GRACE_MS: i64 = 5;
+        let late = match (&seen.end, seen.until) {
+            (Some(CallEnd::Answered(_)), Some(until)) => now.store.0 > until.0 + GRACE_MS,
+            (Some(CallEnd::Answered(_) | CallEnd::Dropped | CallEnd::Died) | None, _) => false,
+        };
+        if late && self.is_untroubled(seen.owner, seen.begun_ms) {
+            let what = format!(
+                "the try of {} was in flight beyond its recorded limit",
+                seen.key.1
+            );
+            let gid = seen.key.0.clone();
+            self.broken(Promise::P8, &gid, now, what);
+        }
+    }
+
+    /// What is said of a try is durable and true.
+    pub(super) fn judge_tried(
+        &self,
+        gid: &Gid,
+        (asked, answer): (&Asked, &TryAnswer),
+        participants: &Participants,
+    ) -> Option<Breach> {
+        let Asked::Add { branch_id, .. } = asked else {
+            return None;
+        };
+        let truth = self.truths.get(gid)?;
+        let part = (truth.index(branch_id)?, Operation::Try);
+        let ledger = participants.ledger(gid, branch_id);
+        let completed = truth.completed.contains_key(&part);
+        let (durable, happened) = match answer {
+            TryAnswer::Succeeded => (truth.is_done(part), ledger.reservations > 0),
+            TryAnswer::Refused { .. } => (
+                truth.refused.contains_key(&part),
+                ledger.refusals(Operation::Try) > 0,
+            ),
+            TryAnswer::NotKnown { .. } => return None,
+        };
+        if !durable {
+            let what = format!("a client was told {answer:?} of the try of {branch_id}, which the store does not say");
+            return Some((Promise::P1, what));
+        }
+        (!happened && !completed).then(|| {
+            let what = format!(
+                "a client was told {answer:?} of the try of {branch_id}, which is not true"
+            );
+            (Promise::P4, what)
+        })
+    }
+
+    /// Says what kind of order this is to a TCC, if it is a kind of its own.
+    pub(crate) fn deed_of_demand(&self, gid: &Gid, asked: &Asked) -> Option<Deed> {
+        let truth = self.truths.get(gid)?;
+        let (submitted, turned) = (truth.submitted_at.is_some(), truth.turned.is_some());
+        match asked {
+            Asked::Submit if submitted => truth.ended.is_none().then_some(Deed::SecondSubmit),
+            Asked::Submit if turned => Some(Deed::ContraryOrder),
+            Asked::Submit => untried(truth).map(|_| Deed::SubmitUntried),
+            Asked::Abort => submitted.then_some(Deed::ContraryOrder),
+            Asked::Add {
+                branch_id,
+                fingerprint,
+            } => {
+                let known = truth
+                    .index(branch_id)
+                    .and_then(|index| truth.branch(index));
+                let contrary = match known {
+                    Some(known) => known.fingerprint != *fingerprint,
+                    None => truth.decided.is_some(),
+                };
+                contrary.then_some(Deed::ContraryOrder)
+            }
+            Asked::Begin { .. }
+            | Asked::Run { .. }
+            | Asked::Complete { .. }
+            | Asked::Order { .. }
+            | Asked::Read => None,
+        }
+    }
+}
+
+/// Answers a branch whose try the coordinator makes and which is not known to have succeeded.
+fn untried(truth: &Truth) -> Option<BranchIndex> {
+    truth
+        .indices()
+        .find(|(index, branch)| is_driven(branch) && !truth.is_done((*index, Operation::Try)))
+        .map(|(index, _)| index)
+}
+
+/// Judges what is recorded of a TCC before it is: decisions never change sides, and ends are what was done.
+pub(super) fn judge_fact(truth: &Truth, event: &Event) -> Result<(), Breach> {
+    if truth.definition.mode != Mode::Tcc {
+        return Ok(());
+    }
+    let overridden = truth.forced.is_some();
+    let undone = |operation: Operation| {
+        truth
+            .indices()
+            .find(|(index, _)| !truth.is_done((*index, operation)))
+            .filter(|_| !overridden)
+            .map(|(index, _)| format!("an end was recorded without the {operation} of {index:?}"))
+    };
+    let breach = match &event.fact {
+        Fact::Submitted if truth.branches.is_empty() => {
+            Some((Promise::P4, "submitted without branches".to_owned()))
+        }
+        Fact::Submitted => untried(truth).map(|branch| {
+            let what =
+                format!("submitted while the try of {branch:?} was not known to have succeeded");
+            (Promise::P4, what)
+        }),
+        Fact::TurnedRound { .. } if truth.submitted_at.is_some() => Some((
+            Promise::P5,
+            "decided to cancel after the decision to confirm".to_owned(),
+        )),
+        Fact::BranchAdded(_) | Fact::TryRequested { .. } if truth.decided.is_some() => Some((
+            Promise::P5,
+            format!("{} was recorded after the decision", event.fact.as_str()),
+        )),
+        Fact::Committed => undone(Operation::Confirm).map(|what| (Promise::P3, what)),
+        Fact::Aborted => undone(Operation::Cancel).map(|what| (Promise::P3, what)),
+        Fact::TurnedRound { .. }
+        | Fact::BranchAdded(_)
+        | Fact::TryRequested { .. }
+        | Fact::Created(_)
+        | Fact::AbortRequested { .. }
+        | Fact::Answered(_)
+        | Fact::Recovered { .. }
+        | Fact::Stuck { .. }
+        | Fact::Retried { .. }
+        | Fact::Skipped { .. }
+        | Fact::Forced { .. }
+        | Fact::TryBegun { .. }
+        | Fact::Completed { .. }
+        | Fact::Hurried { .. }
+        | Fact::Elided { .. } => None,
+    };
+    breach.map_or(Ok(()), Err)
+}
+
+/// What participants saw of a TCC that they never should.
+pub(super) fn judge_ledgers(truth: &Truth, participants: &Participants) -> Option<Breach> {
+    let gid = &truth.header.gid;
+    truth.indices().find_map(|(index, branch)| {
+        let ledger = participants.ledger(gid, &branch.branch_id);
+        if ledger.contradictions > 0 {
+            let what = format!("{index:?} was both confirmed and cancelled");
+            return Some((Promise::P5, what));
+        }
+        let skipped = truth.skipped.contains(&(index, Operation::Try));
+        (ledger.confirms_untried > 0 && is_driven(branch) && !skipped).then(|| {
+            let what = format!("{index:?} was confirmed without a try that took effect");
+            (Promise::P4, what)
+        })
+    })
+}
+
+/// Counts what was recorded.
+pub(super) fn count(truth: &Truth, events: &[Event], counts: &mut Counts) {
+    let mode = truth.definition.mode;
+    for event in events {
+        let deed = match (&event.fact, mode) {
+            (Fact::Completed { end, .. }, _) => Some(completed(mode, end.into())),
+            (Fact::BranchAdded(branch), Mode::Tcc) => registered(branch),
+            (Fact::Hurried { .. }, Mode::Tcc) => Some(Deed::Hurry),
+            (Fact::Committed, Mode::Tcc) => Some(Deed::TccCommitted),
+            (Fact::Aborted, Mode::Tcc) => Some(Deed::TccAborted),
+            (Fact::TurnedRound { cause, .. }, Mode::Tcc) => match cause {
+                AbortCause::Deadline | AbortCause::NeverSubmitted => Some(Deed::TccDeadline),
+                AbortCause::Requested { .. }
+                | AbortCause::Refused { .. }
+                | AbortCause::AttemptLimit { .. } => None,
+            },
+            (_, Mode::Saga | Mode::Tcc) => None,
+        };
+        if let Some(deed) = deed {
+            counts.deed(deed);
+        }
+    }
+}
+
+fn registered(branch: &BranchDefinition) -> Option<Deed> {
+    (!is_driven(branch)).then_some(Deed::Register)
+}
+
+const fn completed(mode: Mode, how: Finishing) -> Deed {
+    match (mode, how) {
+        (Mode::Saga, Finishing::Succeeds) => Deed::SagaSucceed,
+        (Mode::Saga, Finishing::Fails) => Deed::SagaFail,
+        (Mode::Tcc, Finishing::Succeeds) => Deed::TccSucceed,
+        (Mode::Tcc, Finishing::Fails) => Deed::TccFail,
+    }
+}
