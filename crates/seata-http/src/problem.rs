@@ -1,14 +1,13 @@
 //! The one shape in which every refusal goes out: a status and `{error, code, details}`.
 
-use axum::body::Body;
 use axum::response::Response;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use seata_service::{Detail, ErrorCode, Problem};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use crate::answer::JSON;
+use crate::answer::json;
 
 /// Answers the HTTP status that carries a code.
 #[must_use]
@@ -34,10 +33,7 @@ pub const fn status_of(code: ErrorCode) -> StatusCode {
 
 /// Answers a refusal.
 pub(crate) fn respond(problem: &Problem) -> Response {
-    let body = serde_json::to_vec(&ProblemJson(problem)).unwrap_or_default();
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status_of(problem.code);
-    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    let mut response = json(status_of(problem.code), &ProblemJson(problem));
     if let Some(value) = retry_after(problem) {
         response.headers_mut().insert(RETRY_AFTER, value);
     }

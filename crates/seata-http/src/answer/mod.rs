@@ -19,10 +19,11 @@ use serde::Serialize;
 /// The content type of every answer but the metrics.
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// Makes an answer.
+/// Makes an answer. It ends with a line, so that no prompt of a shell stands behind it.
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     // Our shapes have text keys and finite numbers only, so that they always serialize.
-    let bytes = serde_json::to_vec(body).unwrap_or_default();
+    let mut bytes = serde_json::to_vec(body).unwrap_or_default();
+    bytes.push(b'\n');
     let mut response = Response::new(Body::from(bytes));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, JSON);

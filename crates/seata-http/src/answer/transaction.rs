@@ -115,6 +115,7 @@ impl Serialize for Operations<'_> {
 struct OperationJson<'a> {
     operation: &'a str,
     status: &'a str,
+    calls: u32,
     attempts: u32,
     last_error: Option<&'a str>,
     next_attempt_at: Option<String>,
@@ -126,6 +127,7 @@ impl<'a> OperationJson<'a> {
         Self {
             operation: view.operation.as_str(),
             status: view.status.as_str(),
+            calls: view.calls,
             attempts: view.attempts,
             last_error: last
                 .and_then(|outcome| outcome.reason())

@@ -106,6 +106,7 @@ fn details() -> Part {
         .sometimes("cycle", branch_ids())
         .sometimes("bytes_max", count())
         .sometimes("branches_max", count())
+        .sometimes("allow", about(list(text()), "The methods of the path."))
         .open()
 }
 
@@ -196,7 +197,14 @@ fn operation_state() -> Part {
     Fields::new("An operation of a branch.")
         .required("operation", operation())
         .required("status", one_of(OPERATION_STATUSES))
-        .required("attempts", about(count(), "Answers but `ongoing` ones."))
+        .required("calls", about(count(), "Calls that ended, however."))
+        .required(
+            "attempts",
+            about(
+                count(),
+                "Those of them that count against `max_attempts`: all but the ones answered `ongoing`.",
+            ),
+        )
         .required("last_error", or_null(text()))
         .required("next_attempt_at", or_null(time()))
         .open()

@@ -13,16 +13,16 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request};
 use seata_core::UnixMillis;
 use seata_engine::Order;
 use seata_service::request::OrderRequest;
-use seata_service::{Defaults, ErrorCode, Limits, LocalEndpoints, Problem, Rules};
+use seata_service::{Defaults, Detail, ErrorCode, Limits, LocalEndpoints, Problem, Rules};
 
 use crate::api::Api;
 use crate::body::discard;
 use crate::endpoint::Answer;
-use crate::meters::Route;
+use crate::meters::{Route, Verb};
 use crate::parse::bodies::{AbortBody, BranchBody, OrderBody, TransactionBody};
 use crate::parse::parse;
 use crate::problem::ProblemJson;
@@ -63,7 +63,8 @@ async fn no_route(request: Request) -> Answer {
     ))
 }
 
-/// Answers a known path asked with a method that it does not have. The router adds the header `allow`.
+/// Answers a known path asked with a method that it does not have. The router adds the header `allow`; many a client
+/// shows bodies alone.
 pub(crate) fn wrong_method(
     _: Arc<Api>,
     request: Request,
@@ -71,12 +72,27 @@ pub(crate) fn wrong_method(
     Box::pin(async {
         let (parts, body) = request.into_parts();
         discard(&parts.headers, body).await;
+        let allowed = allowed(parts.extensions.get::<MatchedPath>());
         let text = format_args!(
-            "this path does not take {}: see the header `allow`",
-            parts.method
+            "this path does not take {}: ask it with {}",
+            parts.method,
+            allowed.join(" or ")
         );
-        Err(Problem::new(ErrorCode::MethodNotAllowed, text))
+        let allowed = allowed.into_iter().map(str::to_owned).collect();
+        Err(Problem::new(ErrorCode::MethodNotAllowed, text).with("allow", Detail::Names(allowed)))
     })
+}
+
+/// Answers the methods of a path.
+fn allowed(path: Option<&MatchedPath>) -> Vec<&'static str> {
+    let routes = Route::ALL.into_iter();
+    let routes = routes.filter(|route| path.is_some_and(|path| path.as_str() == route.path()));
+    let methods = routes.map(|route| match route.verb() {
+        Verb::Get => ["GET", "HEAD"].as_slice(),
+        Verb::Post => ["POST"].as_slice(),
+        Verb::Any => [].as_slice(),
+    });
+    methods.flatten().copied().collect()
 }
 
 /// Reads a body as every route that takes one would, and answers the refusals.

@@ -45,9 +45,9 @@ async fn a_saga_is_begun_grown_submitted_and_seen_to_its_end() {
             "gid": "g", "mode": "saga", "status": "COMMITTED", "payload": {"b": 1, "a": [2]},
             "branches": [
                 {"branch_id": "b1", "status": "SUCCEEDED", "action": "http://b1/do", "compensation": "http://b1/undo", "after": [],
-                 "operations": [{"operation": "action", "status": "SUCCEEDED", "attempts": 1, "last_error": null, "next_attempt_at": null}]},
+                 "operations": [{"operation": "action", "status": "SUCCEEDED", "calls": 1, "attempts": 1, "last_error": null, "next_attempt_at": null}]},
                 {"branch_id": "b2", "status": "SUCCEEDED", "action": "http://b2/do", "compensation": "http://b2/undo", "after": [],
-                 "operations": [{"operation": "action", "status": "SUCCEEDED", "attempts": 1, "last_error": null, "next_attempt_at": null}]},
+                 "operations": [{"operation": "action", "status": "SUCCEEDED", "calls": 1, "attempts": 1, "last_error": null, "next_attempt_at": null}]},
             ],
             "created_unix": 1_700_000_000, "updated_unix": 1_700_000_000,
         })
@@ -384,4 +384,51 @@ async fn an_abort_of_a_running_saga_answers_once_it_is_decided_and_waits_if_aske
         .await;
     assert_eq!(ended["status"], "aborted");
     assert_eq!(ended["transaction"]["branches"][1]["status"], "COMPENSATED");
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_count_what_attempts_leave_out() {
+    let world = World::new().await;
+    world.say(
+        "http://b1/do",
+        [
+            (0, Outcome::Ongoing),
+            (0, Outcome::Ongoing),
+            (600_000, Outcome::Success),
+        ],
+    );
+    let whole = json!({"gid": "g", "branches": [branch("b1")], "wait": 5});
+    let pending = world.post("/api/submit", whole).await;
+    assert_eq!(pending.status, 202, "{}", pending.body);
+    let shown = &pending.body["transaction"];
+    let action = &shown["branches"][0]["operations"][0];
+    assert_eq!(
+        (&action["calls"], &action["attempts"]),
+        (&json!(2), &json!(0)),
+        "{action}"
+    );
+    let waits = shown["waiting_for"].as_str().unwrap();
+    assert!(waits.contains("attempt 3 of its action"), "{waits}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_answer_ends_its_line() {
+    let world = World::new().await;
+    world.ok("/api/start", json!({"gid": "g"})).await;
+    for path in [
+        "/api/tx/g",
+        "/api/tx/none",
+        "/api/tx",
+        "/api/tx/g/events",
+        "/health",
+        "/livez",
+    ] {
+        let answered = world.get(path).await;
+        assert!(
+            answered.text.ends_with("}\n") || answered.text.ends_with("]\n"),
+            "{path}: {:?}",
+            answered.text
+        );
+        assert_eq!(answered.text.lines().count(), 1, "{path}");
+    }
 }

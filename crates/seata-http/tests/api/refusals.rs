@@ -183,6 +183,10 @@ async fn the_wrong_method_is_told_the_right_one() {
         let answered = world.send(request.body(Body::empty()).unwrap()).await;
         assert_eq!(answered.code(), "METHOD_NOT_ALLOWED");
         assert_eq!(answered.headers["allow"], allowed);
+        let methods: Vec<_> = allowed.split(',').collect();
+        assert_eq!(answered.body["details"]["allow"], json!(methods));
+        let said = format!("ask it with {}", methods.join(" or "));
+        assert!(answered.error().ends_with(&said), "{}", answered.body);
     }
 }
 
