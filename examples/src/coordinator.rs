@@ -45,7 +45,11 @@ impl Coordinator {
         }
     }
 
-    async fn start(folder: &Path) -> Result<Self> {
+    /// Starts one whose data are in this folder.
+    ///
+    /// # Errors
+    /// The folder can't be used, or there is no free port.
+    pub async fn start(folder: &Path) -> Result<Self> {
         let engine = engine(folder, Executor::new(ExecutorConfig::default())).await?;
         let rules = Rules {
             defaults: Defaults::default(),

@@ -157,6 +157,14 @@ words! {
         Skipped = "skipped",
         /// An operator ended it.
         Forced = "forced",
+        /// Somebody asked the coordinator to call a try.
+        TryRequested = "try_requested",
+        /// The call of a try begins.
+        TryBegun = "try_begun",
+        /// An operation was completed from outside.
+        Completed = "completed",
+        /// Somebody asked for a confirm or cancel at once.
+        Hurried = "hurried",
         /// Stands for attempts that are not kept one by one.
         Elided = "elided",
     }

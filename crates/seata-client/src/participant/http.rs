@@ -54,6 +54,12 @@ impl HttpParticipant {
 impl Participant for HttpParticipant {
     async fn call(&self, call: &Call) -> Answer {
         let unknown = |reason: String| Answer::Unknown { reason };
+        if !self.endpoint.starts_with("http://") && !self.endpoint.starts_with("https://") {
+            return unknown(format!(
+                "{:?} is not called over HTTP: give this branch a participant of your own",
+                self.endpoint
+            ));
+        }
         let request = match self.request(call) {
             Ok(request) => request,
             Err(error) => return unknown(format!("{} can't be called: {error}", self.endpoint)),

@@ -161,3 +161,43 @@ async fn a_branch_that_nobody_answers_for_is_named() {
     assert_eq!(report.broken_by("lost").next(), Some(Rule::Answers));
     assert!(report.to_string().contains("can't be reached"), "{report}");
 }
+
+#[tokio::test]
+async fn an_endpoint_that_is_not_http_needs_a_participant() {
+    for endpoint in ["grpc://127.0.0.1:1/a.B/C", "local://a", ""] {
+        let saga = Saga::new(Gid::new()).branch(Branch::new("b").action(endpoint));
+        let report = SagaKit::new(saga).run().await.to_string();
+        assert!(report.contains("is not called over HTTP"), "{report}");
+    }
+}
+
+/// A branch without compensation declares that nothing need be undone: it is never asked to.
+#[tokio::test]
+async fn a_branch_without_compensation_is_judged_by_its_action_alone() {
+    let bank = Arc::new(Bank::default());
+    let (reset, check) = (Arc::clone(&bank), Arc::clone(&bank));
+    let kit = |flaw| {
+        let (reset, check) = (Arc::clone(&reset), Arc::clone(&check));
+        let branch = Branch::new("credit")
+            .action("local://bank")
+            .payload(json!(30));
+        SagaKit::new(Saga::new(Gid::new()).branch(branch))
+            .participant("credit", Account::new(&bank, "credit", flaw))
+            .reset(move || {
+                reset.reset();
+                async { Ok(()) }
+            })
+            .check(move |end| {
+                let is_right = check.balances()[1] == if end == End::Committed { 130 } else { 100 };
+                async move { is_right.then_some(()).ok_or_else(|| "wrong".to_owned()) }
+            })
+    };
+    let right = kit(Flaw::NeverUndoes).run().await;
+    assert!(right.is_clean(), "{right}");
+    assert_eq!(right.runs, 5);
+    let wrong = kit(Flaw::DoesTwice).run().await;
+    assert_eq!(
+        wrong.broken_by("credit").collect::<Vec<_>>(),
+        [Rule::DuplicateOnce]
+    );
+}

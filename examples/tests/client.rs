@@ -1,0 +1,199 @@
+//! The SDK against a real coordinator: what one says, the other understands.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::time::Duration;
+
+use seata_client::{
+    Branch, BranchStatus, Client, End, ErrorCode, EventKind, Gid, ListQuery, Operation,
+    OperationStatus, Options, Saga, Status, Waited,
+};
+use seata_examples::coordinator::Coordinator;
+use seata_examples::transfer::Banks;
+use serde_json::json;
+use tempfile::TempDir;
+
+/// Longer than anything here takes.
+const PATIENT: Duration = Duration::from_secs(30);
+
+struct World {
+    client: Client,
+    banks: Banks,
+    _folder: TempDir,
+    _coordinator: Coordinator,
+}
+
+async fn world() -> World {
+    let folder = TempDir::new().unwrap();
+    let coordinator = Coordinator::start(&folder.path().join("coordinator"))
+        .await
+        .unwrap();
+    World {
+        client: Client::http(&coordinator.url).unwrap(),
+        banks: Banks::open(&folder).await.unwrap(),
+        _folder: folder,
+        _coordinator: coordinator,
+    }
+}
+
+/// A saga that can't go on: nobody listens at the endpoint of its only branch.
+fn hanging() -> Saga {
+    Saga::new(Gid::new()).branch(
+        Branch::new("b")
+            .action("http://127.0.0.1:9/")
+            .compensation("http://127.0.0.1:9/"),
+    )
+}
+
+fn code(error: &seata_client::Error) -> &ErrorCode {
+    error.code().unwrap()
+}
+
+#[tokio::test]
+async fn a_saga_goes_step_by_step_and_its_history_tells_of_it() {
+    let World { client, banks, .. } = &world().await;
+    let whole = banks.saga("bob", 30);
+    let gid = whole.gid();
+    Saga::new(gid.clone()).start(client).await.unwrap();
+    assert_eq!(client.get(gid).await.unwrap().status, Status::Prepared);
+    let branch = Branch::new("mail").action("http://127.0.0.1:9/");
+    client.add_branch(gid, &branch).await.unwrap();
+    client.add_branch(gid, &branch).await.unwrap();
+    let other = Branch::new("mail").action("http://127.0.0.1:10/");
+    let error = client.add_branch(gid, &other).await.unwrap_err();
+    assert_eq!(code(&error), &ErrorCode::BranchConflict);
+    let error = whole.submit(client).await.unwrap_err();
+    assert_eq!(code(&error), &ErrorCode::GidConflict);
+    let waited = client.abort_and_wait(gid, "no", PATIENT).await.unwrap();
+    assert!(matches!(waited, Waited::Aborted(_)));
+    let error = client.submit(gid).await.unwrap_err();
+    assert_eq!(code(&error), &ErrorCode::InvalidStatusTransition);
+    let kinds: Vec<_> = client.events(gid).await.unwrap();
+    let kinds: Vec<_> = kinds.into_iter().map(|event| event.kind).collect();
+    assert_eq!(kinds.first(), Some(&EventKind::Created));
+    assert_eq!(kinds.last(), Some(&EventKind::Aborted));
+    assert!(
+        kinds
+            .iter()
+            .all(|kind| !matches!(kind, EventKind::Other(_)))
+    );
+}
+
+#[tokio::test]
+async fn waiting_and_submitting_again_show_the_same_end() {
+    let World { client, banks, .. } = &world().await;
+    let saga = banks.saga("bob", 30);
+    saga.submit(client).await.unwrap();
+    let waited = client.wait(saga.gid(), PATIENT).await.unwrap();
+    let Waited::Committed(transaction) = &waited else {
+        panic!("{waited:?}");
+    };
+    assert_eq!(transaction.branch("credit").unwrap().after, ["debit"]);
+    let again = saga.submit_and_wait(client, PATIENT).await.unwrap();
+    assert_eq!(again, waited);
+    assert_eq!(saga.submit(client).await.unwrap(), Status::Committed);
+    banks.check(70, 80).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_hangs_is_pending_and_an_operator_can_end_it() {
+    let World { client, .. } = &world().await;
+    let saga = hanging();
+    let waited = saga.submit_and_wait(client, Duration::ZERO).await.unwrap();
+    let Waited::Pending(transaction) = waited else {
+        panic!("{waited:?}");
+    };
+    let branch = transaction.branch("b").unwrap();
+    assert!(matches!(
+        branch.status,
+        BranchStatus::Acting | BranchStatus::Prepared
+    ));
+    let error = client
+        .force(saga.gid(), End::Aborted, "")
+        .await
+        .unwrap_err();
+    assert_eq!(code(&error), &ErrorCode::InvalidRequest);
+    let skipped = client
+        .skip(saga.gid(), "b", Some(Operation::Action), "by hand")
+        .await
+        .unwrap();
+    assert_eq!(skipped.forced.as_deref(), Some("by hand"));
+    let waited = client.wait(saga.gid(), PATIENT).await.unwrap();
+    assert!(matches!(waited, Waited::Committed(_)));
+    let operation = &waited.transaction().branch("b").unwrap().operations[0];
+    assert_eq!(operation.status, OperationStatus::Skipped);
+}
+
+#[tokio::test]
+async fn lists_are_read_page_by_page() {
+    let World { client, .. } = &world().await;
+    for number in 0..3 {
+        let gid = Gid::parse(&format!("list-{number}")).unwrap();
+        Saga::new(gid).start(client).await.unwrap();
+    }
+    let mut query = ListQuery {
+        limit: Some(2),
+        statuses: vec![Status::Prepared],
+        gid_prefix: Some("list-".to_owned()),
+        ..ListQuery::default()
+    };
+    let mut seen = Vec::new();
+    loop {
+        let page = client.list(&query).await.unwrap();
+        seen.extend(
+            page.transactions
+                .into_iter()
+                .map(|header| header.gid.to_string()),
+        );
+        query.cursor = page.next_cursor;
+        if query.cursor.is_none() {
+            break;
+        }
+    }
+    seen.sort();
+    assert_eq!(seen, ["list-0", "list-1", "list-2"]);
+}
+
+#[tokio::test]
+async fn all_options_are_understood() {
+    let World { client, .. } = &world().await;
+    let secs = |secs| Some(Duration::from_secs_f64(secs));
+    let options = Options {
+        request_timeout: secs(1.5),
+        retry_interval: secs(0.2),
+        retry_interval_max: secs(5.0),
+        max_attempts: Some(3),
+        timeout_to_fail: secs(60.0),
+        prepared_timeout: secs(600.0),
+        branch_parallelism: Some(4),
+        order: Some(seata_client::Order::Sequential),
+        headers: [("x-tenant".to_owned(), "a".to_owned())].into(),
+    };
+    let branch_options = seata_client::BranchOptions {
+        request_timeout: secs(1.0),
+        retry_interval: secs(0.1),
+        retry_interval_max: secs(1.0),
+        max_attempts: Some(2),
+        headers: [("x-tenant".to_owned(), "b".to_owned())].into(),
+    };
+    let saga = Saga::new(Gid::new())
+        .payload(json!({ "a": [1, 2.5, "x", null] }))
+        .options(options)
+        .branch(
+            Branch::new("b")
+                .action("http://127.0.0.1:9/")
+                .options(branch_options),
+        );
+    saga.start(client).await.unwrap();
+    let shown = client.get(saga.gid()).await.unwrap();
+    assert_eq!(shown.payload, json!({ "a": [1, 2.5, "x", null] }));
+    let error = client.get(&Gid::new()).await.unwrap_err();
+    assert_eq!(code(&error), &ErrorCode::TransactionNotFound);
+}
+
+#[test]
+fn the_sdk_knows_each_word_of_the_coordinator() {
+    for known in seata_service::ErrorCode::ALL {
+        let word = ErrorCode::from(known.as_str());
+        assert!(!matches!(word, ErrorCode::Other(_)), "{word}");
+    }
+}
