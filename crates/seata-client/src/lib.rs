@@ -65,3 +65,8 @@ pub use tcc::{OpenTcc, Tcc, TccBranch};
 pub use view::{BranchView, Event, Header, OperationView, Page, Transaction};
 pub use watch::Watch;
 pub use words::{BranchStatus, EventKind, OperationStatus, Status};
+
+/// Lets the examples of the guide be compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/client.md")]
+struct Guide;
