@@ -95,6 +95,31 @@ async fn waiting_and_submitting_again_show_the_same_end() {
 }
 
 #[tokio::test]
+async fn a_watch_tells_the_history_once_whenever_it_begins() {
+    let World { client, banks, .. } = &world().await;
+    let saga = banks.saga("bob", 30);
+    saga.start(client).await.unwrap();
+    let mut watch = client.watch(saga.gid());
+    let first = watch.next().await.unwrap().unwrap();
+    assert_eq!(first.kind, EventKind::Created);
+    client.submit(saga.gid()).await.unwrap();
+    let mut told = vec![first];
+    while let Some(event) = watch.next().await {
+        told.push(event.unwrap());
+    }
+    assert_eq!(told.last().unwrap().kind, EventKind::Committed);
+    assert_eq!(told, client.events(saga.gid()).await.unwrap());
+    let mut late = client.watch_after(saga.gid(), told[1].number);
+    let mut rest = Vec::new();
+    while let Some(event) = late.next().await {
+        rest.push(event.unwrap());
+    }
+    assert_eq!(rest, told[2..]);
+    let mut over = client.watch_after(saga.gid(), told.last().unwrap().number);
+    assert!(over.next().await.is_none());
+}
+
+#[tokio::test]
 async fn what_hangs_is_pending_and_an_operator_can_end_it() {
     let World { client, .. } = &world().await;
     let saga = hanging();

@@ -94,6 +94,8 @@ words! {
         BranchRefused = "BRANCH_REFUSED",
         /// The state of the transaction doesn't allow it.
         InvalidStatusTransition = "INVALID_STATUS_TRANSITION",
+        /// What was missed of a watch of all transactions is no longer kept.
+        EventsGone = "EVENTS_GONE",
         /// The request is too large.
         PayloadTooLarge = "PAYLOAD_TOO_LARGE",
         /// The body is not declared as JSON.
