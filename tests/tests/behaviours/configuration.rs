@@ -1,6 +1,7 @@
-//! A misspelt configuration stops the start and says what is wrong.
+//! A misspelt or impossible configuration stops the start, says what is wrong, and leaves nothing behind.
 
 use std::fs;
+use std::net::TcpListener;
 
 use seata_tests::{Participants, Setup, saga};
 
@@ -51,7 +52,9 @@ async fn a_misspelt_flag_or_its_value_stops_the_start_by_name() {
         ("--store", "embeded", "embedded"),
     ] {
         let refused = Setup::new().argument(flag).argument(value).refused().await;
-        assert!(!refused.status.success());
+        // Only what the command line can't be is told apart from all else that stops a start.
+        let code = if flag == "--grace-secz" { 2 } else { 1 };
+        assert_eq!(refused.status.code(), Some(code), "{}", refused.output);
         for said in [flag, said] {
             assert!(refused.output.contains(said), "{flag}: {}", refused.output);
         }
@@ -92,4 +95,30 @@ async fn the_environment_wins_over_the_file() {
         .post("/api/submit", whole("large", "x".repeat(19)))
         .await;
     answer.refused(413, "PAYLOAD_TOO_LARGE");
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_stops_the_start_before_a_folder_is_made() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let setup = Setup::new().with("SEATA_HTTP_PORT", address.port());
+    let refused = setup.refused().await;
+    assert_eq!(refused.status.code(), Some(1));
+    for said in [address.to_string().as_str(), "SEATA_HTTP_PORT"] {
+        assert!(refused.output.contains(said), "{}", refused.output);
+    }
+    assert!(!setup.data().exists());
+}
+
+#[tokio::test]
+async fn a_data_folder_that_is_a_file_stops_the_start_by_name() {
+    let setup = Setup::new();
+    fs::write(setup.data(), "mine").unwrap();
+    let refused = setup.refused().await;
+    assert_eq!(refused.status.code(), Some(1));
+    let data = setup.data().to_string_lossy().into_owned();
+    for said in [data.as_str(), "is not a folder", "SEATA_DATA_DIR"] {
+        assert!(refused.output.contains(said), "{}", refused.output);
+    }
+    assert_eq!(fs::read_to_string(setup.data()).unwrap(), "mine");
 }
