@@ -1,6 +1,6 @@
 //! One run: the calls of an accident's script, and what is wrong behind them.
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,7 +29,7 @@ struct Asked<'a> {
     part: &'a Part,
     ask: &'a Ask,
     gid: &'a Gid,
-    attempts: Cell<u32>,
+    attempts: AtomicU32,
 }
 
 impl<'a> Runner<'a> {
@@ -84,7 +84,7 @@ impl<'a> Runner<'a> {
             part,
             ask,
             gid,
-            attempts: Cell::new(0),
+            attempts: AtomicU32::new(0),
         };
         match step.manner {
             Manner::Once => asked.until_success(asked.refused_first()).await,
@@ -141,13 +141,13 @@ impl Asked<'_> {
     }
 
     async fn call(&self) -> Answer {
-        self.attempts.set(self.attempts.get() + 1);
+        let before = self.attempts.fetch_add(1, Ordering::Relaxed);
         let payload = self.part.payload.as_ref();
         let call = Call {
             gid: self.gid.clone(),
             branch_id: self.part.branch_id.clone(),
             operation: self.ask.operation,
-            attempt: self.attempts.get(),
+            attempt: before + 1,
             content_type: payload.map(|payload| payload.content_type().to_owned()),
             payload: payload.map_or_else(Bytes::new, |payload| payload.to_bytes().into()),
         };
