@@ -48,3 +48,8 @@ pub use rules::{Claim, Skip};
 pub use seata_core::{BranchId, Gid, Operation};
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 pub use sql::{Database, claim, migrate, purge};
+
+/// Compiles the examples of the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/barrier.md")]
+struct Guide;

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use seata_barrier::{BarrierError, Call, Claim, Operation, Skip, claim, migrate, purge};
 
-use crate::bank::{Answer, Bank, Ledger, Order, call, deliver_until_answered};
+use crate::bank::{
+    Answer, Bank, Ledger, Order, call, deliver_beside_a_purge, deliver_until_answered,
+};
 use crate::sql::{Sql, SqlBank};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -61,7 +63,7 @@ pub(crate) async fn purged_meanwhile<D: Sql>(bank: &Arc<SqlBank<D>>) {
         let repetitions = old.iter().map(|null| {
             let (bank, null) = (Arc::clone(bank), null.clone());
             tokio::spawn(async move {
-                let answer = deliver_until_answered(&*bank, &null, Order::of(1, 1)).await;
+                let answer = deliver_beside_a_purge(&*bank, &null, Order::of(1, 1)).await;
                 assert!(
                     matches!(answer, Answer::Skipped(Skip::Null | Skip::Duplicate)),
                     "{answer:?}"
