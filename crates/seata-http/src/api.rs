@@ -1,17 +1,18 @@
 //! The API over one service: its routes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::Request;
 use axum::routing::{get_service, post_service};
-use seata_service::Service;
+use seata_service::{ErrorCode, Problem, Service};
+use tokio::sync::watch;
 use tower::Service as _;
 
 use crate::body::Bodies;
 use crate::cors::Origins;
 use crate::endpoint::Endpoint;
+use crate::feed::Feed;
 use crate::meters::{Meters, Route, Verb};
 use crate::routes::handler;
 
@@ -34,7 +35,14 @@ pub struct Api {
     pub(crate) render: Render,
     pub(crate) meters: Meters,
     pub(crate) bodies: Bodies,
-    stopping: AtomicBool,
+    pub(crate) feed: Feed,
+    life: watch::Sender<Life>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    Serving,
+    Stopping,
 }
 
 impl Api {
@@ -43,21 +51,35 @@ impl Api {
     pub fn new(service: Service, config: ApiConfig, render: Render) -> Arc<Self> {
         Arc::new(Self {
             bodies: Bodies::new(service.rules().limits.body_bytes_max),
+            feed: Feed::new(service.now()),
             service,
             config,
             render,
             meters: Meters::new(),
-            stopping: AtomicBool::new(false),
+            life: watch::Sender::new(Life::Serving),
         })
     }
 
-    /// Answers `/readyz` with 503 from now on, so that balancers send new requests elsewhere.
+    /// Answers `/readyz` with 503 from now on, so that balancers send new requests elsewhere, and lets go those who watch:
+    /// they would stay for ever.
     pub fn stopping(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
+        self.life.send_replace(Life::Stopping);
+        self.service.stop();
     }
 
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
+    /// Refuses what would stay, once the server stops.
+    pub(crate) fn serves(&self) -> Result<(), Problem> {
+        match *self.life.borrow() {
+            Life::Serving => Ok(()),
+            Life::Stopping => Err(Problem::new(ErrorCode::Stopping, "the server is stopping")),
+        }
+    }
+
+    /// Waits for the stop.
+    pub(crate) async fn stopped(&self) {
+        let mut life = self.life.subscribe();
+        // The sender lives as long as the API.
+        let _ = life.wait_for(|life| *life == Life::Stopping).await;
     }
 
     /// Makes the router of all routes.

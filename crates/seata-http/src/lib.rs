@@ -13,6 +13,7 @@ mod cors;
 #[cfg(test)]
 mod documented;
 mod endpoint;
+mod feed;
 mod meters;
 mod openapi;
 mod parse;
@@ -21,6 +22,8 @@ mod query;
 mod read;
 mod routes;
 mod serve;
+mod sse;
+mod stalling;
 
 pub use api::{Api, ApiConfig, Render};
 pub use cors::{OriginError, Origins};

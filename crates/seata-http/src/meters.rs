@@ -16,6 +16,8 @@ pub(crate) enum Route {
     List,
     Get,
     Events,
+    Watch,
+    Feed,
     Retry,
     Skip,
     Force,
@@ -50,6 +52,8 @@ impl Route {
         Self::List,
         Self::Get,
         Self::Events,
+        Self::Watch,
+        Self::Feed,
         Self::Retry,
         Self::Skip,
         Self::Force,
@@ -75,6 +79,8 @@ impl Route {
             Self::List
             | Self::Get
             | Self::Events
+            | Self::Watch
+            | Self::Feed
             | Self::Health
             | Self::Livez
             | Self::Readyz
@@ -96,6 +102,8 @@ impl Route {
             Self::List => "/api/tx",
             Self::Get => "/api/tx/{gid}",
             Self::Events => "/api/tx/{gid}/events",
+            Self::Watch => "/api/tx/{gid}/watch",
+            Self::Feed => "/api/watch",
             Self::Retry => "/api/tx/{gid}/retry",
             Self::Skip => "/api/tx/{gid}/skip",
             Self::Force => "/api/tx/{gid}/force",
@@ -112,7 +120,9 @@ impl Route {
 }
 
 /// The statuses that we answer.
-const CODES: [u16; 12] = [200, 202, 400, 404, 405, 409, 413, 415, 429, 500, 503, 0];
+const CODES: [u16; 14] = [
+    200, 202, 204, 400, 404, 405, 409, 410, 413, 415, 429, 500, 503, 0,
+];
 
 struct RouteMeters {
     seconds: Histogram,

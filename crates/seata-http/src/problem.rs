@@ -21,6 +21,7 @@ pub const fn status_of(code: ErrorCode) -> StatusCode {
         ErrorCode::GidConflict | ErrorCode::BranchConflict | ErrorCode::InvalidStatusTransition => {
             StatusCode::CONFLICT
         }
+        ErrorCode::EventsGone => StatusCode::GONE,
         ErrorCode::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ErrorCode::Overloaded => StatusCode::TOO_MANY_REQUESTS,

@@ -27,6 +27,7 @@ use tower::Service;
 
 use crate::body::discard;
 use crate::problem::respond;
+use crate::stalling::Stalling;
 
 /// How long a client may take for the head of a request; also how long a connection may idle.
 const HEAD_WITHIN: Duration = Duration::from_secs(60);
@@ -196,7 +197,7 @@ where
         answer(request)
     });
     let builder = builder();
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let connection = builder.serve_connection(TokioIo::new(Stalling::new(stream)), service);
     let mut connection = pin!(watcher.watch(connection));
     // What goes wrong on a connection is the client's to see.
     let first = tokio::time::timeout(HEAD_WITHIN, &mut connection).await;

@@ -22,6 +22,8 @@ pub enum ErrorCode {
     BranchConflict,
     /// The state of the transaction does not allow it.
     InvalidStatusTransition,
+    /// The events that a watcher wants to go on behind are no longer kept.
+    EventsGone,
     /// The body, a payload or the whole transaction is too large.
     PayloadTooLarge,
     /// The body is not declared as JSON.
@@ -42,7 +44,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes, in the order in which they are documented.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::InvalidRequest,
         Self::InvalidGid,
         Self::RouteNotFound,
@@ -52,6 +54,7 @@ impl ErrorCode {
         Self::GidConflict,
         Self::BranchConflict,
         Self::InvalidStatusTransition,
+        Self::EventsGone,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::Overloaded,
@@ -75,6 +78,7 @@ impl ErrorCode {
             Self::GidConflict => "GID_CONFLICT",
             Self::BranchConflict => "BRANCH_CONFLICT",
             Self::InvalidStatusTransition => "INVALID_STATUS_TRANSITION",
+            Self::EventsGone => "EVENTS_GONE",
             Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
             Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
             Self::Overloaded => "OVERLOADED",

@@ -126,6 +126,7 @@ impl Problem {
             | ErrorCode::GidConflict
             | ErrorCode::BranchConflict
             | ErrorCode::InvalidStatusTransition
+            | ErrorCode::EventsGone
             | ErrorCode::PayloadTooLarge
             | ErrorCode::UnsupportedMediaType
             | ErrorCode::RecordUnreadable

@@ -49,6 +49,11 @@ pub(crate) fn events<'a>(transaction: &'a Transaction, events: &'a [Event]) -> i
         .collect::<Vec<_>>()
 }
 
+/// Renders one event.
+pub(crate) fn event<'a>(transaction: &'a Transaction, event: &'a Event) -> impl Serialize + 'a {
+    EventJson::new(EventView::of(transaction, event))
+}
+
 impl<'a> EventJson<'a> {
     fn new(view: EventView<'a>) -> Self {
         Self {

@@ -5,7 +5,7 @@ mod list;
 mod submitted;
 mod transaction;
 
-pub(crate) use events::events;
+pub(crate) use events::{event, events};
 pub(crate) use list::{headers, lines};
 pub(crate) use submitted::{accepted, ended, ordered};
 pub(crate) use transaction::transaction;

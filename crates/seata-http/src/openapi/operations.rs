@@ -44,7 +44,7 @@ pub(super) struct Described {
 /// All routes but those that only carry the document itself.
 pub(super) fn all() -> Vec<Described> {
     let mut all = vec![start(), submit(), add_branch(), abort()];
-    all.extend([transaction(), events(), transactions()]);
+    all.extend([transaction(), events(), transactions(), watch(), feed()]);
     all.extend([retry(), skip(), force()]);
     all.extend([
         health(),
@@ -259,6 +259,42 @@ fn transactions() -> Described {
         .response(200, response)
         .refuses([ErrorCode::InvalidRequest])
         .refuses(ENGINE)
+}
+
+fn stream(words: &str) -> Response {
+    let written = "Server-sent events; the data of each is one line of JSON.";
+    answer(words, "text/event-stream", about(text(), written)).build()
+}
+
+fn watch() -> Described {
+    let words = "Each event as in the history, behind the one that was seen last; ends with the transaction.";
+    let nothing = "The transaction has ended, and its last event was seen.";
+    Described::new(Route::Watch, "watch", LOOKING, "Follows a transaction.")
+        .of_a_transaction()
+        .parameters([parameters::last_number()])
+        .response(200, stream(words))
+        .response(204, ResponseBuilder::new().description(nothing).build())
+        .refuses([ErrorCode::InvalidRequest])
+}
+
+fn feed() -> Described {
+    let words =
+        "Each change of a transaction that the server that answers appends, until the client goes.";
+    Described::new(
+        Route::Feed,
+        "feed",
+        LOOKING,
+        "Follows what this server does.",
+    )
+    .parameters(parameters::of_the_feed())
+    .response(200, stream(words))
+    .refuses([
+        ErrorCode::InvalidRequest,
+        ErrorCode::EventsGone,
+        ErrorCode::Overloaded,
+        ErrorCode::Internal,
+        ErrorCode::Stopping,
+    ])
 }
 
 fn order(route: Route, name: &str, summary: &str, (body, example): (&str, Value)) -> Described {

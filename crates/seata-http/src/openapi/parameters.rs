@@ -4,7 +4,7 @@ use seata_service::{LIMIT_MAX, OFFSET_MAX};
 use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 
-use super::schema::{Part, default, matching, whole};
+use super::schema::{Part, default, matching, pattern, whole};
 use super::{examples, words};
 
 /// The gid in a path.
@@ -35,6 +35,30 @@ fn in_query(name: &str, schema: Part, words: &str) -> Parameter {
         .description(Some(words))
         .schema(Some(schema))
         .build()
+}
+
+fn last_event_id(schema: Part) -> Parameter {
+    ParameterBuilder::new()
+        .name("last-event-id")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some("The id of the event that was seen last."))
+        .schema(Some(schema))
+        .build()
+}
+
+/// The last event of a transaction that was seen.
+pub(super) fn last_number() -> Parameter {
+    last_event_id(pattern("^[0-9]{1,10}$", 10))
+}
+
+/// The parameters of the feed.
+pub(super) fn of_the_feed() -> Vec<Parameter> {
+    vec![
+        last_event_id(pattern("^[0-9a-f]{1,16}-[0-9]{1,20}$", 37)),
+        in_query("status", words::statuses(), "Only changes to these."),
+        in_query("mode", words::mode_asked(), "Only this."),
+    ]
 }
 
 /// The parameters of the list. An empty value counts as not given.

@@ -2,12 +2,14 @@
 
 mod create;
 mod docs;
+mod feed;
 mod lines;
 mod list;
 mod observe;
 mod orders;
 mod settle;
 mod submit;
+mod watch;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -40,6 +42,8 @@ pub(crate) fn handler(route: Route) -> Handler {
         Route::List => |api, request| Box::pin(list::list(api, request)),
         Route::Get => |api, request| Box::pin(observe::transaction(api, request)),
         Route::Events => |api, request| Box::pin(observe::events(api, request)),
+        Route::Watch => |api, request| Box::pin(watch::watch(api, request)),
+        Route::Feed => |api, request| Box::pin(feed::feed(api, request)),
         Route::Retry => |api, request| Box::pin(orders::order(api, request, |asked| asked.retry())),
         Route::Skip => |api, request| Box::pin(orders::order(api, request, |asked| asked.skip())),
         Route::Force => |api, request| Box::pin(orders::order(api, request, |asked| asked.force())),

@@ -86,10 +86,7 @@ pub(super) async fn livez() -> Answer {
 /// Answers whether this server should be sent requests.
 pub(super) async fn readyz(api: Arc<Api>) -> Answer {
     let not_ready = |problem: Problem| problem.with("status", Detail::Text("not ready".into()));
-    if api.is_stopping() {
-        let problem = Problem::new(ErrorCode::Stopping, "the server is stopping");
-        return Err(not_ready(problem));
-    }
+    api.serves().map_err(not_ready)?;
     if !api.service.engine().health().await.store {
         return Err(not_ready(store_down()));
     }

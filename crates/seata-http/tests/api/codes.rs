@@ -75,6 +75,7 @@ async fn every_code_is_what_something_is_answered_with() {
     seen.insert(unreadable().await);
     seen.insert(internal().await);
     seen.insert(store_full().await);
+    seen.insert(events_gone().await);
     seen.insert(stopping().await);
     seen.insert(store_down().await);
     let all: BTreeSet<_> = ErrorCode::ALL
@@ -82,6 +83,13 @@ async fn every_code_is_what_something_is_answered_with() {
         .map(|code| code.as_str().to_owned())
         .collect();
     assert_eq!(seen, all);
+}
+
+async fn events_gone() -> String {
+    let world = World::new().await;
+    let request = Request::get("/api/watch").header("last-event-id", "1-1");
+    let answered = world.send(request.body(Body::empty()).unwrap()).await;
+    answered.code().to_owned()
 }
 
 async fn overloaded() -> String {

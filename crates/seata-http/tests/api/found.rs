@@ -15,7 +15,11 @@ async fn refused_field(body: Value) -> Value {
 async fn a_header_of_other_characters_than_ascii_is_refused() {
     for value in ["\u{84}", "é", "a\u{7f}", "a\nb", "a\0"] {
         let body = json!({"options": {"headers": {"x-tenant": value}}});
-        assert_eq!(refused_field(body).await, "options.headers.x-tenant", "{value:?}");
+        assert_eq!(
+            refused_field(body).await,
+            "options.headers.x-tenant",
+            "{value:?}"
+        );
         let own = plus(branch("b1"), json!({"headers": {"x-tenant": value}}));
         let field = refused_field(json!({"branches": [own]})).await;
         assert_eq!(field, "branches[0].headers.x-tenant", "{value:?}");

@@ -14,5 +14,6 @@ mod lists;
 mod orders;
 mod random;
 mod refusals;
+mod watching;
 mod wire;
 mod world;

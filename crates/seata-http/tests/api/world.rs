@@ -227,7 +227,7 @@ impl World {
     }
 }
 
-async fn read(response: Response<Body>) -> Answered {
+pub(crate) async fn read(response: Response<Body>) -> Answered {
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();
     let text = String::from_utf8_lossy(&bytes).into_owned();
