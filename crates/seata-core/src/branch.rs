@@ -101,6 +101,12 @@ impl Progress {
             }
             Outcome::Ongoing => self.trace = Trace::Doubtful,
         }
+        // It was called and did it, whatever was said from outside before: its effect may have to be undone.
+        if self.state == OperationState::Refused(By::Outside)
+            && answered.outcome == Outcome::Success
+        {
+            self.trace = Trace::Doubtful;
+        }
         let completed = match self.state {
             OperationState::Succeeded(By::Outside) | OperationState::Refused(By::Outside) => {
                 self.last.take()

@@ -1,7 +1,8 @@
 //! Turning round: who must be undone, and who did nothing.
 
 use seata_core::{
-    BranchIndex, BranchStatus, Call, Effect, Fact, Input, Operation, Reason, Status, UnixMillis,
+    BranchIndex, BranchStatus, Call, CompletionEnd, Effect, Fact, Input, Operation, Reason, Status,
+    UnixMillis,
 };
 
 use crate::driven::Driven;
@@ -45,6 +46,27 @@ fn a_refusal_after_silence_leaves_the_branch_in_doubt() {
             (520, undone("a"), "aborted"),
         ],
     );
+}
+
+#[test]
+fn a_failure_told_from_outside_leaves_a_branch_in_doubt_that_then_answers_success() {
+    let told = Do::Record(Input::Complete {
+        branch: BranchIndex(0),
+        operation: Some(Operation::Action),
+        end: CompletionEnd::Failed {
+            reason: Reason::new("told"),
+        },
+    });
+    let ended = check(
+        saga("a"),
+        [
+            (0, submit(), "submitted, call a#1"),
+            (10, told, "completed"),
+            (20, ok("a"), "turned by refusal of a, undoes a, undo a#1"),
+            (30, undone("a"), "aborted"),
+        ],
+    );
+    assert_eq!(statuses(&ended), [BranchStatus::Compensated]);
 }
 
 #[test]
