@@ -24,7 +24,7 @@ fn damage_is_told_with_the_event_in_which_it_is() {
     let added = |rest: &[u8]| damage(&field(BRANCH_ADDED, &[&id[..], rest].concat()));
     let no_endpoint = added(&[]);
     assert!(
-        no_endpoint.starts_with("event 5: endpoint"),
+        no_endpoint.starts_with("event 5: the endpoint"),
         "{no_endpoint}"
     );
     let fingerprint = added(&[field(2, b"http://a/"), field(8, &[1; 31])].concat());
