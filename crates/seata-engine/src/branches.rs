@@ -1,13 +1,22 @@
 //! The doors for single branches: those of a TCC, and completion from outside.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use seata_core::{BranchDefinition, BranchId, Gid};
+use seata_core::{BranchDefinition, BranchId, Gid, TrialView};
 
-use crate::engine::Engine;
+use crate::engine::{Engine, LOOK_FIRST, LOOK_MAX};
 use crate::error::EngineError;
 use crate::mailbox::Asked;
+use crate::shared::RETRY_AFTER;
 use crate::snapshot::{Completion, Snapshot, Tried, TryAnswer};
+
+/// Whether a wait for an answer is over without one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum GivenUp {
+    Yes,
+    No,
+}
 
 impl Engine {
     /// Registers a branch of a TCC whose try the initiator calls itself. Durable when this answers. The same content
@@ -23,18 +32,61 @@ impl Engine {
         self.add_branch(gid, branch).await
     }
 
-    /// Registers a branch of a TCC, if it isn't yet, and asks for one attempt at its try.
+    /// Registers a branch of a TCC, if it isn't yet, asks for one attempt at its try, and waits for its answer. While an
+    /// attempt is on its way, whoever made it, the same content waits for that one's answer; after a success or a
+    /// refusal it is told without a call.
     ///
     /// # Errors
-    /// As [`Engine::add_branch`].
+    /// As [`Engine::add_branch`]; [`EngineError::Overloaded`] also beyond `waiters_max`.
     pub async fn try_branch(
         &self,
         gid: Gid,
         branch: Arc<BranchDefinition>,
     ) -> Result<Tried, EngineError> {
-        let snapshot = self.ask(gid, Asked::Try(branch)).await?;
-        let answer = TryAnswer::NotKnown { reason: None };
-        Ok(Tried { snapshot, answer })
+        let Some(_place) = self.shared.waiters.enter(&gid) else {
+            return Err(EngineError::Overloaded {
+                what: "the room for waiting clients",
+                retry_after: RETRY_AFTER,
+            });
+        };
+        let begun = self.shared.boot();
+        let branch_id = branch.branch_id.clone();
+        let lease = self.shared.config.lease;
+        // Until a driver elsewhere has learnt of the order, and made the call.
+        let patience = |limit: Duration| begun + lease + limit;
+        let asked = self.post(&gid, Asked::Try(branch))?;
+        let snapshot = match tokio::time::timeout(lease * 2, asked).await {
+            Ok(Ok(answered)) => answered?,
+            // The driver was lost with what it had promised, or it takes long: what is recorded tells.
+            Ok(Err(_)) | Err(_) => self.get(&gid).await?,
+        };
+        let limit = request_timeout(&snapshot, &branch_id);
+        self.tried(snapshot, &branch_id, patience(limit)).await
+    }
+
+    /// Looks until the try is answered, or nobody makes it any more, or it takes too long.
+    async fn tried(
+        &self,
+        mut snapshot: Snapshot,
+        branch_id: &BranchId,
+        give_up_at: Duration,
+    ) -> Result<Tried, EngineError> {
+        let gid = snapshot.header.gid.clone();
+        let mut pause = LOOK_FIRST;
+        loop {
+            let over = self.shared.boot() >= give_up_at || self.shared.is_stopping();
+            let given_up = if over || snapshot.status().is_final() {
+                GivenUp::Yes
+            } else {
+                GivenUp::No
+            };
+            if let Some(answer) = try_answer(&snapshot, branch_id, given_up) {
+                return Ok(Tried { snapshot, answer });
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LOOK_MAX);
+            snapshot = self.get(&gid).await?;
+        }
     }
 
     /// Confirms a branch of a TCC: the decision for all branches while undecided, and else the order to make the
@@ -71,5 +123,33 @@ impl Engine {
         completion: Completion,
     ) -> Result<Snapshot, EngineError> {
         self.ask(gid, Asked::Complete(completion)).await
+    }
+}
+
+fn request_timeout(snapshot: &Snapshot, branch_id: &BranchId) -> Duration {
+    let txn = &snapshot.transaction;
+    let branch = txn.find_branch(branch_id).ok();
+    branch
+        .and_then(|index| txn.branch(index))
+        .map_or(txn.options().request_timeout, |branch| {
+            branch.request_timeout(txn.options())
+        })
+}
+
+/// Says what a state tells of a try; none while it is worth waiting for.
+fn try_answer(snapshot: &Snapshot, branch_id: &BranchId, given_up: GivenUp) -> Option<TryAnswer> {
+    let txn = &snapshot.transaction;
+    let trial = txn
+        .find_branch(branch_id)
+        .ok()
+        .and_then(|index| txn.trial(index));
+    match trial {
+        Some(TrialView::Succeeded) => Some(TryAnswer::Succeeded),
+        Some(TrialView::Refused { reason }) => Some(TryAnswer::Refused { reason }),
+        Some(TrialView::NotKnown { reason }) => Some(TryAnswer::NotKnown { reason }),
+        Some(TrialView::Awaited) | None => match given_up {
+            GivenUp::No => None,
+            GivenUp::Yes => Some(TryAnswer::NotKnown { reason: None }),
+        },
     }
 }

@@ -28,8 +28,8 @@ use crate::watch::Changes;
 use crate::weight::Scale;
 
 /// How often a transaction that is driven elsewhere is looked at: first, and at most.
-const LOOK_FIRST: Duration = Duration::from_millis(50);
-const LOOK_MAX: Duration = Duration::from_millis(500);
+pub(crate) const LOOK_FIRST: Duration = Duration::from_millis(50);
+pub(crate) const LOOK_MAX: Duration = Duration::from_millis(500);
 
 /// How often a transaction that is driven here is looked at, should its driver end without a word.
 const LOOK_DRIVEN: Duration = Duration::from_secs(2);
@@ -208,15 +208,25 @@ impl Engine {
     }
 
     pub(crate) async fn ask(&self, gid: Gid, asked: Asked) -> Result<Snapshot, EngineError> {
+        let answer = self.post(&gid, asked)?;
+        // A driver that broke an invariant answers nothing.
+        answer.await.unwrap_or(Err(EngineError::Unreadable { gid }))
+    }
+
+    /// Puts a question to the driver of this gid.
+    pub(crate) fn post(
+        &self,
+        gid: &Gid,
+        asked: Asked,
+    ) -> Result<oneshot::Receiver<Result<Snapshot, EngineError>>, EngineError> {
         if self.shared.is_stopping() {
             return Err(EngineError::Stopping);
         }
         self.shared.admit(&asked)?;
         let (reply, answer) = oneshot::channel();
         let ask = Message::Ask(Ask::new(asked, reply));
-        self.shared.post(&gid, ask).map_err(overloaded)?;
-        // A driver that broke an invariant answers nothing.
-        answer.await.unwrap_or(Err(EngineError::Unreadable { gid }))
+        self.shared.post(gid, ask).map_err(overloaded)?;
+        Ok(answer)
     }
 
     /// Waits until the transaction has ended or is stuck, at most so long.

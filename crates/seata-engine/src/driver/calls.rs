@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::stream::FuturesUnordered;
 use seata_core::planted::{self, Planted};
-use seata_core::{AttemptId, Effect, FencingToken, Input, Operation, Outcome, UnixMillis};
+use seata_core::{AttemptId, Effect, FencingToken, Input, Operation, Outcome, Reason, UnixMillis};
 use tokio::sync::oneshot;
 
 use crate::caller::{Call, Slot};
@@ -85,12 +85,19 @@ impl Driver {
             leaves_before: self.leaves_before(order.operation),
             withdrawn,
         };
-        self.calls.push(Box::pin(make(
-            Arc::clone(&self.shared),
-            Arc::clone(&self.handle),
-            call,
-            departure,
-        )));
+        let (shared, handle) = (Arc::clone(&self.shared), Arc::clone(&self.handle));
+        let made = make(Arc::clone(&shared), handle, call, departure);
+        let limit = match flight.operation {
+            Operation::Try => record.txn.try_limit(flight.branch),
+            Operation::Action
+            | Operation::Compensation
+            | Operation::Confirm
+            | Operation::Cancel => None,
+        };
+        self.calls.push(match limit {
+            Some(until) => Box::pin(end_by(shared, until, flight, made)),
+            None => Box::pin(made),
+        });
     }
 
     /// Answers from when on no call of this operation may begin.
@@ -134,7 +141,10 @@ impl Driver {
                 "invariant: what has not left can be withdrawn"
             );
             self.landed(flight);
-            if let Some(record) = &mut self.record {
+            if flight.operation == Operation::Try {
+                // That it was begun is recorded: so is that it never left.
+                self.unsaved.push(unanswered_try(flight));
+            } else if let Some(record) = &mut self.record {
                 let txn = Arc::make_mut(&mut record.txn);
                 txn.call_withdrawn(flight.branch, flight.operation, flight.attempt);
             }
@@ -183,6 +193,41 @@ impl Driver {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clear();
+    }
+}
+
+/// Says of a try that its call was withdrawn before it left.
+fn unanswered_try(flight: Flight) -> Input {
+    Input::Answered {
+        branch: flight.branch,
+        operation: flight.operation,
+        attempt: flight.attempt,
+        outcome: Outcome::Unknown {
+            reason: Reason::new("it was not called: its turn did not come before"),
+        },
+        took: Duration::ZERO,
+    }
+}
+
+/// Ends a call by the time that its transaction records for it, the wait for its turn included: whoever takes over
+/// relies on it.
+async fn end_by(
+    shared: Arc<Shared>,
+    until: UnixMillis,
+    flight: Flight,
+    made: impl Future<Output = Ended>,
+) -> Ended {
+    let begun = shared.boot();
+    let left = until.since(shared.now());
+    match tokio::time::timeout(left, made).await {
+        Ok(ended) => ended,
+        Err(_) => Ended::Answered {
+            flight,
+            outcome: Outcome::Unknown {
+                reason: Reason::new("no answer within the time limit of the call"),
+            },
+            took: shared.boot().saturating_sub(begun),
+        },
     }
 }
 

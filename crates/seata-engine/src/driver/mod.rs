@@ -5,6 +5,7 @@
 
 mod append;
 mod calls;
+mod joined;
 mod plan;
 mod record;
 mod stop;
@@ -56,6 +57,8 @@ struct Driver {
     pending: Vec<Event>,
     /// Since when the oldest of them waits.
     pending_since: Option<Duration>,
+    /// Those who wait for the answer to a try that is made here.
+    joined: Vec<Ask>,
     /// A creation whose fate is unknown.
     creation: Option<Creation>,
     /// The store says that another server drives, whatever our clock says.
@@ -92,6 +95,7 @@ impl Driver {
             fed: 0,
             pending: Vec::new(),
             pending_since: None,
+            joined: Vec::new(),
             creation: None,
             foreign: false,
             stop_at: None,
@@ -287,6 +291,8 @@ impl Driver {
         self.handle.lease.set(None);
         self.drop_calls();
         self.unsaved.clear();
+        // They look for themselves from now on.
+        self.joined.clear();
         self.forget_state();
     }
 

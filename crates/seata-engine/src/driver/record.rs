@@ -198,14 +198,16 @@ fn needs_recovery(record: &Record, token: FencingToken) -> bool {
         return false;
     };
     match header.status {
-        Status::Prepared | Status::Committed | Status::Aborted => false,
+        Status::Committed | Status::Aborted => false,
+        // Only a TCC calls before it is decided, and it records that it calls.
+        Status::Prepared => record.txn.has_unanswered_try(),
         Status::Stuck => record.txn.status() != Status::Stuck,
         Status::Submitted | Status::Aborting => {
             let left_open = header
                 .wake_at
                 .is_none_or(|wake_at| wake_at <= header.updated_at);
             let follows = token.0 == record.txn.token_seen().0 + 1;
-            left_open || !follows
+            left_open || !follows || record.txn.has_unanswered_try()
         }
     }
 }

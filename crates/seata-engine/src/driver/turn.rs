@@ -82,10 +82,10 @@ impl Driver {
                 Turned::Done
             }
             Needed::Append => {
-                if planted::is(Planted::EffectsBeforeAppend) {
+                if planted::is(Planted::EffectsBeforeAppend) || registers_too_late(ask.as_ref()) {
                     self.dispatch_as(plan.role, std::mem::take(&mut plan.effects));
                 }
-                if planted::is(Planted::AnswerBeforeDurable) {
+                if planted::is(Planted::AnswerBeforeDurable) || registers_too_late(ask.as_ref()) {
                     self.answer_early(ask, &plan);
                 }
                 let sent = self.send(&plan).await;
@@ -98,6 +98,7 @@ impl Driver {
         match sent.answer {
             Ok(AppendOutcome::Applied(_)) => {
                 self.applied(&plan, &sent);
+                self.answer_joined();
                 self.answer_appended(ask);
                 self.dispatch_as(plan.role, plan.effects);
                 self.let_go_if_ended();
@@ -215,7 +216,8 @@ impl Driver {
     }
 
     fn answer_appended(&mut self, ask: &mut Option<Ask>) {
-        if let Some(ask) = ask.take() {
+        let asked = ask.take().and_then(|ask| self.join(ask));
+        if let Some(ask) = asked {
             match self.appended_snapshot() {
                 Some(snapshot) => reply(ask, Ok(snapshot)),
                 None => reply(
@@ -256,6 +258,13 @@ impl Driver {
             self.let_go();
         }
     }
+}
+
+/// The planted bug: a branch of a TCC is called, or told, before it is durable.
+fn registers_too_late(ask: Option<&Ask>) -> bool {
+    let asked = ask.map(|ask| &ask.asked);
+    planted::is(Planted::TccCancelBeforeRegistrationDurable)
+        && matches!(asked, Some(Asked::AddBranch(_) | Asked::Try(_)))
 }
 
 fn creates_now(ask: Option<&Ask>) -> bool {

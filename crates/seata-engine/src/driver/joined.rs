@@ -1,0 +1,49 @@
+//! Those who asked for a try wait for its answer with the driver that makes it, whoever of them asked first.
+
+use seata_core::TrialView;
+
+use crate::driver::{Driver, reply};
+use crate::mailbox::{Ask, Asked};
+
+impl Driver {
+    /// Keeps a question that waits for a try of this driver's. Answers the question if it doesn't.
+    pub(super) fn join(&mut self, ask: Ask) -> Option<Ask> {
+        if self.held().is_some() && self.awaits_try(&ask) {
+            self.joined.push(ask);
+            return None;
+        }
+        Some(ask)
+    }
+
+    /// Answers those whose try is answered. Called when all of the state is durable.
+    pub(super) fn answer_joined(&mut self) {
+        let Some(snapshot) = self.appended_snapshot() else {
+            return;
+        };
+        for ask in std::mem::take(&mut self.joined) {
+            if self.awaits_try(&ask) {
+                self.joined.push(ask);
+            } else {
+                reply(ask, Ok(snapshot.clone()));
+            }
+        }
+    }
+
+    fn awaits_try(&self, ask: &Ask) -> bool {
+        match &ask.asked {
+            Asked::Try(branch) => self.record.as_ref().is_some_and(|record| {
+                let found = record.txn.find_branch(&branch.branch_id).ok();
+                let trial = found.and_then(|index| record.txn.trial(index));
+                trial == Some(TrialView::Awaited)
+            }),
+            Asked::Create { .. }
+            | Asked::AddBranch(_)
+            | Asked::Submit
+            | Asked::Abort { .. }
+            | Asked::Order(_)
+            | Asked::ConfirmBranch(_)
+            | Asked::CancelBranch(_)
+            | Asked::Complete(_) => false,
+        }
+    }
+}
