@@ -57,11 +57,11 @@ pub(super) fn of_the_feed() -> Vec<Parameter> {
     vec![
         last_event_id(pattern("^[0-9a-f]{1,16}-[0-9]{1,20}$", 37)),
         in_query("status", words::statuses(), "Only changes to these."),
-        in_query("mode", words::mode_asked(), "Only this."),
+        in_query("mode", words::mode(), "Only this."),
     ]
 }
 
-/// The parameters of the list. An empty value counts as not given.
+/// The parameters of the list.
 pub(super) fn of_the_list() -> Vec<Parameter> {
     let bound = |max: usize| u64::try_from(max).unwrap_or(u64::MAX);
     let limit = default(whole(1, bound(LIMIT_MAX)), 10);
@@ -79,12 +79,12 @@ pub(super) fn of_the_list() -> Vec<Parameter> {
             "Where the last page ended: its header `x-next-cursor`.",
         ),
         in_query("status", words::statuses(), "Only these."),
-        in_query("mode", words::mode_asked(), "Only this."),
+        in_query("mode", words::mode(), "Only this."),
         in_query("created_after", words::instant(), "Only from this time on."),
         in_query("created_before", words::instant(), "Only before this time."),
         in_query(
             "gid_prefix",
-            words::gid_prefix(),
+            words::gid(),
             "Only names that begin so.",
         ),
     ]

@@ -55,7 +55,7 @@ pub(super) fn status() -> Part {
 /// Some statuses, parted by commas, as they stand in a query.
 pub(super) fn statuses() -> Part {
     let word = Status::ALL.map(Status::as_str).map(in_any_case).join("|");
-    let some = format!(r"^(?:\s*(?:{word})\s*(?:,\s*(?:{word})\s*)*)?$");
+    let some = format!(r"^\s*(?:{word})\s*(?:,\s*(?:{word})\s*)*$");
     about(
         pattern(&some, 1_024),
         "One or several statuses, separated by commas, in capitals or not.",
@@ -145,20 +145,9 @@ pub(super) fn branch_ids() -> Part {
     list(branch_id())
 }
 
-/// How a gid begins, in a query.
-pub(super) fn gid_prefix() -> Part {
-    pattern(&format!("^{NAME}{{0,128}}$"), 128)
-}
-
 /// Where the last page ended, in a query.
 pub(super) fn cursor() -> Part {
-    pattern(&format!("^(?:-?[0-9]+~{NAME}{{1,128}})?$"), 150)
-}
-
-/// A mode in a query.
-pub(super) fn mode_asked() -> Part {
-    let words = Mode::ALL.map(Mode::as_str).join("|");
-    matching(&format!("^(?:{words})?$"))
+    pattern(&format!("^-?[0-9]+~{NAME}{{1,128}}$"), 150)
 }
 
 /// A time in a query.
