@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use metrics_exporter_prometheus::PrometheusHandle;
 use seata_engine::{Config, Engine, SystemClock};
 use seata_executor::{Executor, ExecutorConfig};
-use seata_http::{Api, ApiConfig, ServeConfig, serve};
+use seata_http::{Api, ApiConfig, ServeConfig, Stop, serve};
 use seata_service::{Defaults, Limits, LocalEndpoints, Rules, Service};
 use seata_store::Owner;
 use seata_store_fjall::{FjallOptions, FjallStore};
@@ -29,6 +29,7 @@ pub(crate) struct Server {
     engine: Engine,
     grace: Duration,
     stop: oneshot::Sender<()>,
+    gone: oneshot::Sender<()>,
     serving: JoinHandle<()>,
     // Ends what runs beside when it is dropped.
     _beside: JoinSet<()>,
@@ -75,16 +76,24 @@ impl Server {
             connections_max: shares.connections_max,
             drain: settings.grace_secs,
         };
-        let serving = tokio::spawn(serve(listener, api.router(), config, async {
-            // A sender that is gone means the same.
-            let _ = stopped.await;
-        }));
+        let (gone, over) = oneshot::channel();
+        // Senders that are gone mean the same as their word.
+        let stops = Stop {
+            asked: async {
+                let _ = stopped.await;
+            },
+            gone: async {
+                let _ = over.await;
+            },
+        };
+        let serving = tokio::spawn(serve(listener, api.router(), config, stops));
         Ok(Self {
             address,
             api,
             engine,
             grace: settings.grace_secs,
             stop,
+            gone,
             serving,
             _beside: beside,
         })
@@ -99,6 +108,7 @@ impl Server {
         // One that has ended already needs no word.
         let _ = self.stop.send(());
         self.engine.stop(self.grace).await;
+        let _ = self.gone.send(());
         self.serving.await.context("stopping the HTTP server")
     }
 }

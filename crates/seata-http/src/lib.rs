@@ -29,7 +29,7 @@ pub use api::{Api, ApiConfig, Render};
 pub use cors::{OriginError, Origins};
 pub use problem::status_of;
 pub use seata_service::{Defaults, ErrorCode, Limits, LocalEndpoints, Rules, Service};
-pub use serve::{ServeConfig, serve};
+pub use serve::{ServeConfig, Stop, serve};
 
 /// Reads the same bytes as each body that a route takes, and answers the refusals as they would go out.
 ///

@@ -1,4 +1,5 @@
-//! Accepts connections within bounds, serves HTTP/1.1 and HTTP/2 without TLS, and stops within a bounded time.
+//! Accepts connections within bounds, serves HTTP/1.1 and HTTP/2 without TLS, and stops within a bounded time: until it is
+//! gone, whoever comes is told that it stops.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -57,6 +58,17 @@ enum Admission {
     Served(OwnedSemaphorePermit),
     /// To be told that the server is full. Whoever looks after the server still gets his answers.
     TurnedAway(OwnedSemaphorePermit),
+    /// To be told that the server stops; likewise.
+    Late(OwnedSemaphorePermit),
+}
+
+/// When a server stops.
+#[derive(Debug)]
+pub struct Stop<A, G> {
+    /// From then on nothing new is begun.
+    pub asked: A,
+    /// Until then whoever comes is told so; requests in progress may take longer, up to the drain.
+    pub gone: G,
 }
 
 struct Places {
@@ -77,10 +89,17 @@ impl Places {
         }
     }
 
+    /// Waits for a place for one who comes while the server stops.
+    async fn take_late(&self) -> Option<Admission> {
+        let place = Arc::clone(&self.turned_away).acquire_owned().await;
+        place.ok().map(Admission::Late)
+    }
+
     /// Looks once more when the client has come: a served one may have left meanwhile.
     fn promote(&self, admission: Admission) -> Admission {
         match admission {
             Admission::Served(place) => Admission::Served(place),
+            Admission::Late(place) => Admission::Late(place),
             Admission::TurnedAway(place) => match Arc::clone(&self.served).try_acquire_owned() {
                 Ok(served) => Admission::Served(served),
                 Err(_) => Admission::TurnedAway(place),
@@ -89,12 +108,13 @@ impl Places {
     }
 }
 
-/// Serves until `stop` resolves; then takes no more connections and lets requests in progress finish within the drain.
+/// Serves until it is asked to stop; then lets requests in progress finish within the drain, and tells whoever comes in
+/// that time that it stops: a balancer reads it at `/readyz`.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     config: ServeConfig,
-    stop: impl Future<Output = ()>,
+    stop: Stop<impl Future<Output = ()>, impl Future<Output = ()>>,
 ) {
     let places = Places {
         served: Arc::new(Semaphore::new(config.connections_max)),
@@ -102,31 +122,50 @@ pub async fn serve(
     };
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
-    let mut stop = pin!(stop);
+    let mut asked = pin!(stop.asked);
     loop {
         tokio::select! {
             biased;
-            () = &mut stop => break,
+            () = &mut asked => break,
             Some(_) = connections.join_next() => {}
-            accepted = next(&listener, &places) => if let Some((stream, admission)) = accepted {
+            accepted = next(&listener, &places, places.take()) => if let Some((stream, admission)) = accepted {
                 let connection = Connection { router: router.clone(), watcher: graceful.watcher(), admission };
                 connections.spawn(connection.run(stream));
             },
         }
     }
+    let drained = async {
+        let ended = tokio::time::timeout(config.drain, graceful.shutdown());
+        tokio::join!(ended, stop.gone).0
+    };
+    let mut drained = pin!(drained);
+    let (nobody, mut late) = (GracefulShutdown::new(), JoinSet::new());
+    let drained = loop {
+        tokio::select! {
+            biased;
+            drained = &mut drained => break drained,
+            Some(_) = connections.join_next() => {}
+            Some(_) = late.join_next() => {}
+            accepted = next(&listener, &places, places.take_late()) => if let Some((stream, admission)) = accepted {
+                let connection = Connection { router: router.clone(), watcher: nobody.watcher(), admission };
+                late.spawn(connection.run(stream));
+            },
+        }
+    };
     drop(listener);
-    if tokio::time::timeout(config.drain, graceful.shutdown())
-        .await
-        .is_err()
-    {
+    if drained.is_err() {
         let left = connections.len();
         tracing::warn!(left, "stopped while requests were still in progress");
     }
     connections.shutdown().await;
 }
 
-async fn next(listener: &TcpListener, places: &Places) -> Option<(TcpStream, Admission)> {
-    let admission = places.take().await?;
+async fn next(
+    listener: &TcpListener,
+    places: &Places,
+    place: impl Future<Output = Option<Admission>>,
+) -> Option<(TcpStream, Admission)> {
+    let admission = place.await?;
     match listener.accept().await {
         Ok((stream, _)) => Some((stream, places.promote(admission))),
         Err(error) => {
@@ -172,12 +211,11 @@ impl Connection {
                 drop(place);
             }
             Admission::TurnedAway(place) => {
-                let router = self.router;
-                let telling = served(stream, self.watcher, move |request| {
-                    turned_away(router.clone(), request)
-                });
-                // A client that asks nothing in that time misses its answer.
-                let _ = tokio::time::timeout(TURNED_AWAY_WITHIN, telling).await;
+                tell(stream, self.watcher, self.router, full).await;
+                drop(place);
+            }
+            Admission::Late(place) => {
+                tell(stream, self.watcher, self.router, stopping).await;
                 drop(place);
             }
         }
@@ -221,9 +259,29 @@ fn builder() -> auto::Builder<TokioExecutor> {
     builder
 }
 
+/// Serves a connection only to tell why nothing is done on it.
+async fn tell(stream: TcpStream, watcher: Watcher, router: Router, why: fn() -> Problem) {
+    let telling = served(stream, watcher, move |request| {
+        turned_away(router.clone(), request, why)
+    });
+    // A client that asks nothing in that time misses its answer.
+    let _ = tokio::time::timeout(TURNED_AWAY_WITHIN, telling).await;
+}
+
+fn full() -> Problem {
+    let text = "all connections are taken: try again later";
+    Problem::new(ErrorCode::Overloaded, text)
+}
+
+fn stopping() -> Problem {
+    let text = "the server is stopping: send the same request again to another instance, or later";
+    Problem::new(ErrorCode::Stopping, text)
+}
+
 async fn turned_away(
     mut router: Router,
     request: Request<Incoming>,
+    why: fn() -> Problem,
 ) -> Result<Response, Infallible> {
     let mut response = match request.uri().path() {
         "/health" | "/livez" | "/readyz" | "/metrics" => {
@@ -232,8 +290,7 @@ async fn turned_away(
         _ => {
             let (parts, body) = request.into_parts();
             discard(&parts.headers, body).await;
-            let text = "all connections are taken: try again later";
-            respond(&Problem::new(ErrorCode::Overloaded, text))
+            respond(&why())
         }
     };
     response

@@ -47,6 +47,23 @@ async fn either_signal_lets_the_call_in_flight_end_and_the_next_start_goes_on_be
 }
 
 #[tokio::test]
+async fn until_the_last_call_has_ended_whoever_comes_is_told_that_the_server_stops() {
+    let (mut server, client, participants) = scene_with(patient()).await;
+    hold(&client, &participants).await;
+    server.terminate();
+    server.printed("stopping").await;
+    client.get("/readyz").await.refused(503, "STOPPING");
+    assert_eq!(client.get("/livez").await.status, 200);
+    let more = saga("more").branch_without_compensation("one", participants.url("ok"));
+    client
+        .post("/api/submit", more)
+        .await
+        .refused(503, "STOPPING");
+    participants.open("held");
+    assert_eq!(server.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
 async fn whoever_waits_for_an_end_when_the_server_stops_is_told_that_it_is_pending() {
     let (mut server, client, participants) = scene_with(patient()).await;
     let whole = held(&participants).with("wait", true);

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use seata_http::{ServeConfig, serve};
+use seata_http::{ServeConfig, Stop, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -43,7 +43,10 @@ async fn a_client_that_sends_too_much_still_reads_why_it_was_refused() {
         listener,
         world.api.router(),
         config,
-        std::future::pending(),
+        Stop {
+            asked: std::future::pending(),
+            gone: std::future::pending(),
+        },
     ));
     for (line, content_type, code) in [
         ("POST /api/submit", "application/json", "PAYLOAD_TOO_LARGE"),

@@ -11,7 +11,7 @@ use axum::routing::get;
 use http::{Request, StatusCode, Version};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use seata_http::{ServeConfig, serve};
+use seata_http::{ServeConfig, Stop, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot};
@@ -20,6 +20,8 @@ use tokio::task::JoinHandle;
 struct Server {
     at: SocketAddr,
     stop: oneshot::Sender<()>,
+    /// Ends the time in which whoever comes is told that it stops.
+    gone: oneshot::Sender<()>,
     ended: JoinHandle<()>,
     /// Lets `/slow` answer.
     go: Arc<Notify>,
@@ -48,12 +50,20 @@ async fn server(connections_max: usize, drain: Duration) -> Server {
         connections_max,
         drain,
     };
-    let ended = tokio::spawn(serve(listener, router, config, async {
-        let _ = stopped.await;
-    }));
+    let (gone, over) = oneshot::channel();
+    let stops = Stop {
+        asked: async {
+            let _ = stopped.await;
+        },
+        gone: async {
+            let _ = over.await;
+        },
+    };
+    let ended = tokio::spawn(serve(listener, router, config, stops));
     Server {
         at,
         stop,
+        gone,
         ended,
         go,
         asked,
@@ -114,6 +124,7 @@ async fn a_request_in_progress_is_finished_when_the_server_stops() {
     );
     server.go.notify_one();
     assert!(read_until(&mut slow, "slow").await.ends_with("slow"));
+    drop(server.gone);
     server.ended.await.unwrap();
     assert!(TcpStream::connect(server.at).await.is_err());
 }
@@ -124,8 +135,32 @@ async fn a_request_that_takes_longer_than_the_drain_is_dropped() {
     let mut slow = connect(&server, "/slow").await;
     server.asked.notified().await;
     server.stop.send(()).unwrap();
+    drop(server.gone);
     server.ended.await.unwrap();
     assert_eq!(read_until(&mut slow, "slow").await, "");
+}
+
+#[tokio::test]
+async fn who_comes_while_the_server_stops_is_told_so_and_health_still_answers() {
+    let server = server(1, LONG).await;
+    let mut idle = connect(&server, "/fast").await;
+    read_until(&mut idle, "fast").await;
+    server.stop.send(()).unwrap();
+    assert_eq!(read_until(&mut idle, "never").await, "");
+    let mut late = TcpStream::connect(server.at).await.unwrap();
+    ask(&mut late, "/fast").await;
+    let answer = read_until(&mut late, "never").await;
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert!(
+        answer.contains("retry-after: 1") && answer.contains("STOPPING"),
+        "{answer}"
+    );
+    let mut health = TcpStream::connect(server.at).await.unwrap();
+    ask(&mut health, "/health").await;
+    assert!(read_until(&mut health, "never").await.ends_with("healthy"));
+    drop(server.gone);
+    server.ended.await.unwrap();
+    assert!(TcpStream::connect(server.at).await.is_err());
 }
 
 #[tokio::test]
@@ -196,6 +231,7 @@ async fn http_2_is_served_on_the_same_port_and_drained_like_the_other() {
     );
     drop(answered);
     drop(client);
+    drop(server.gone);
     server.ended.await.unwrap();
     let _ = ended.await;
 }
