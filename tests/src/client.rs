@@ -68,7 +68,7 @@ impl Answer {
 #[derive(Clone)]
 pub struct Client {
     http: legacy::Client<HttpConnector, Full<Bytes>>,
-    port: Arc<AtomicU16>,
+    pub(crate) port: Arc<AtomicU16>,
 }
 
 impl Client {

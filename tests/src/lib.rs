@@ -15,6 +15,7 @@ mod participants;
 mod saga;
 mod server;
 mod until;
+mod watcher;
 
 pub use client::{Answer, Client};
 pub use ledger::{Delivery, Ledger};
@@ -22,6 +23,7 @@ pub use participants::Participants;
 pub use saga::{Saga, saga};
 pub use server::{Refused, Server, Setup};
 pub use until::{PATIENCE, until};
+pub use watcher::{Told, Watcher};
 
 /// Starts participants and a server with defaults, and a client of it.
 pub async fn scene() -> (Server, Client, Participants) {

@@ -10,3 +10,4 @@ mod requests;
 mod sagas;
 mod secrets;
 mod stopping;
+mod watching;
