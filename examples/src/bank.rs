@@ -15,7 +15,7 @@ use http::StatusCode;
 use seata_barrier::{BarrierError, Call, Claim, Operation, claim, migrate};
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions};
-use sqlx::{Executor, SqlitePool};
+use sqlx::{Executor, Sqlite, SqlitePool, Transaction};
 use tokio::net::TcpListener;
 
 /// How long one writer waits for another: SQLite has one at a time.
@@ -49,6 +49,16 @@ pub struct Balance {
 #[derive(Clone)]
 pub struct Bank {
     pool: SqlitePool,
+    guard: Guard,
+}
+
+/// What stands before the work of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// The barrier, as it should be.
+    Barrier,
+    /// Nothing: to see what goes wrong then.
+    Nothing,
 }
 
 /// Why an operation was not done.
@@ -79,7 +89,7 @@ impl Bank {
     ///
     /// # Errors
     /// The file can't be used.
-    pub async fn open(file: &Path) -> Result<Self> {
+    pub async fn open(file: &Path, guard: Guard) -> Result<Self> {
         let options = SqliteConnectOptions::new()
             .filename(file)
             .create_if_missing(true)
@@ -91,7 +101,7 @@ impl Bank {
             .await?;
         pool.execute(SCHEMA).await?;
         migrate(&pool).await?;
-        Ok(Self { pool })
+        Ok(Self { pool, guard })
     }
 
     /// Gives a customer this balance and nothing held.
@@ -120,6 +130,17 @@ impl Bank {
             .await
             .with_context(|| format!("reading the account of {account}"))?;
         Ok(Balance { balance, held })
+    }
+
+    async fn begin(
+        &self,
+        call: &Call,
+    ) -> Result<Claim<Transaction<'static, Sqlite>>, BarrierError> {
+        let transaction = self.pool.begin().await?;
+        match self.guard {
+            Guard::Barrier => claim(transaction, call).await,
+            Guard::Nothing => Ok(Claim::Run(transaction)),
+        }
     }
 
     /// Serves the endpoints `/debit` and `/credit` on a free port, and answers its URL. It runs until the process ends.
@@ -192,7 +213,7 @@ async fn once(
     statement: &'static str,
     refusal: &'static str,
 ) -> Result<Response, NotDone> {
-    let mut transaction = match claim(bank.pool.begin().await?, call).await? {
+    let mut transaction = match bank.begin(call).await? {
         Claim::Run(transaction) => transaction,
         Claim::Skip(skip) => return Ok(skip.into_response()),
     };

@@ -1,6 +1,7 @@
 //! A coordinator within this process, on a free port, as `seata-server` would be beside it. To use one that runs
 //! already, set `SEATA_URL`, say to `http://127.0.0.1:36789`.
 
+use std::future::ready;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 use seata_engine::{Config, Engine, SystemClock};
 use seata_executor::{Executor, ExecutorConfig};
-use seata_http::{Api, ApiConfig, ServeConfig, serve};
+use seata_http::{Api, ApiConfig, ServeConfig, Stop, serve};
 use seata_service::{Defaults, Limits, LocalEndpoints, Rules, Service};
 use seata_store::Owner;
 use seata_store_fjall::{FjallOptions, FjallStore};
@@ -28,6 +29,7 @@ pub struct Coordinator {
 
 /// One that runs in this process.
 struct Own {
+    api: Arc<Api>,
     engine: Engine,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
@@ -68,11 +70,17 @@ impl Coordinator {
             connections_max: 100,
             drain: GRACE,
         };
-        let serving = tokio::spawn(serve(listener, api.router(), config, async {
-            // A sender that is gone means the same.
-            let _ = stopped.await;
-        }));
+        let stops = Stop {
+            asked: async {
+                // A sender that is gone means the same.
+                let _ = stopped.await;
+            },
+            // Whoever comes during the stop finds nobody.
+            gone: ready(()),
+        };
+        let serving = tokio::spawn(serve(listener, api.router(), config, stops));
         let own = Some(Own {
+            api,
             engine,
             stop,
             serving,
@@ -86,6 +94,8 @@ impl Coordinator {
     /// The HTTP server broke.
     pub async fn stop(self) -> Result<()> {
         if let Some(own) = self.own {
+            own.api.stopping();
+            // One that has ended already needs no word.
             let _ = own.stop.send(());
             own.engine.stop(GRACE).await;
             own.serving.await?;

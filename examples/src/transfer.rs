@@ -1,13 +1,13 @@
 //! Two banks, and a transfer from one to the other: as a saga and as a TCC.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
 use seata_client::{Branch, End, Gid, Saga, SagaKit, Tcc, TccBranch, Waited};
 use serde_json::json;
-use tempfile::TempDir;
 
-use crate::bank::Bank;
+use crate::bank::{Bank, Guard};
 
 /// Alice has an account in the north, Bob has one in the south. Each bank has a database of its own.
 pub struct Banks {
@@ -29,9 +29,9 @@ impl Banks {
     ///
     /// # Errors
     /// The folder can't be used, or there is no free port.
-    pub async fn open(folder: &TempDir) -> Result<Self> {
-        let north = Bank::open(&folder.path().join("north.sqlite")).await?;
-        let south = Bank::open(&folder.path().join("south.sqlite")).await?;
+    pub async fn open(folder: &Path, guard: Guard) -> Result<Self> {
+        let north = Bank::open(&folder.join("north.sqlite"), guard).await?;
+        let south = Bank::open(&folder.join("south.sqlite"), guard).await?;
         let banks = Self {
             north_url: north.serve().await?,
             south_url: south.serve().await?,

@@ -7,6 +7,7 @@ use seata_client::{
     Branch, BranchStatus, Client, End, ErrorCode, EventKind, Gid, ListQuery, Operation,
     OperationStatus, Options, Saga, Status, Waited,
 };
+use seata_examples::bank::Guard;
 use seata_examples::coordinator::Coordinator;
 use seata_examples::transfer::Banks;
 use serde_json::json;
@@ -29,7 +30,7 @@ async fn world() -> World {
         .unwrap();
     World {
         client: Client::http(&coordinator.url).unwrap(),
-        banks: Banks::open(&folder).await.unwrap(),
+        banks: Banks::open(folder.path(), Guard::Barrier).await.unwrap(),
         _folder: folder,
         _coordinator: coordinator,
     }

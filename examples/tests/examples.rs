@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use seata_client::SagaKit;
+use seata_examples::bank::Guard;
 use seata_examples::transfer::{Banks, judged};
 use tempfile::TempDir;
 
@@ -53,6 +54,9 @@ fn a_bank_transfer_is_a_saga() {
             "credit REFUSED",
             "alice has 70, bob has 80",
             "23 runs, no rule is broken",
+            "branch debit breaks the rule \"an operation that is delivered twice takes effect once\"",
+            "branch debit breaks the rule \"undoing what was never done succeeds and changes nothing\"",
+            "branch credit breaks the rule",
         ],
     );
 }
@@ -60,7 +64,7 @@ fn a_bank_transfer_is_a_saga() {
 #[tokio::test]
 async fn the_banks_follow_the_rules_of_a_tcc() {
     let folder = TempDir::new().unwrap();
-    let banks = Arc::new(Banks::open(&folder).await.unwrap());
+    let banks = Arc::new(Banks::open(folder.path(), Guard::Barrier).await.unwrap());
     let kit = SagaKit::tcc(banks.tcc("bob", 30));
     let report = judged(kit, &banks).run().await;
     assert!(report.is_clean(), "{report}");

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! It starts a coordinator of its own; `SEATA_URL=http://127.0.0.1:36789` uses one that runs already. At last it lets the
-//! kit try every accident on the banks.
+//! kit try every accident on the banks, with the barrier and without.
 #![allow(clippy::print_stdout, reason = "it tells what happens")]
 
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use seata_client::{Client, SagaKit};
+use seata_examples::bank::Guard;
 use seata_examples::coordinator::Coordinator;
 use seata_examples::transfer::{Banks, ended, judged};
 use tempfile::TempDir;
@@ -24,7 +25,7 @@ async fn main() -> Result<()> {
     let folder = TempDir::new()?;
     let coordinator = Coordinator::find_or_start(&folder.path().join("coordinator")).await?;
     let client = Client::http(&coordinator.url)?;
-    let banks = Arc::new(Banks::open(&folder).await?);
+    let banks = Arc::new(Banks::open(folder.path(), Guard::Barrier).await?);
     println!("Two banks: {}.", banks.told().await?);
 
     println!("\n1. alice sends 30 to bob");
@@ -63,5 +64,12 @@ async fn main() -> Result<()> {
     let report = judged(kit, &banks).run().await;
     println!("   {report}");
     ensure!(report.is_clean(), "the banks break a rule");
+
+    println!("\n6. the same of banks without the barrier");
+    let folder = TempDir::new()?;
+    let banks = Arc::new(Banks::open(folder.path(), Guard::Nothing).await?);
+    let kit = SagaKit::new(banks.saga("bob", 30));
+    let report = judged(kit, &banks).run().await;
+    println!("   {}", report.to_string().replace('\n', "\n   "));
     Ok(())
 }

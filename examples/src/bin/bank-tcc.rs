@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use seata_client::{Client, Gid, OpenTcc, SagaKit, Tcc, TccBranch};
+use seata_examples::bank::Guard;
 use seata_examples::coordinator::Coordinator;
 use seata_examples::transfer::{Banks, ended, judged};
 use tempfile::TempDir;
@@ -24,7 +25,7 @@ async fn main() -> Result<()> {
     let folder = TempDir::new()?;
     let coordinator = Coordinator::find_or_start(&folder.path().join("coordinator")).await?;
     let client = Client::http(&coordinator.url)?;
-    let banks = Arc::new(Banks::open(&folder).await?);
+    let banks = Arc::new(Banks::open(folder.path(), Guard::Barrier).await?);
     println!("Two banks: {}.", banks.told().await?);
 
     println!("\n1. alice sends 30 to bob, step by step");

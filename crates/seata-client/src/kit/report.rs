@@ -187,8 +187,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.breaches.len() {
             0 => write!(f, "{} runs, no rule is broken", self.runs)?,
-            1 => write!(f, "{} runs, 1 rule is broken:", self.runs)?,
-            many => write!(f, "{} runs, {many} rules are broken:", self.runs)?,
+            wrong => write!(f, "{} runs, {wrong} went wrong:", self.runs)?,
         }
         for breach in &self.breaches {
             write!(f, "\n- {breach}")?;
