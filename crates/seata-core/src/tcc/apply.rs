@@ -61,8 +61,8 @@ impl Tcc {
                 Ok(())
             }
             Fact::TurnedRound { cause, compensate } => self.apply_turned(table, cause, compensate),
-            Fact::Committed => self.apply_end(End::Committed),
-            Fact::Aborted => self.apply_end(End::Aborted),
+            Fact::Committed => self.apply_end(table, End::Committed),
+            Fact::Aborted => self.apply_end(table, End::Aborted),
             Fact::Stuck { reason } => self.apply_stuck(reason),
             Fact::Retried { branch, .. } => self.apply_retried(table, *branch, at),
             Fact::Hurried { branch } => self.apply_hurried(table, *branch, at),
@@ -278,7 +278,7 @@ impl Tcc {
         Ok(())
     }
 
-    fn apply_end(&mut self, end: End) -> Applied {
+    fn apply_end(&mut self, table: &mut Table, end: End) -> Applied {
         let done = match (&self.phase, end) {
             (Phase::Open(Side::Confirming { agenda }), End::Committed)
             | (Phase::Open(Side::Cancelling { agenda }), End::Aborted) => agenda.open() == 0,
@@ -291,7 +291,26 @@ impl Tcc {
         };
         let forced = self.forced == Some(end) && self.may_end(end);
         legal(done || forced)?;
+        self.leave_in_doubt(table)?;
         self.phase = Phase::Ended(end);
+        Ok(())
+    }
+
+    /// What is unsettled at a forced end may have been called: no event tells of a call before its answer, and nobody
+    /// asks on. An end that came by itself leaves nothing unsettled.
+    fn leave_in_doubt(&self, table: &mut Table) -> Applied {
+        let (Some(operation), Some(agenda)) = (self.operation(), self.agenda()) else {
+            return Ok(());
+        };
+        for index in agenda.unsettled() {
+            match agenda.place(index) {
+                Place::Ready | Place::Waiting(_) | Place::Calling => {
+                    let branch = table.get_mut(index).ok_or(Illegal)?;
+                    branch.progress_mut(operation).trace = Trace::Doubtful;
+                }
+                Place::Blocked | Place::Halted | Place::Settled => {}
+            }
+        }
         Ok(())
     }
 

@@ -46,22 +46,33 @@ pub(crate) fn branch_status(tcc: &Tcc, branch: &Branch) -> BranchStatus {
 }
 
 fn try_status(branch: &Branch) -> BranchStatus {
-    let trial = &branch.trial;
-    match trial.progress.state {
-        OperationState::Succeeded(_) | OperationState::Skipped => BranchStatus::Tried,
-        OperationState::Refused(_) => BranchStatus::Refused,
+    match branch.trial.progress.state {
         OperationState::Open if is_awaited(branch) => BranchStatus::Trying,
-        OperationState::Open => match trial.progress.trace {
-            Trace::Doubtful => BranchStatus::InDoubt,
-            Trace::Clean => BranchStatus::Registered,
+        OperationState::Open
+        | OperationState::Succeeded(_)
+        | OperationState::Refused(_)
+        | OperationState::Skipped => known_of_try(branch),
+    }
+}
+
+/// Answers what is known of a try that nobody waits for.
+fn known_of_try(branch: &Branch) -> BranchStatus {
+    let trial = &branch.trial.progress;
+    match (trial.state, trial.trace) {
+        (OperationState::Succeeded(_) | OperationState::Skipped, _) => BranchStatus::Tried,
+        (OperationState::Refused(_), _) => BranchStatus::Refused,
+        (OperationState::Open, Trace::Doubtful) => BranchStatus::InDoubt,
+        (OperationState::Open, Trace::Clean) => match branch.trial.stage {
+            Stage::Calling { .. } => BranchStatus::InDoubt,
+            Stage::Idle | Stage::Requested => BranchStatus::Registered,
         },
     }
 }
 
-/// An operator ended it: a confirm or a cancel that was called without a settling answer stays unknown.
+/// An operator ended it: what was called, or may have been, without a settling answer stays unknown.
 fn status_at_forced_end(branch: &Branch) -> BranchStatus {
     match (branch.forward.trace, branch.backward.trace) {
-        (Trace::Clean, Trace::Clean) => try_status(branch),
+        (Trace::Clean, Trace::Clean) => known_of_try(branch),
         (Trace::Doubtful, Trace::Clean | Trace::Doubtful) | (Trace::Clean, Trace::Doubtful) => {
             BranchStatus::InDoubt
         }

@@ -1,10 +1,12 @@
 //! What anyone may know.
 
-use seata_core::{BranchStatus, Outcome, UnixMillis, WaitingFor};
+use seata_core::{
+    BranchStatus, End, OperationStatus, Outcome, Transaction, UnixMillis, WaitingFor,
+};
 
 use crate::driven::Driven;
 use crate::script::*;
-use crate::spec::{name, tcc};
+use crate::spec::{gid, name, tcc};
 
 fn words(driven: &Driven) -> Vec<&'static str> {
     let branches = driven.txn.branches();
@@ -123,4 +125,49 @@ fn it_says_what_it_waits_for() {
         1_201,
     );
     assert_eq!(driven.txn.waiting_for(), None);
+}
+
+/// Answers the words of an end, which are the same live and as anyone reads it from the record.
+fn words_at_end(driven: &Driven) -> Vec<&'static str> {
+    assert!(driven.txn.status().is_final());
+    let read = Transaction::fold(&gid(), &driven.events).unwrap();
+    assert_eq!(driven.txn.branches(), read.branches());
+    for branch in read.branches() {
+        for operation in branch.operations {
+            assert_ne!(operation.status, OperationStatus::Calling);
+            assert_eq!(operation.next_attempt_at, None);
+        }
+    }
+    words(driven)
+}
+
+#[test]
+fn after_a_forced_end_no_branch_looks_as_if_calls_went_on() {
+    let mut trying = check(
+        tcc("own* flies"),
+        [(
+            0,
+            ask_try("flies"),
+            "try_requested, flies until 1000, try flies#1",
+        )],
+    );
+    trying.advance(force_input(End::Aborted), 1).unwrap();
+    assert_eq!(words_at_end(&trying), ["REGISTERED", "IN_DOUBT"]);
+    let mut confirming = check(
+        tcc("a* b* c*"),
+        [
+            (
+                0,
+                submit(),
+                "submitted, confirm a#1, confirm b#1, confirm c#1",
+            ),
+            (1, ok("a", Confirm), ""),
+            (2, no("b", Confirm), ""),
+        ],
+    );
+    confirming.advance(force_input(End::Committed), 3).unwrap();
+    assert_eq!(
+        words_at_end(&confirming),
+        ["CONFIRMED", "REGISTERED", "IN_DOUBT"]
+    );
 }
