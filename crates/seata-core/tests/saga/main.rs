@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod compensation;
+mod completion;
 mod deadline;
 mod driven;
 mod durability;

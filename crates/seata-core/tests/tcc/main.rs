@@ -6,6 +6,7 @@ mod deciding;
 #[path = "../saga/driven.rs"]
 mod driven;
 mod history;
+mod interleavings;
 mod operator;
 mod orders;
 mod script;
