@@ -34,8 +34,7 @@ impl Repeat {
     where
         F: Future<Output = Result<T, Error>>,
     {
-        let mut pause = self.pause_first.min(self.pause_max);
-        for _ in 1..self.attempts_max {
+        for sent in 1..self.attempts_max {
             let error = match send().await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
@@ -46,10 +45,15 @@ impl Repeat {
             if asked_for > self.pause_max {
                 return Err(error);
             }
-            sleep(pause.max(asked_for)).await;
-            pause = (pause * 2).min(self.pause_max);
+            sleep(self.pause(sent - 1).max(asked_for)).await;
         }
         send().await
+    }
+
+    /// Answers the pause after so many earlier ones.
+    pub(crate) fn pause(self, earlier: u32) -> Duration {
+        let doubled = 1_u32.checked_shl(earlier).unwrap_or(u32::MAX);
+        self.pause_first.saturating_mul(doubled).min(self.pause_max)
     }
 }
 
@@ -102,6 +106,14 @@ mod tests {
         let (count, took) = sent(|| Error::Unreachable("refused".into())).await;
         assert_eq!(count, 4);
         assert!(took >= Duration::from_millis(700));
+    }
+
+    #[test]
+    fn pauses_grow_up_to_the_longest() {
+        let repeat = Repeat::default();
+        let pauses = [0, 1, 2, 5, 6, 31, 32, 1_000].map(|earlier| repeat.pause(earlier));
+        let expected = [100, 200, 400, 3_200, 5_000, 5_000, 5_000, 5_000];
+        assert_eq!(pauses, expected.map(Duration::from_millis));
     }
 
     #[tokio::test(start_paused = true)]

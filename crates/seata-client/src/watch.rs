@@ -4,7 +4,6 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::client::Client;
@@ -31,6 +30,8 @@ pub struct Watch {
     client: Client,
     gid: Gid,
     last: Option<u64>,
+    /// How many connections in turn ended without anything new.
+    in_vain: u32,
     state: State,
 }
 
@@ -55,6 +56,7 @@ impl Watch {
             client,
             gid,
             last,
+            in_vain: 0,
             state: State::Idle,
         }
     }
@@ -104,6 +106,7 @@ impl Watch {
             return None;
         }
         self.last = Some(event.number);
+        self.in_vain = 0;
         if matches!(event.kind, EventKind::Committed | EventKind::Aborted) {
             self.state = State::Ended;
         }
@@ -125,7 +128,8 @@ impl Watch {
             (true, true) => State::Ended,
             (_, false) => State::Connected(stream::iter(missed).boxed()),
             (false, true) => {
-                sleep(self.client.repeat().pause_first).await;
+                sleep(self.client.repeat().pause(self.in_vain)).await;
+                self.in_vain += 1;
                 State::Idle
             }
         };
@@ -154,14 +158,17 @@ fn told_by(read: Result<Vec<SseEvent>, Error>) -> BoxStream<'static, Result<Even
     }
 }
 
-/// Reads an event of the history. What has no number is none of it: a server may say other things on the same stream.
+/// What a server says before it ends a watch too early.
+const PROBLEM: &str = "problem";
+
+/// Reads an event of the history: one with an id and without a name. What else a server may say is stepped over.
 fn event(said: SseEvent) -> Option<Result<Event, Error>> {
+    match said.event.as_deref() {
+        None => {}
+        Some(PROBLEM) => return Some(Err(Error::NoAnswer(said.data))),
+        Some(_) => return None,
+    }
     let number: u64 = said.id?.parse().ok()?;
-    let read = serde_json::from_str::<Value>(&said.data).and_then(|mut value| {
-        if let Some(fields) = value.as_object_mut() {
-            fields.entry("number").or_insert_with(|| number.into());
-        }
-        serde_json::from_value(value)
-    });
+    let read = serde_json::from_str(&said.data);
     Some(read.map_err(|error| Error::Unreadable(format!("event {number}: {error}"))))
 }

@@ -10,12 +10,9 @@ fn event(number: u64, kind: &str) -> Value {
 }
 
 fn told(events: &[(u64, &str)]) -> String {
-    let texts = events.iter().map(|(number, kind)| {
-        format!(
-            "id: {number}\nevent: {kind}\ndata: {}\n\n",
-            event(*number, kind)
-        )
-    });
+    let texts = events
+        .iter()
+        .map(|(number, kind)| format!("id: {number}\ndata: {}\n\n", event(*number, kind)));
     texts.collect()
 }
 
@@ -127,4 +124,47 @@ async fn an_event_that_cant_be_understood_ends_the_watch() {
     let error = watch.next().await.unwrap().unwrap_err();
     assert!(matches!(error, Error::Unreadable(_)), "{error}");
     assert!(watch.next().await.is_none());
+}
+
+/// A server that can't go on with a watch says why, in an event that is none of the history.
+#[tokio::test]
+async fn a_watch_that_ends_with_a_problem_goes_on_from_the_history() {
+    let coordinator = Coordinator::answering(|count, asked| match asked.path.as_str() {
+        "/api/tx/order-1/watch" => {
+            let problem =
+                "event: problem\ndata: {\"error\": \"x\", \"code\": \"STORE_UNAVAILABLE\"}\n\n";
+            text(
+                200,
+                &format!(
+                    "{}event: odd\ndata: 1\n\n{problem}",
+                    told(&[(1, "created")])
+                ),
+            )
+        }
+        "/api/tx/order-1" => answer(
+            200,
+            &transaction(if count < 6 { "SUBMITTED" } else { "COMMITTED" }),
+        ),
+        _ => {
+            let mut history = vec![event(1, "created"), event(2, "submitted")];
+            if count >= 6 {
+                history.push(event(3, "committed"));
+            }
+            answer(200, &json!(history))
+        }
+    })
+    .await;
+    let mut kinds = Vec::new();
+    let mut watch = coordinator.client().watch(&gid());
+    while let Some(event) = watch.next().await {
+        kinds.push(event.unwrap().kind);
+    }
+    assert_eq!(
+        kinds,
+        [
+            EventKind::Created,
+            EventKind::Submitted,
+            EventKind::Committed
+        ]
+    );
 }
