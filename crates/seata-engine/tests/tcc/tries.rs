@@ -1,0 +1,134 @@
+//! Tries: who calls, who joins, and what is durable before.
+
+use std::time::Duration;
+
+use seata_core::{Operation, Outcome, Reason, Rejection, Status, TrialView};
+use seata_engine::TryAnswer;
+use seata_store::record;
+
+use crate::common::*;
+use crate::world::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_try_is_durable_with_its_limit_before_it_is_called() {
+    let world = World::new();
+    let engine = begun(&world).await;
+    world
+        .script
+        .say("a", Operation::Try, [(1_000, Outcome::Success)]);
+    let asking = tokio::spawn({
+        let engine = engine.clone();
+        async move { try_it(&engine, "a").await }
+    });
+    while world.script.calls().is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let stored = world.store.peek(&gid("g")).unwrap();
+    let (txn, events) = record::transaction(&stored).unwrap();
+    let a = txn.find_branch(&name("a")).unwrap();
+    assert_eq!(txn.trial(a), Some(TrialView::Awaited));
+    assert!(txn.try_limit(a).is_some());
+    let words: Vec<_> = events.iter().map(|event| event.fact.as_str()).collect();
+    assert_eq!(
+        words,
+        ["created", "branch_added", "try_requested", "try_begun"]
+    );
+    assert_eq!(stored.header.revision.0, 2, "one append for all of it");
+    assert_eq!(asking.await.unwrap().answer, TryAnswer::Succeeded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_try_again_joins_the_call_in_flight() {
+    let world = World::new();
+    let engine = begun(&world).await;
+    world
+        .script
+        .say("a", Operation::Try, [(500, Outcome::Success)]);
+    let first = engine.try_branch(gid("g"), tried("a"));
+    let second = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        engine.try_branch(gid("g"), tried("a")).await
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert_eq!(first.unwrap().answer, TryAnswer::Succeeded);
+    assert_eq!(second.unwrap().answer, TryAnswer::Succeeded);
+    assert_eq!(world.script.calls(), ["try a#1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_try_again_is_made_again_only_until_it_is_answered() {
+    let world = World::new();
+    let engine = begun(&world).await;
+    world.script.say(
+        "a",
+        Operation::Try,
+        [(5, unknown()), (5, Outcome::Ongoing), (5, Outcome::Success)],
+    );
+    let not_known = |reason: &str| TryAnswer::NotKnown {
+        reason: Some(Reason::new(reason)),
+    };
+    assert_eq!(try_it(&engine, "a").await.answer, not_known("503"));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(world.script.calls(), ["try a#1"], "nobody else tries");
+    assert_eq!(
+        try_it(&engine, "a").await.answer,
+        not_known("the participant has not finished")
+    );
+    assert_eq!(try_it(&engine, "a").await.answer, TryAnswer::Succeeded);
+    assert_eq!(try_it(&engine, "a").await.answer, TryAnswer::Succeeded);
+    assert_eq!(world.script.calls(), ["try a#1", "try a#2", "try a#3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_try_is_told_again_without_a_call() {
+    let world = World::new();
+    let engine = begun(&world).await;
+    world.script.say("a", Operation::Try, [(5, refused())]);
+    let refusal = TryAnswer::Refused {
+        reason: Reason::new("no"),
+    };
+    assert_eq!(try_it(&engine, "a").await.answer, refusal);
+    assert_eq!(try_it(&engine, "a").await.answer, refusal);
+    assert_eq!(world.script.calls(), ["try a#1"]);
+    let rejected = rejection(engine.submit(gid("g")).await.unwrap_err());
+    assert!(matches!(rejected, Rejection::TryRefused { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn between_two_tries_nobody_holds_the_lease() {
+    let world = World::new();
+    let engine = begun(&world).await;
+    try_it(&engine, "a").await;
+    let header = world.store.peek(&gid("g")).unwrap().header;
+    assert_eq!(header.lease_until, None);
+    let wakes_at = header.created_at.plus(Duration::from_secs(35));
+    assert_eq!(header.wake_at, Some(wakes_at));
+    let other = world.engine(2).await;
+    try_it(&other, "b").await;
+    other.submit(gid("g")).await.unwrap();
+    assert_eq!(settled(&engine, "g").await.status(), Status::Committed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_at_a_server_without_the_lease_is_carried_out_by_the_driver() {
+    let world = World::new();
+    let engine = begun(&world).await;
+    let other = world.engine(2).await;
+    world
+        .script
+        .say("a", Operation::Try, [(2_500, Outcome::Success)]);
+    let here = engine.try_branch(gid("g"), tried("a"));
+    let elsewhere = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        other.try_branch(gid("g"), tried("b")).await
+    };
+    let joined = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        other.try_branch(gid("g"), tried("a")).await
+    };
+    let (here, elsewhere, joined) = tokio::join!(here, elsewhere, joined);
+    assert_eq!(here.unwrap().answer, TryAnswer::Succeeded);
+    assert_eq!(elsewhere.unwrap().answer, TryAnswer::Succeeded);
+    assert_eq!(joined.unwrap().answer, TryAnswer::Succeeded);
+    assert_eq!(world.script.calls(), ["try a#1", "try b#1"]);
+}
