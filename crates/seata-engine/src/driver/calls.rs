@@ -82,35 +82,41 @@ impl Driver {
         self.queued.push(Queued { flight, withdraw });
         let departure = Departure {
             flight,
-            leaves_before: self.leaves_before(order.operation),
+            leaves_before: self.leaves_before(flight),
             withdrawn,
         };
         let (shared, handle) = (Arc::clone(&self.shared), Arc::clone(&self.handle));
         let made = make(Arc::clone(&shared), handle, call, departure);
-        let limit = match flight.operation {
-            Operation::Try => record.txn.try_limit(flight.branch),
-            Operation::Action
-            | Operation::Compensation
-            | Operation::Confirm
-            | Operation::Cancel => None,
-        };
+        let limit = self.try_limit(flight);
         self.calls.push(match limit {
             Some(until) => Box::pin(end_by(shared, until, flight, made)),
             None => Box::pin(made),
         });
     }
 
-    /// Answers from when on no call of this operation may begin.
-    fn leaves_before(&self, operation: Operation) -> Option<UnixMillis> {
-        match operation {
+    /// Answers from when on this call may not begin any more.
+    fn leaves_before(&self, flight: Flight) -> Option<UnixMillis> {
+        match flight.operation {
             Operation::Action => self
                 .record
                 .as_ref()
                 .and_then(|record| record.txn.deadline())
                 .filter(|_| !planted::is(Planted::DeadlineIgnored)),
-            Operation::Compensation | Operation::Try | Operation::Confirm | Operation::Cancel => {
-                None
-            }
+            // Its limit may have passed while its append took long: then others may cancel.
+            Operation::Try => self.try_limit(flight),
+            Operation::Compensation | Operation::Confirm | Operation::Cancel => None,
+        }
+    }
+
+    /// Answers until when the call of a try lasts at most, as recorded.
+    fn try_limit(&self, flight: Flight) -> Option<UnixMillis> {
+        let record = self.record.as_ref()?;
+        match flight.operation {
+            Operation::Try => record.txn.try_limit(flight.branch),
+            Operation::Action
+            | Operation::Compensation
+            | Operation::Confirm
+            | Operation::Cancel => None,
         }
     }
 
