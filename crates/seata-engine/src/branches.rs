@@ -18,6 +18,15 @@ enum GivenUp {
     No,
 }
 
+/// What is on record of a branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Registered {
+    So,
+    /// Another branch has its name.
+    Otherwise,
+    NotYet,
+}
+
 impl Engine {
     /// Registers a branch of a TCC whose try the initiator calls itself. Durable when this answers. The same content
     /// again answers the state as it is.
@@ -50,25 +59,24 @@ impl Engine {
             });
         };
         let begun = self.shared.boot();
-        let branch_id = branch.branch_id.clone();
         let lease = self.shared.config.lease;
         // Until a driver elsewhere has learnt of the order, and made the call.
         let patience = |limit: Duration| begun + lease + limit;
-        let asked = self.post(&gid, Asked::Try(branch))?;
+        let asked = self.post(&gid, Asked::Try(Arc::clone(&branch)))?;
         let snapshot = match tokio::time::timeout(lease * 2, asked).await {
             Ok(Ok(answered)) => answered?,
             // The driver was lost with what it had promised, or it takes long: what is recorded tells.
             Ok(Err(_)) | Err(_) => self.get(&gid).await?,
         };
-        let limit = request_timeout(&snapshot, &branch_id);
-        self.tried(snapshot, &branch_id, patience(limit)).await
+        let limit = branch.request_timeout(snapshot.transaction.options());
+        self.tried(snapshot, &branch, patience(limit)).await
     }
 
     /// Looks until the try is answered, or nobody makes it any more, or it takes too long.
     async fn tried(
         &self,
         mut snapshot: Snapshot,
-        branch_id: &BranchId,
+        branch: &BranchDefinition,
         give_up_at: Duration,
     ) -> Result<Tried, EngineError> {
         let gid = snapshot.header.gid.clone();
@@ -80,8 +88,18 @@ impl Engine {
             } else {
                 GivenUp::No
             };
-            if let Some(answer) = try_answer(&snapshot, branch_id, given_up) {
-                return Ok(Tried { snapshot, answer });
+            match (is_registered(&snapshot, branch), given_up) {
+                (Registered::So, _) => {
+                    if let Some(answer) = try_answer(&snapshot, &branch.branch_id, given_up) {
+                        return Ok(Tried { snapshot, answer });
+                    }
+                }
+                (Registered::Otherwise, _) | (Registered::NotYet, GivenUp::Yes) => {
+                    return Err(EngineError::StoreUnavailable {
+                        retry_after: RETRY_AFTER,
+                    });
+                }
+                (Registered::NotYet, GivenUp::No) => {}
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LOOK_MAX);
@@ -126,14 +144,19 @@ impl Engine {
     }
 }
 
-fn request_timeout(snapshot: &Snapshot, branch_id: &BranchId) -> Duration {
+/// Says whether this branch is on record. If it isn't, whoever asked for its try must be told nothing: the order was
+/// lost, or is still on its way.
+fn is_registered(snapshot: &Snapshot, branch: &BranchDefinition) -> Registered {
     let txn = &snapshot.transaction;
-    let branch = txn.find_branch(branch_id).ok();
-    branch
-        .and_then(|index| txn.branch(index))
-        .map_or(txn.options().request_timeout, |branch| {
-            branch.request_timeout(txn.options())
-        })
+    let known = txn
+        .find_branch(&branch.branch_id)
+        .ok()
+        .and_then(|index| txn.branch(index));
+    match known {
+        Some(known) if known.fingerprint == branch.fingerprint => Registered::So,
+        Some(_) => Registered::Otherwise,
+        None => Registered::NotYet,
+    }
 }
 
 /// Says what a state tells of a try; none while it is worth waiting for.
