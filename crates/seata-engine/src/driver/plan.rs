@@ -306,12 +306,25 @@ impl Driver {
                 (LeaseChange::Release, None)
             }
             (Role::Driver(_) | Role::Taker(_), Next::WakeAt(at))
-                if idle && at > now.plus(self.shared.config.linger) =>
+                if idle && at > now.plus(self.shared.config.linger) && self.may_release(role) =>
             {
                 (LeaseChange::Release, open_at(at))
             }
             (Role::Driver(_), Next::WakeAt(_)) => (LeaseChange::Keep, open_at(now)),
             (Role::Taker(_), Next::WakeAt(_)) => (take, open_at(now)),
+        }
+    }
+
+    /// Says whether the lease may be released. A taker takes one that has only run out by this server's clock, so that the
+    /// store judges whether it has: another may still drive. It is released then.
+    fn may_release(&self, role: Role) -> bool {
+        match role {
+            Role::Driver(_) | Role::Clerk => true,
+            Role::Taker(_) => self
+                .record
+                .as_ref()
+                .and_then(|record| record.header.as_ref())
+                .is_none_or(|header| header.lease_until.is_none()),
         }
     }
 

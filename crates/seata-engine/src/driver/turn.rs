@@ -100,9 +100,14 @@ impl Driver {
                 self.applied(&plan, &sent);
                 self.answer_joined();
                 self.answer_appended(ask);
+                let took_for_calls = !plan.effects.is_empty();
                 self.dispatch_as(plan.role, plan.effects);
                 self.let_go_if_ended();
-                Turned::Done
+                match (plan.role, plan.lease) {
+                    // Nothing is to be done with the lease now: it is released.
+                    (Role::Taker(_), LeaseChange::Take { .. }) if !took_for_calls => Turned::Again,
+                    (Role::Driver(_) | Role::Taker(_) | Role::Clerk, _) => Turned::Done,
+                }
             }
             Ok(AppendOutcome::Exists(stored)) => self.exists(*stored, ask).await,
             Ok(AppendOutcome::Stale) => {
