@@ -1,5 +1,8 @@
 //! The transition table: how each fact changes each state. Whatever is not written here is illegal.
 
+mod orders;
+mod tries;
+
 use std::sync::Arc;
 
 use crate::agenda::Place;
@@ -102,37 +105,6 @@ impl Tcc {
         }
     }
 
-    fn apply_try_requested(&self, table: &mut Table, branch: BranchIndex) -> Applied {
-        let branch = table.get_mut(branch).ok_or(Illegal)?;
-        legal(
-            self.is_trying()
-                && branch.definition.endpoint(Operation::Try).is_some()
-                && branch.trial.progress.state == OperationState::Open
-                && branch.trial.stage != Stage::Requested,
-        )?;
-        branch.trial.doubt();
-        branch.trial.stage = Stage::Requested;
-        Ok(())
-    }
-
-    fn apply_try_begun(
-        &self,
-        table: &mut Table,
-        branch: BranchIndex,
-        number: u32,
-        until: UnixMillis,
-    ) -> Applied {
-        let trial = &mut table.get_mut(branch).ok_or(Illegal)?.trial;
-        legal(
-            self.is_trying()
-                && trial.stage == Stage::Requested
-                && trial.progress.state == OperationState::Open
-                && trial.progress.next_number() == number,
-        )?;
-        trial.stage = Stage::Calling { until };
-        Ok(())
-    }
-
     fn apply_submitted(&mut self, table: &mut Table) -> Applied {
         if planted::is(Planted::TccSecondSubmitSkipsConfirm)
             && let Phase::Open(Side::Confirming { agenda }) = &mut self.phase
@@ -181,43 +153,6 @@ impl Tcc {
             }
             Operation::Action | Operation::Compensation => Err(Illegal),
         }
-    }
-
-    /// An answer ends the attempt, whatever it says. A decided branch that waited for it goes on.
-    fn apply_try_answered(
-        &mut self,
-        table: &mut Table,
-        answered: &Answered,
-        at: UnixMillis,
-    ) -> Applied {
-        let branch = table.get_mut(answered.branch).ok_or(Illegal)?;
-        let progress = &mut branch.trial.progress;
-        legal(
-            branch.definition.endpoint(Operation::Try).is_some()
-                && progress.state.takes_answers()
-                && answered.next_attempt_at.is_none(),
-        )?;
-        progress.note(answered, at);
-        if progress.state == OperationState::Open {
-            progress.state = settled(&answered.outcome);
-        }
-        branch.trial.stage = match (branch.trial.stage, branch.trial.progress.state) {
-            (Stage::Requested, OperationState::Open) => Stage::Requested,
-            (Stage::Idle | Stage::Requested | Stage::Calling { .. }, _) => Stage::Idle,
-        };
-        let untouched = branch.forward.calls == 0 && branch.backward.calls == 0;
-        let due = due(branch, at);
-        if let Some(agenda) = self.agenda_mut()
-            && untouched
-        {
-            match agenda.place(answered.branch) {
-                Place::Ready | Place::Waiting(_) | Place::Calling => {
-                    agenda.wait(answered.branch, due);
-                }
-                Place::Blocked | Place::Halted | Place::Settled => {}
-            }
-        }
-        Ok(())
     }
 
     fn apply_decided_answered(
@@ -326,13 +261,6 @@ impl Tcc {
         }
     }
 
-    fn apply_forced(&mut self, to: End, reason: &Reason) -> Applied {
-        legal(self.may_end(to))?;
-        self.forced = Some(to);
-        self.overridden = Some(reason.clone());
-        Ok(())
-    }
-
     fn apply_stuck(&mut self, reason: &Reason) -> Applied {
         match std::mem::replace(&mut self.phase, Phase::Ended(End::Aborted)) {
             Phase::Open(side) => {
@@ -344,79 +272,6 @@ impl Tcc {
             }
             Phase::Stuck { .. } | Phase::Ended(_) => Err(Illegal),
         }
-    }
-
-    fn apply_retried(
-        &mut self,
-        table: &mut Table,
-        only: Option<BranchIndex>,
-        at: UnixMillis,
-    ) -> Applied {
-        let operation = self.operation().ok_or(Illegal)?;
-        let agenda = self.agenda_mut().ok_or(Illegal)?;
-        let targets: Vec<BranchIndex> = agenda
-            .unsettled()
-            .filter(|branch| only.is_none_or(|only| only == *branch))
-            .collect();
-        for index in targets {
-            let branch = table.get_mut(index).ok_or(Illegal)?;
-            match agenda.place(index) {
-                Place::Waiting(_) => agenda.wait(index, due(branch, at)),
-                Place::Halted => {
-                    agenda.wait(index, due(branch, at));
-                    let progress = branch.progress_mut(operation);
-                    progress.state = OperationState::Open;
-                    // Refused from outside while a call was in flight: that one is awaited first.
-                    if progress.flight.is_some() {
-                        agenda.call(index);
-                    }
-                }
-                Place::Blocked | Place::Ready | Place::Calling | Place::Settled => {}
-            }
-        }
-        self.reopen();
-        Ok(())
-    }
-
-    fn apply_hurried(&mut self, table: &Table, index: BranchIndex, at: UnixMillis) -> Applied {
-        legal(matches!(self.phase, Phase::Open(_)))?;
-        let agenda = self.agenda_mut().ok_or(Illegal)?;
-        let branch = table.get(index).ok_or(Illegal)?;
-        match agenda.place(index) {
-            Place::Waiting(_) => agenda.wait(index, due(branch, at)),
-            // Another order, or a call that is on its way, came first.
-            Place::Blocked | Place::Ready | Place::Calling | Place::Halted | Place::Settled => {}
-        }
-        Ok(())
-    }
-
-    fn apply_skipped(
-        &mut self,
-        table: &mut Table,
-        branch: BranchIndex,
-        operation: Operation,
-        reason: &Reason,
-    ) -> Applied {
-        legal(self.operation() == Some(operation))?;
-        let agenda = self.agenda_mut().ok_or(Illegal)?;
-        let progress = table
-            .get_mut(branch)
-            .ok_or(Illegal)?
-            .progress_mut(operation);
-        legal(agenda.place(branch) != Place::Settled)?;
-        progress.state = OperationState::Skipped;
-        agenda.settle(branch);
-        self.overridden = Some(reason.clone());
-        self.reopen();
-        Ok(())
-    }
-
-    /// An operator's order ends the standstill; the side stays.
-    fn reopen(&mut self) {
-        self.phase = match std::mem::replace(&mut self.phase, Phase::Ended(End::Aborted)) {
-            Phase::Open(side) | Phase::Stuck { side, .. } => Phase::Open(side),
-            Phase::Ended(end) => Phase::Ended(end),
-        };
     }
 }
 
