@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use seata_client::{
-    Branch, BranchStatus, Client, End, ErrorCode, EventKind, Gid, ListQuery, Operation,
+    Branch, BranchStatus, Client, End, ErrorCode, EventKind, FeedQuery, Gid, ListQuery, Operation,
     OperationStatus, Options, Saga, Status, Waited,
 };
 use seata_examples::bank::Guard;
@@ -118,6 +118,28 @@ async fn a_watch_tells_the_history_once_whenever_it_begins() {
     assert_eq!(rest, told[2..]);
     let mut over = client.watch_after(saga.gid(), told.last().unwrap().number);
     assert!(over.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_watch_of_all_tells_what_changes_from_now_on() {
+    let World { client, banks, .. } = &world().await;
+    let mut feed = client.watch_all(FeedQuery {
+        statuses: vec![Status::Committed],
+        ..FeedQuery::default()
+    });
+    let submitting = async {
+        // Sagas, one after the other, until a change was told: nobody knows when the watch begins.
+        loop {
+            let saga = banks.saga("bob", 1);
+            saga.submit_and_wait(client, PATIENT).await.unwrap();
+        }
+    };
+    let change = tokio::select! {
+        change = feed.next() => change.unwrap().unwrap(),
+        () = submitting => unreachable!("it goes on"),
+    };
+    assert_eq!(change.status, Status::Committed);
+    assert!(client.get(&change.gid).await.unwrap().status.is_final());
 }
 
 #[tokio::test]

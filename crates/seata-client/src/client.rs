@@ -8,13 +8,14 @@ use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::error::Error;
+use crate::feed::Feed;
 use crate::gid::Gid;
 use crate::kit::End;
 use crate::participant::Operation;
 use crate::repeat::Repeat;
 use crate::requests::{
-    BranchRequest, Change, Completed, ListQuery, Order, OrderKind, Settle, Settled, SettledWord,
-    TransactionRequest, Tried, WAIT_MAX, Waited,
+    BranchRequest, Change, Completed, FeedQuery, ListQuery, Order, OrderKind, Settle, Settled,
+    SettledWord, TransactionRequest, Tried, WAIT_MAX, Waited,
 };
 use crate::saga::Branch;
 use crate::transport::Transport;
@@ -185,6 +186,13 @@ impl Client {
     #[must_use]
     pub fn watch_after(&self, gid: &Gid, number: u64) -> Watch {
         Watch::new(self.clone(), gid.clone(), Some(number))
+    }
+
+    /// Tells each change that the coordinator's server appends, of all transactions. If several servers share a store,
+    /// each tells what it drives itself.
+    #[must_use]
+    pub fn watch_all(&self, query: FeedQuery) -> Feed {
+        Feed::new(self.clone(), query)
     }
 
     /// Completes an operation from outside: the work of a branch that answered "ongoing" is done.

@@ -35,6 +35,7 @@
 
 mod client;
 mod error;
+mod feed;
 mod gid;
 mod kit;
 mod options;
@@ -52,17 +53,18 @@ mod words;
 
 pub use client::{Client, ClientConfig};
 pub use error::{Error, ErrorCode, Refusal};
+pub use feed::Feed;
 pub use gid::{Gid, InvalidGid};
 pub use kit::{Breach, End, Report, Rule, SagaKit};
 pub use options::{BranchOptions, Options, Order};
 pub use participant::{Answer, Call, HttpParticipant, Operation, Participant, UnknownCall};
 pub use payload::Payload;
 pub use repeat::Repeat;
-pub use requests::{ListQuery, Tried, Waited};
+pub use requests::{FeedQuery, ListQuery, Tried, Waited};
 pub use saga::{Branch, Saga};
 pub use sse::{SseEvent, SseParser};
 pub use tcc::{OpenTcc, Tcc, TccBranch};
-pub use view::{BranchView, Event, Header, OperationView, Page, Transaction};
+pub use view::{BranchView, Change, Event, Header, OperationView, Page, Transaction};
 pub use watch::Watch;
 pub use words::{BranchStatus, EventKind, OperationStatus, Status};
 

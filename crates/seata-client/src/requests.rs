@@ -190,5 +190,16 @@ pub struct ListQuery {
     pub cursor: Option<String>,
 }
 
+/// Which changes to watch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FeedQuery {
+    /// Into one of these statuses; empty: into any.
+    pub statuses: Vec<Status>,
+    /// Of this mode, `saga` or `tcc`; none: of both.
+    pub mode: Option<String>,
+    /// Behind the change of this id; none: from now on.
+    pub behind: Option<String>,
+}
+
 /// How long the coordinator is asked to keep an answer back, at most 300 s.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(300);

@@ -1,4 +1,9 @@
-//! Server-sent events, as the HTML standard defines their text. It knows no transport and no meaning.
+//! Server-sent events, as the HTML standard defines their text. It knows no meaning.
+
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
 
 use crate::error::Error;
 
@@ -112,6 +117,24 @@ impl SseParser {
             ..event
         })
     }
+}
+
+/// Reads the events that a body says.
+pub(crate) fn said_by(body: Incoming) -> BoxStream<'static, Result<SseEvent, Error>> {
+    let pieces = stream::unfold(Some((body, SseParser::default())), |state| async {
+        let (mut body, mut parser) = state?;
+        let read = match body.frame().await? {
+            Ok(frame) => parser.feed(frame.data_ref().map_or(&[][..], AsRef::as_ref)),
+            Err(error) => Err(Error::NoAnswer(format!("the watch broke off: {error}"))),
+        };
+        let next = read.is_ok().then_some((body, parser));
+        Some((read, next))
+    });
+    let events = pieces.flat_map(|read| match read {
+        Ok(events) => stream::iter(events.into_iter().map(Ok)).boxed(),
+        Err(error) => stream::iter([Err(error)]).boxed(),
+    });
+    events.boxed()
 }
 
 #[cfg(test)]

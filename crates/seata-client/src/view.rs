@@ -127,3 +127,19 @@ pub struct Page {
     /// Where the next page begins, while there may be one.
     pub next_cursor: Option<String>,
 }
+
+/// A transaction that changed, as a watch of all tells it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Change {
+    /// Where [`crate::Client::watch_all`] goes on behind this change.
+    #[serde(skip)]
+    pub id: String,
+    /// Its name.
+    pub gid: Gid,
+    /// `saga` or `tcc`.
+    pub mode: String,
+    /// Where it stands now.
+    pub status: Status,
+    /// The number of its last event.
+    pub last_event: u64,
+}

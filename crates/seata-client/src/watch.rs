@@ -1,15 +1,16 @@
 //! Watches a transaction over as many connections as it takes.
 
+use std::future::ready;
+
 use futures_util::StreamExt;
-use futures_util::stream::{self, BoxStream};
-use http_body_util::BodyExt;
+use futures_util::stream;
 use hyper::body::Incoming;
 use tokio::time::sleep;
 
 use crate::client::Client;
 use crate::error::Error;
 use crate::gid::Gid;
-use crate::sse::{SseEvent, SseParser};
+use crate::sse::{SseEvent, said_by};
 use crate::transport::Events;
 use crate::view::Event;
 use crate::words::EventKind;
@@ -139,27 +140,18 @@ impl Watch {
 
 /// Reads the events from the body of a watch.
 pub(crate) fn events_of(body: Incoming) -> Events {
-    let pieces = stream::unfold(Some((body, SseParser::default())), |state| async {
-        let (mut body, mut parser) = state?;
-        let read = match body.frame().await? {
-            Ok(frame) => parser.feed(frame.data_ref().map_or(&[][..], AsRef::as_ref)),
-            Err(error) => Err(Error::NoAnswer(format!("the watch broke off: {error}"))),
-        };
-        let next = read.is_ok().then_some((body, parser));
-        Some((read, next))
-    });
-    pieces.flat_map(told_by).boxed()
+    said_by(body).filter_map(|said| ready(read(said))).boxed()
 }
 
-fn told_by(read: Result<Vec<SseEvent>, Error>) -> BoxStream<'static, Result<Event, Error>> {
-    match read {
-        Ok(events) => stream::iter(events.into_iter().filter_map(event)).boxed(),
-        Err(error) => stream::iter([Err(error)]).boxed(),
+fn read(said: Result<SseEvent, Error>) -> Option<Result<Event, Error>> {
+    match said {
+        Ok(said) => event(said),
+        Err(error) => Some(Err(error)),
     }
 }
 
 /// What a server says before it ends a watch too early.
-const PROBLEM: &str = "problem";
+pub(crate) const PROBLEM: &str = "problem";
 
 /// Reads an event of the history: one with an id and without a name. What else a server may say is stepped over.
 fn event(said: SseEvent) -> Option<Result<Event, Error>> {

@@ -7,20 +7,24 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
+use hyper::body::Incoming;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::answers;
 use super::connection::{Answered, Connections};
-use super::{Events, Transport};
+use super::{Changes, Events, Transport};
 use crate::client::ClientConfig;
 use crate::error::Error;
+use crate::feed::changes_of;
 use crate::gid::Gid;
 use crate::requests::{
-    BranchRequest, Change, ListQuery, Order, OrderKind, Settle, Settled, TransactionRequest, Tried,
+    BranchRequest, Change, FeedQuery, ListQuery, Order, OrderKind, Settle, Settled,
+    TransactionRequest, Tried,
 };
 use crate::view::{Event, Page, Transaction};
 use crate::watch::events_of;
+use crate::words::Status;
 
 /// A coordinator's HTTP port.
 pub(crate) struct HttpTransport {
@@ -76,6 +80,20 @@ impl HttpTransport {
         self.connections
             .exchange(request, limit, self.answer_bytes_max)
             .await
+    }
+
+    /// Opens a stream of events, behind the one of this id.
+    async fn stream(&self, path: &str, behind: Option<&str>) -> Result<Incoming, Error> {
+        let mut request = self.request(Method::GET, path, Bytes::new())?;
+        let stream = HeaderValue::from_static("text/event-stream");
+        request.headers_mut().insert(ACCEPT, stream);
+        if let Some(behind) = behind {
+            let id = HeaderValue::try_from(behind);
+            let id = id.map_err(|_| Error::Invalid(format!("{behind:?} is no id of an event")))?;
+            request.headers_mut().insert("last-event-id", id);
+        }
+        let response = self.connections.open(request, self.request_timeout).await?;
+        answers::opened(response, self.answer_bytes_max).await
     }
 
     fn request(
@@ -182,43 +200,50 @@ impl Transport for HttpTransport {
     }
 
     async fn watch(&self, gid: &Gid, after: Option<u64>) -> Result<Events, Error> {
+        let after = after.map(|number| number.to_string());
         let path = format!("/api/tx/{gid}/watch");
-        let mut request = self.request(Method::GET, &path, Bytes::new())?;
-        let stream = HeaderValue::from_static("text/event-stream");
-        request.headers_mut().insert(ACCEPT, stream);
-        if let Some(after) = after {
-            let number = HeaderValue::from(after);
-            request.headers_mut().insert("last-event-id", number);
-        }
-        let response = self.connections.open(request, self.request_timeout).await?;
-        answers::opened(response, self.answer_bytes_max)
-            .await
-            .map(events_of)
+        self.stream(&path, after.as_deref()).await.map(events_of)
     }
+
+    async fn watch_all(&self, query: &FeedQuery) -> Result<Changes, Error> {
+        let path = format!("/api/watch?{}", feed_text(query));
+        let behind = query.behind.as_deref();
+        self.stream(&path, behind).await.map(changes_of)
+    }
+}
+
+/// Says a query in the words of a URL. What is not given is not named: an empty value is refused.
+fn feed_text(query: &FeedQuery) -> String {
+    text(&[
+        ("status", statuses(&query.statuses)),
+        ("mode", query.mode.clone()),
+    ])
+}
+
+fn statuses(statuses: &[Status]) -> Option<String> {
+    let words: Vec<_> = statuses.iter().map(Status::as_str).collect();
+    Some(words.join(",")).filter(|text| !text.is_empty())
+}
+
+fn text(pairs: &[(&str, Option<String>)]) -> String {
+    let given = pairs.iter().filter_map(|(name, value)| {
+        let value = value.as_deref()?;
+        Some(format!("{name}={}", encoded(value)))
+    });
+    given.collect::<Vec<_>>().join("&")
 }
 
 /// Says a query in the words of a URL.
 fn query_text(query: &ListQuery) -> String {
-    let statuses = query.statuses.iter().map(|status| status.as_str());
-    let statuses = statuses.collect::<Vec<_>>().join(",");
-    let pairs = [
+    let number = |number: Option<i64>| number.map(|number| number.to_string());
+    text(&[
         ("limit", query.limit.map(|limit| limit.to_string())),
-        ("status", Some(statuses).filter(|text| !text.is_empty())),
-        (
-            "created_after",
-            query.created_after_unix.map(|at| at.to_string()),
-        ),
-        (
-            "created_before",
-            query.created_before_unix.map(|at| at.to_string()),
-        ),
+        ("status", statuses(&query.statuses)),
+        ("created_after", number(query.created_after_unix)),
+        ("created_before", number(query.created_before_unix)),
         ("gid_prefix", query.gid_prefix.clone()),
         ("cursor", query.cursor.clone()),
-    ];
-    let given = pairs
-        .into_iter()
-        .filter_map(|(name, value)| Some(format!("{name}={}", encoded(&value?))));
-    given.collect::<Vec<_>>().join("&")
+    ])
 }
 
 /// Encodes what has a meaning of its own in a query.
@@ -236,7 +261,6 @@ fn encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::Status;
 
     #[test]
     fn only_a_url_of_a_coordinator_is_taken() {

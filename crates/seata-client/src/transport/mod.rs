@@ -11,14 +11,18 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
 use crate::error::Error;
+use crate::feed::Told;
 use crate::gid::Gid;
 use crate::requests::{
-    BranchRequest, Change, ListQuery, Order, Settle, Settled, TransactionRequest, Tried,
+    BranchRequest, Change, FeedQuery, ListQuery, Order, Settle, Settled, TransactionRequest, Tried,
 };
 use crate::view::{Event, Page, Transaction};
 
 /// The events of a transaction, from one connection. It ends when the connection does.
 pub(crate) type Events = BoxStream<'static, Result<Event, Error>>;
+
+/// The changes of all transactions, from one connection.
+pub(crate) type Changes = BoxStream<'static, Result<Told, Error>>;
 
 /// One wire.
 #[async_trait]
@@ -32,4 +36,5 @@ pub(crate) trait Transport: Send + Sync {
     async fn events(&self, gid: &Gid) -> Result<Vec<Event>, Error>;
     async fn list(&self, query: &ListQuery) -> Result<Page, Error>;
     async fn watch(&self, gid: &Gid, after: Option<u64>) -> Result<Events, Error>;
+    async fn watch_all(&self, query: &FeedQuery) -> Result<Changes, Error>;
 }

@@ -1,6 +1,6 @@
 //! Watching: each event once, in order, over as many connections as it takes.
 
-use seata_client::{Error, EventKind, Watch};
+use seata_client::{Error, ErrorCode, EventKind, FeedQuery, Status, Watch};
 use serde_json::{Value, json};
 
 use crate::coordinator::{Asked, Coordinator, gid, json as answer, text, transaction};
@@ -167,4 +167,36 @@ async fn a_watch_that_ends_with_a_problem_goes_on_from_the_history() {
             EventKind::Committed
         ]
     );
+}
+
+fn change(id: u32, status: &str) -> String {
+    let data = json!({"gid": format!("g{id}"), "mode": "tcc", "status": status, "last_event": 7});
+    format!("id: e-{id}\ndata: {data}\n\n")
+}
+
+#[tokio::test]
+async fn all_changes_are_told_over_connections_until_some_were_missed() {
+    let coordinator = Coordinator::answering(|count, asked| match (count, last_event_id(asked)) {
+        // It breaks off before it tells of any change: none of those after it may be lost.
+        (0, None) => text(200, "id: e-1\nevent: scope\ndata: {}\n\n"),
+        (1, Some("e-1")) => text(200, &change(2, "STUCK")),
+        (2, Some("e-2")) => text(200, &change(3, "COMMITTED")),
+        (3, Some("e-3")) => text(200, "event: cut\ndata: {\"resume\": \"e-9\"}\n\n"),
+        other => panic!("{other:?}"),
+    })
+    .await;
+    let mut feed = coordinator.client().watch_all(FeedQuery {
+        statuses: vec![Status::Stuck, Status::Committed],
+        mode: Some("tcc".to_owned()),
+        behind: None,
+    });
+    let first = feed.next().await.unwrap().unwrap();
+    assert_eq!((first.id.as_str(), first.gid.as_str()), ("e-2", "g2"));
+    let second = feed.next().await.unwrap().unwrap();
+    assert_eq!((second.status, second.last_event), (Status::Committed, 7));
+    let error = feed.next().await.unwrap().unwrap_err();
+    assert_eq!(error.code(), Some(&ErrorCode::EventsGone));
+    assert!(feed.next().await.is_none());
+    let path = "GET /api/watch?status=STUCK,COMMITTED&mode=tcc";
+    assert_eq!(coordinator.paths(), [path; 4]);
 }
