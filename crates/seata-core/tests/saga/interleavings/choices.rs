@@ -23,6 +23,13 @@ pub(crate) enum Effect {
     Never,
 }
 
+/// What somebody outside tells of an operation.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Told {
+    Done,
+    Refused,
+}
+
 #[derive(Debug, Clone)]
 pub(crate) enum Move {
     Submit,
@@ -34,6 +41,16 @@ pub(crate) enum Move {
     },
     Arrive {
         pick: usize,
+    },
+    Complete {
+        pick: usize,
+        operation: Operation,
+        told: Told,
+    },
+    ReloadOnComplete {
+        pick: usize,
+        operation: Operation,
+        told: Told,
     },
     Pass {
         ms: i64,
@@ -106,9 +123,18 @@ fn said() -> impl Strategy<Value = Said> {
     ]
 }
 
+fn told() -> impl Strategy<Value = (usize, Operation, Told)> {
+    let operation = prop_oneof![Just(Operation::Action), Just(Operation::Compensation)];
+    let told = prop_oneof![2 => Just(Told::Done), 1 => Just(Told::Refused)];
+    (0..8_usize, operation, told)
+}
+
 /// What happens by itself, and what an initiator asks for.
 pub(crate) fn moves() -> impl Strategy<Value = Move> {
     prop_oneof![
+        3 => told().prop_map(|(pick, operation, told)| Move::Complete { pick, operation, told }),
+        1 => told()
+            .prop_map(|(pick, operation, told)| Move::ReloadOnComplete { pick, operation, told }),
         4 => Just(Move::Submit),
         20 => (0..8_usize, said(), effect())
             .prop_map(|(pick, said, effect)| Move::Answer { pick, said, effect }),

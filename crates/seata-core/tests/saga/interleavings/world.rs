@@ -2,12 +2,15 @@
 //!
 //! A participant guards itself as `seata-barrier` does: an action that arrives after its compensation does nothing.
 
-use seata_core::{BranchIndex, Effect as Order, Input, Operation, Outcome, Reason, Status, Step};
+use seata_core::{
+    BranchIndex, CompletionEnd, Effect as Order, Input, Operation, Outcome, Reason, Status, Step,
+    Transaction, UnixMillis,
+};
 
-use super::choices::{Effect, Move, Said};
+use super::choices::{Effect, Move, Said, Told};
 use crate::driven::Driven;
 use crate::script::{abort_input, answer, failure, force_input, skip_input, unknown};
-use crate::spec::Spec;
+use crate::spec::{Spec, gid};
 
 /// How many steps a saga may take to end once the faults have stopped.
 const HEALING_STEPS_MAX: u32 = 500;
@@ -73,6 +76,31 @@ impl World {
             Move::Abort => self.drive(abort_input()),
             Move::Answer { pick, said, effect } => self.answer(*pick, *said, *effect),
             Move::Arrive { pick } => self.arrive(*pick),
+            Move::Complete {
+                pick,
+                operation,
+                told,
+            } => {
+                let input = self.completion(*pick, *operation, *told);
+                if self.saga.txn.step(input.clone(), self.now()).is_ok() {
+                    self.told(*pick, *operation, *told);
+                    self.drive(input);
+                }
+            }
+            Move::ReloadOnComplete {
+                pick,
+                operation,
+                told,
+            } => {
+                let input = self.completion(*pick, *operation, *told);
+                let events = self.saga.events[..self.saga.durable].to_vec();
+                let durable = Transaction::fold(&gid(), &events).unwrap();
+                if durable.step(input.clone(), self.now()).is_ok() {
+                    self.told(*pick, *operation, *told);
+                }
+                let step = self.saga.reload(Some(input), self.now_ms);
+                self.called(&step);
+            }
             Move::Pass { ms } => {
                 self.now_ms += ms;
                 self.drive(Input::Wake);
@@ -94,6 +122,31 @@ impl World {
             }),
             Move::Skip { pick, operation } => self.drive(skip_input(self.pick(*pick), *operation)),
             Move::Force { to } => self.drive(force_input(*to)),
+        }
+    }
+
+    fn now(&self) -> UnixMillis {
+        UnixMillis(self.now_ms)
+    }
+
+    fn completion(&self, pick: usize, operation: Operation, told: Told) -> Input {
+        Input::Complete {
+            branch: self.pick(pick),
+            operation: Some(operation),
+            end: match told {
+                Told::Done => CompletionEnd::Succeeded,
+                Told::Refused => CompletionEnd::Failed {
+                    reason: Reason::new("told"),
+                },
+            },
+        }
+    }
+
+    /// Whoever tells that an operation was done knows that it took effect.
+    fn told(&mut self, pick: usize, operation: Operation, told: Told) {
+        match told {
+            Told::Done => self.take_effect(self.pick(pick), operation, Effect::Now),
+            Told::Refused => {}
         }
     }
 
