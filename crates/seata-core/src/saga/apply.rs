@@ -198,7 +198,10 @@ impl Saga {
         };
         match (&mut self.phase, answered.operation) {
             (Phase::Open(Side::Running { agenda, .. }), Operation::Action) => {
-                legal(agenda.place(branch) != Place::Blocked)?;
+                if agenda.place(branch) == Place::Blocked {
+                    // Nothing is planned any more: the saga turns.
+                    return legal(self.cause.is_some());
+                }
                 match (&answered.outcome, answered.next_attempt_at) {
                     (Outcome::Success, _) => agenda.settle(branch),
                     (Outcome::Ongoing | Outcome::Unknown { .. }, Some(next)) => {

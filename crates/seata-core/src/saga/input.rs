@@ -158,7 +158,10 @@ impl Saga {
             }
         };
         let expected = match (&self.phase, answered.operation) {
-            (Phase::Open(Side::Running { agenda, .. }), Operation::Action) => unblocked(agenda),
+            // Blocked, and yet called: what it waits for had been done, and was then told to have failed.
+            (Phase::Open(Side::Running { agenda, .. }), Operation::Action) => {
+                unblocked(agenda) || self.cause.is_some()
+            }
             // Settled but open: there was nothing to undo, so nobody was asked.
             (Phase::Open(Side::Aborting { agenda }), Operation::Compensation) => {
                 unblocked(agenda)

@@ -130,7 +130,7 @@ const TABLE: &[(&str, &str)] = &[
     ("action a: ongoing",       "..SS..SS T... ... .."),
     ("action a: unknown",       "..SS..SS T... ... .."),
     ("action a: last unknown",  "..SS..SS T... ... .."),
-    ("action b: success",       "........ T... ... .."),
+    ("action b: success",       "....S... T... ... .."),
     ("action of nobody",        "........ .... ... .."),
     ("undo a: success",         "........ TTT. ... .."),
     ("undo a: failure",         "........ TTT. ... .."),

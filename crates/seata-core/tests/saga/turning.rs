@@ -1,8 +1,8 @@
 //! Turning round: who must be undone, and who did nothing.
 
 use seata_core::{
-    BranchIndex, BranchStatus, Call, CompletionEnd, Effect, Fact, Input, Operation, Reason, Status,
-    UnixMillis,
+    AttemptId, BranchIndex, BranchStatus, Call, CompletionEnd, Effect, Fact, FencingToken, Input,
+    Operation, Outcome, Reason, Status, UnixMillis,
 };
 
 use crate::driven::Driven;
@@ -67,6 +67,34 @@ fn a_failure_told_from_outside_leaves_a_branch_in_doubt_that_then_answers_succes
         ],
     );
     assert_eq!(statuses(&ended), [BranchStatus::Compensated]);
+}
+
+#[test]
+fn an_answer_to_what_an_action_let_on_counts_though_that_one_was_then_told_to_have_failed() {
+    let told = Do::Record(Input::Complete {
+        branch: BranchIndex(0),
+        operation: Some(Operation::Action),
+        end: CompletionEnd::Failed {
+            reason: Reason::new("told"),
+        },
+    });
+    // The driver knew that a had succeeded, and called b, when the failure was recorded elsewhere.
+    let attempt = AttemptId {
+        token: FencingToken(1),
+        number: 1,
+    };
+    let later = answer_to(BranchIndex(1), Operation::Action, attempt, Outcome::Success);
+    check(
+        saga("a b:a"),
+        [
+            (0, submit(), "submitted, call a#1"),
+            (10, told, "completed"),
+            (20, Do::Drive(later), "turned by refusal of a, undoes a b"),
+            (30, ok("a"), "undo b#1"),
+            (40, undone("b"), "undo a#1"),
+            (50, undone("a"), "aborted"),
+        ],
+    );
 }
 
 #[test]
