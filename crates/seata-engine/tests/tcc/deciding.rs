@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use seata_core::{BranchStatus, Fact, Mode, Operation, Outcome, Reason, Rejection, Status};
-use seata_engine::TryAnswer;
+use seata_engine::{Order, TryAnswer};
 
 use crate::common::*;
 use crate::world::*;
@@ -181,4 +181,33 @@ async fn the_doors_of_one_mode_are_closed_to_the_other() {
     engine.begin(gid("t"), tcc(options())).await.unwrap();
     let asked = engine.add_branch(gid("t"), branch("a", &[])).await;
     assert_eq!(wrong(asked.unwrap_err()), Mode::Tcc);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_who_names_no_operation_means_the_one_of_the_present_direction() {
+    let world = World::new();
+    let engine = begun(&world).await;
+    engine
+        .register_branch(gid("g"), registered("a"))
+        .await
+        .unwrap();
+    world.script.say("a", Operation::Confirm, [(5, refused())]);
+    let skip = || Order::Skip {
+        branch: name("a"),
+        operation: None,
+        reason: Reason::new("done by hand"),
+    };
+    let refused = engine.order(gid("g"), skip()).await.unwrap_err();
+    assert!(matches!(
+        rejection(refused),
+        Rejection::OperationNotOpen {
+            operation: Operation::Try,
+            ..
+        }
+    ));
+    engine.submit(gid("g")).await.unwrap();
+    assert_eq!(settled(&engine, "g").await.status(), Status::Stuck);
+    let skipped = engine.order(gid("g"), skip()).await.unwrap();
+    assert_eq!(skipped.status(), Status::Committed);
+    assert!(skipped.transaction.overridden().is_some());
 }
