@@ -80,7 +80,7 @@ impl Engine {
             caller,
             clock,
             time: StoreTime::default(),
-            journal: Journal::new(Scale::new(meters.journal_bytes.clone())),
+            journal: Arc::new(Journal::new(Scale::new(meters.journal_bytes.clone()))),
             registry: Registry::new(&config, Scale::new(meters.active_bytes.clone())),
             ended: Ended::new(config.ended_kept_max, config.ended_kept_for),
             waiters: Waiters::new(config.waiters_max),

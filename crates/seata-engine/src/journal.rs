@@ -2,6 +2,7 @@
 //! is ready for one.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt;
@@ -26,6 +27,7 @@ struct Item {
 pub(crate) struct Journal {
     queue: Mutex<VecDeque<Item>>,
     queued: Notify,
+    closed: AtomicBool,
     scale: Scale,
 }
 
@@ -34,6 +36,7 @@ impl Journal {
         Self {
             queue: Mutex::default(),
             queued: Notify::new(),
+            closed: AtomicBool::new(false),
             scale,
         }
     }
@@ -61,7 +64,13 @@ impl Journal {
         self.scale.bytes()
     }
 
-    /// Writes batches until the process ends.
+    /// Lets [`Journal::run`] end once nothing waits any more.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.queued.notify_one();
+    }
+
+    /// Writes batches until the journal is closed.
     pub(crate) async fn run(
         &self,
         store: Arc<dyn TxnStore>,
@@ -76,17 +85,24 @@ impl Journal {
                 biased;
                 Some(()) = flying.next(), if !flying.is_empty() => {}
                 batch = self.take(limits), if flying.len() < limits.batches_in_flight_max => {
+                    let Some(batch) = batch else { break };
                     flying.push(write(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&meters), timeout, batch));
                 }
             }
         }
+        // What was begun is brought to its end.
+        while flying.next().await.is_some() {}
     }
 
-    async fn take(&self, limits: StoreLimits) -> Vec<Item> {
+    /// Waits for a batch; none once the journal is closed.
+    async fn take(&self, limits: StoreLimits) -> Option<Vec<Item>> {
         loop {
             let batch = self.take_now(limits);
             if !batch.is_empty() {
-                return batch;
+                return Some(batch);
+            }
+            if self.closed.load(Ordering::Acquire) {
+                return None;
             }
             self.queued.notified().await;
         }

@@ -37,7 +37,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: Config,
     pub(crate) time: StoreTime,
-    pub(crate) journal: Journal,
+    pub(crate) journal: Arc<Journal>,
     pub(crate) registry: Registry,
     pub(crate) ended: Ended,
     pub(crate) waiters: Waiters,
@@ -45,6 +45,13 @@ pub(crate) struct Shared {
     pub(crate) meters: Arc<Meters>,
     pub(crate) store_full: AtomicBool,
     pub(crate) stopping: Stopping,
+}
+
+impl Drop for Shared {
+    /// Nobody can append any more: the journal ends, and lets go of the store.
+    fn drop(&mut self) {
+        self.journal.close();
+    }
 }
 
 impl Shared {

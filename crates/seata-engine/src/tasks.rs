@@ -1,6 +1,6 @@
 //! The engine's own tasks: claiming due work, renewing leases, following the store's time.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use seata_core::planted::{self, Planted};
@@ -21,19 +21,20 @@ const STUCK_PAGES_MAX: usize = 10;
 
 /// Starts them. They end when the engine stops.
 pub(crate) fn start(shared: &Arc<Shared>) {
-    let journal = Arc::clone(shared);
+    let journal = Arc::clone(&shared.journal);
+    let (store, clock) = (Arc::clone(&shared.store), Arc::clone(&shared.clock));
+    let (meters, timeout) = (Arc::clone(&shared.meters), shared.config.store_timeout);
+    // It ends last: with the process, or when the engine is dropped.
     shared.clock.spawn(Box::pin(async move {
-        let (store, clock) = (Arc::clone(&journal.store), Arc::clone(&journal.clock));
-        let (meters, timeout) = (Arc::clone(&journal.meters), journal.config.store_timeout);
-        // It ends last: with the process, or when the engine is dropped.
-        journal.journal.run(store, clock, meters, timeout).await;
+        journal.run(store, clock, meters, timeout).await;
     }));
     spawn_until_stop(shared, |shared| Box::pin(claim_all(shared)));
     spawn_until_stop(shared, |shared| Box::pin(follow_time(shared)));
     spawn_until_stop(shared, |shared| Box::pin(count_stuck(shared)));
     // Renewals go on while calls end during a stop: the driver that hands over no longer holds its lease.
-    let renewing = Arc::clone(shared);
-    shared.clock.spawn(Box::pin(renew_all(renewing)));
+    let interval = shared.config.lease / 4;
+    let renewing = Arc::downgrade(shared);
+    shared.clock.spawn(Box::pin(renew_all(renewing, interval)));
 }
 
 fn spawn_until_stop(shared: &Arc<Shared>, task: impl FnOnce(Arc<Shared>) -> crate::host::Task) {
@@ -132,10 +133,13 @@ async fn count_stuck(shared: Arc<Shared>) {
 }
 
 /// Renews the leases of all drivers, in batches, so that a slow branch is not called twice.
-async fn renew_all(shared: Arc<Shared>) {
-    let interval = shared.config.lease / 4;
+/// Holds the engine only while it looks: one that was stopped and dropped lets go of its store at once.
+async fn renew_all(shared: Weak<Shared>, interval: Duration) {
     loop {
         tokio::time::sleep(interval).await;
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
         if shared.is_stopping() && shared.registry.len() == 0 {
             return;
         }

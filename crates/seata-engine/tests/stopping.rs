@@ -83,3 +83,22 @@ async fn what_is_claimed_while_the_stop_begins_is_given_back_at_once() {
     let due = world.store.claim_due(Owner(3), lasts, everything).await;
     assert_eq!(due.unwrap().len(), 3, "given back");
 }
+
+/// A program that embeds the engine can open its store again.
+#[tokio::test(start_paused = true)]
+async fn a_stopped_engine_lets_go_of_its_store() {
+    let world = World::new();
+    let store = Arc::new(world.store.clone());
+    let held = Arc::downgrade(&store);
+    let engine = world.engine_on(store, 1).await;
+    let saga = saga_with(&[("a", &[])], options());
+    engine.run(gid("one"), saga).await.unwrap();
+    settled(&engine, "one").await;
+    engine.stop(GRACE).await;
+    drop(engine);
+    let deadline = tokio::time::Instant::now() + GRACE;
+    while held.strong_count() > 0 {
+        assert!(tokio::time::Instant::now() < deadline, "the store is held");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
