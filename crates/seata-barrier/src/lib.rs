@@ -30,8 +30,15 @@
 #![warn(missing_docs)]
 
 mod call;
+mod claim;
 mod error;
-mod rules;
+#[cfg(any(
+    feature = "postgres",
+    feature = "mysql",
+    feature = "sqlite",
+    feature = "redis"
+))]
+mod plan;
 
 #[cfg(feature = "axum")]
 mod axum;
@@ -43,8 +50,8 @@ mod sql;
 mod tonic;
 
 pub use call::{Call, CallError};
+pub use claim::{Claim, Skip};
 pub use error::BarrierError;
-pub use rules::{Claim, Skip};
 pub use seata_core::{BranchId, Gid, Operation};
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 pub use sql::{Database, claim, migrate, purge};

@@ -13,7 +13,7 @@ use fred::clients::Client;
 use fred::types::Value;
 use fred::types::scripts::Script;
 
-use crate::rules::Plan;
+use crate::plan::Plan;
 use crate::{BarrierError, Call, Skip};
 
 const AROUND: &str = include_str!("redis.lua");

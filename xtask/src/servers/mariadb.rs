@@ -37,6 +37,7 @@ fn start() -> Result<Server> {
         pid,
         at_port.clone(),
         "--bind-address=127.0.0.1".into(),
+        "--max-connections=500".into(),
     ]);
     command.extend(as_whom());
     let mut probe = vec![path("mariadb-admin"), "--no-defaults".into(), at_port];

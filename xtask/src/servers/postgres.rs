@@ -34,7 +34,7 @@ fn start() -> Result<Server> {
     let mut command = as_its_user(path("postgres"));
     command.extend(["-D".into(), data.into(), "-p".into(), port.clone().into()]);
     command.extend(words(
-        "-h 127.0.0.1 -c unix_socket_directories= -c max_connections=200",
+        "-h 127.0.0.1 -c unix_socket_directories= -c max_connections=500",
     ));
     let mut probe = vec![path("pg_isready")];
     probe.extend(words(&format!("-q -h 127.0.0.1 -p {port} -U {USER}")));

@@ -6,6 +6,7 @@
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod rules;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -15,7 +16,8 @@ use std::time::Duration;
 use seata_core::Operation;
 use sqlx::{Pool, Transaction};
 
-use crate::rules::{Backward, Inserted, Plan, backward, forward, undo};
+use self::rules::{Backward, Inserted, backward, forward, undo};
+use crate::plan::Plan;
 use crate::{BarrierError, Call, Claim, Skip};
 
 /// A database that can hold the barrier: `sqlx::Postgres`, `sqlx::MySql` (also MariaDB) or `sqlx::Sqlite`, each with its feature.

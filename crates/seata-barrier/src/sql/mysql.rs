@@ -10,8 +10,9 @@ use sqlx::mysql::{MySqlConnection, MySqlDatabaseError};
 use sqlx::{Connection, MySql};
 
 use super::dialect::Dialect;
+use super::rules::Inserted;
 use super::{Database, Kind, PURGE_BATCH_MAX};
-use crate::rules::{Inserted, Plan};
+use crate::plan::Plan;
 use crate::{BarrierError, Call};
 
 const MIGRATION: &str = include_str!("../../../../migrations/barrier/mysql.sql");
@@ -64,14 +65,14 @@ impl Dialect for MySql {
         })
     }
 
-    /// A locking read: under REPEATABLE READ a plain one may look at an older state than the insert did.
+    /// The insert has counted in that row, so that even an old snapshot shows it as it is.
     async fn claimed_by(
         connection: &mut MySqlConnection,
         call: &Call,
         operation: Operation,
     ) -> Result<String, BarrierError> {
         let found = sqlx::query_scalar(
-            "SELECT claimed_by FROM seata_barrier WHERE gid = ? AND branch_id = ? AND operation = ? LOCK IN SHARE MODE",
+            "SELECT claimed_by FROM seata_barrier WHERE gid = ? AND branch_id = ? AND operation = ?",
         )
         .bind(call.gid.as_str())
         .bind(call.branch_id.as_str())

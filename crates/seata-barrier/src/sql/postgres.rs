@@ -5,8 +5,8 @@ use sqlx::postgres::{PgConnection, PgDatabaseError};
 use sqlx::{Connection, Postgres};
 
 use super::dialect::Dialect;
+use super::rules::Inserted;
 use super::{Database, Kind, PURGE_BATCH_MAX};
-use crate::rules::Inserted;
 use crate::{BarrierError, Call};
 
 const MIGRATION: &str = include_str!("../../../../migrations/barrier/postgres.sql");

@@ -6,8 +6,8 @@ use sqlx::sqlite::{SqliteConnection, SqliteError};
 use sqlx::{Connection, Sqlite};
 
 use super::dialect::Dialect;
+use super::rules::Inserted;
 use super::{Database, Kind, PURGE_BATCH_MAX};
-use crate::rules::Inserted;
 use crate::{BarrierError, Call};
 
 const MIGRATION: &str = include_str!("../../../../migrations/barrier/sqlite.sql");

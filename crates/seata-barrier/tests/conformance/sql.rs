@@ -131,3 +131,17 @@ impl<D: Sql> Bank for SqlBank<D> {
 pub(crate) mod mysql;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
+
+/// Answers the address of another database on the same server.
+fn sibling(server: &str, name: &str) -> String {
+    let (scheme, rest) = server.split_once("://").unwrap();
+    let authority = rest.split(['/', '?']).next().unwrap();
+    let query = rest.split_once('?').map(|(_, query)| format!("?{query}"));
+    format!("{scheme}://{authority}/{name}{}", query.unwrap_or_default())
+}
+
+/// Answers the name of the database that an address ends with.
+fn database(address: &str) -> &str {
+    let (_, path) = address.rsplit_once('/').unwrap();
+    path.split('?').next().unwrap()
+}

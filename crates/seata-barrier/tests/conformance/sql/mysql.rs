@@ -3,7 +3,7 @@
 use sqlx::mysql::{MySqlConnection, MySqlPool, MySqlPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, MySql};
 
-use super::Sql;
+use super::{Sql, database, sibling};
 use crate::bank::{ACCOUNTS, BALANCE, Isolation, Ledger, server, unique_name};
 
 async fn administer(statement: String) -> Option<String> {
@@ -20,12 +20,11 @@ impl Sql for MySql {
     async fn create() -> Option<String> {
         let name = unique_name();
         let server = administer(format!("CREATE DATABASE {name}")).await?;
-        let (server, _database) = server.rsplit_once('/').unwrap();
-        Some(format!("{server}/{name}"))
+        Some(sibling(&server, &name))
     }
 
     async fn drop_it(address: &str) {
-        let (_server, name) = address.rsplit_once('/').unwrap();
+        let name = database(address);
         administer(format!("DROP DATABASE {name}")).await;
     }
 
