@@ -108,15 +108,25 @@ async fn an_operator_forces_the_end_only_to_the_side_that_was_decided() {
 async fn an_order_needs_a_reason_a_transaction_and_something_to_do() {
     let (_server, client, participants) = scene().await;
     stick(&client, &participants, "strict", "refuse").await;
-    for order in ["retry", "skip", "force"] {
+    let orders = [
+        ("retry", json!({ "branch_id": "one" })),
+        ("skip", json!({ "branch_id": "one" })),
+        ("force", json!({ "to": "aborted" })),
+    ];
+    for (order, silent) in orders {
         let path = format!("/api/tx/strict/{order}");
-        let silent = json!({ "branch_id": "one", "to": "aborted" });
-        let answer = client.post(&path, silent).await;
+        let answer = client.post(&path, silent.clone()).await;
         answer.refused(400, "INVALID_REQUEST");
+        assert_eq!(answer.body["details"]["field"], "reason");
+        let mut body = silent;
+        body["reason"] = json!("r");
         let path = format!("/api/tx/nobody/{order}");
-        let body = json!({ "branch_id": "one", "to": "aborted", "reason": "r" });
-        let answer = client.post(&path, body).await;
+        let answer = client.post(&path, body.clone()).await;
         answer.refused(404, "TRANSACTION_NOT_FOUND");
+        body["brnch_id"] = json!("one");
+        let answer = client.post(&format!("/api/tx/strict/{order}"), body).await;
+        answer.refused(400, "INVALID_REQUEST");
+        assert_eq!(answer.body["details"]["field"], "brnch_id");
     }
     let nobody = json!({ "branch_id": "nobody", "reason": "r" });
     let answer = client.post("/api/tx/strict/skip", nobody).await;
