@@ -11,6 +11,12 @@ use metrics::{Counter, Histogram, counter, histogram};
 pub(crate) enum Route {
     Start,
     BranchAdd,
+    BranchTry,
+    BranchRegister,
+    BranchConfirm,
+    BranchCancel,
+    BranchSucceed,
+    BranchFail,
     Submit,
     Abort,
     List,
@@ -47,6 +53,12 @@ impl Route {
     pub(crate) const ALL: [Self; ROUTES] = [
         Self::Start,
         Self::BranchAdd,
+        Self::BranchTry,
+        Self::BranchRegister,
+        Self::BranchConfirm,
+        Self::BranchCancel,
+        Self::BranchSucceed,
+        Self::BranchFail,
         Self::Submit,
         Self::Abort,
         Self::List,
@@ -71,6 +83,12 @@ impl Route {
         match self {
             Self::Start
             | Self::BranchAdd
+            | Self::BranchTry
+            | Self::BranchRegister
+            | Self::BranchConfirm
+            | Self::BranchCancel
+            | Self::BranchSucceed
+            | Self::BranchFail
             | Self::Submit
             | Self::Abort
             | Self::Retry
@@ -97,6 +115,12 @@ impl Route {
         match self {
             Self::Start => "/api/start",
             Self::BranchAdd => "/api/branch/add",
+            Self::BranchTry => "/api/branch/try",
+            Self::BranchRegister => "/api/branch/register",
+            Self::BranchConfirm => "/api/branch/confirm",
+            Self::BranchCancel => "/api/branch/cancel",
+            Self::BranchSucceed => "/api/branch/succeed",
+            Self::BranchFail => "/api/branch/fail",
             Self::Submit => "/api/submit",
             Self::Abort => "/api/abort",
             Self::List => "/api/tx",

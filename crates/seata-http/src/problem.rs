@@ -18,9 +18,10 @@ pub const fn status_of(code: ErrorCode) -> StatusCode {
             StatusCode::NOT_FOUND
         }
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        ErrorCode::GidConflict | ErrorCode::BranchConflict | ErrorCode::InvalidStatusTransition => {
-            StatusCode::CONFLICT
-        }
+        ErrorCode::GidConflict
+        | ErrorCode::BranchConflict
+        | ErrorCode::BranchRefused
+        | ErrorCode::InvalidStatusTransition => StatusCode::CONFLICT,
         ErrorCode::EventsGone => StatusCode::GONE,
         ErrorCode::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -20,6 +20,8 @@ pub enum ErrorCode {
     GidConflict,
     /// The branch exists with other content.
     BranchConflict,
+    /// A participant refused the try of a branch.
+    BranchRefused,
     /// The state of the transaction does not allow it.
     InvalidStatusTransition,
     /// The events that a watcher wants to go on behind are no longer kept.
@@ -44,7 +46,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes, in the order in which they are documented.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::InvalidRequest,
         Self::InvalidGid,
         Self::RouteNotFound,
@@ -53,6 +55,7 @@ impl ErrorCode {
         Self::MethodNotAllowed,
         Self::GidConflict,
         Self::BranchConflict,
+        Self::BranchRefused,
         Self::InvalidStatusTransition,
         Self::EventsGone,
         Self::PayloadTooLarge,
@@ -77,6 +80,7 @@ impl ErrorCode {
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::GidConflict => "GID_CONFLICT",
             Self::BranchConflict => "BRANCH_CONFLICT",
+            Self::BranchRefused => "BRANCH_REFUSED",
             Self::InvalidStatusTransition => "INVALID_STATUS_TRANSITION",
             Self::EventsGone => "EVENTS_GONE",
             Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",

@@ -35,6 +35,9 @@ pub(crate) enum Part {
     PreparedTimeout = 17,
     BranchParallelism = 18,
     Order = 19,
+    Try = 20,
+    Confirm = 21,
+    Cancel = 22,
 }
 
 /// Gathers the content of one request, or of one branch.

@@ -13,7 +13,7 @@ pub struct Defaults {
     pub retry_interval_max: Duration,
     /// Attempts of an action in all; 0: until the deadline.
     pub max_attempts: u32,
-    /// How long after submission a saga turns round; none: never.
+    /// How long after submission a saga turns round, and after creation a TCC; none: a saga never, a TCC after 35 s.
     pub timeout_to_fail: Option<Duration>,
     /// How long after creation a transaction that was not submitted is aborted.
     pub prepared_timeout: Duration,

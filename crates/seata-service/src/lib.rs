@@ -6,6 +6,7 @@
 //! every wire. Field names in problems are those of `docs/api.md`.
 #![warn(missing_docs)]
 
+mod branches;
 mod canonical;
 mod code;
 mod content;
@@ -24,6 +25,7 @@ mod time;
 mod view;
 mod watch;
 
+pub use branches::Tried;
 pub use code::ErrorCode;
 pub use defaults::Defaults;
 pub use list::{AllPages, LIMIT_MAX, Listed, OFFSET_MAX};

@@ -3,8 +3,8 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use seata_core::{BranchId, Gid, Rejection};
-use seata_engine::EngineError;
+use seata_core::{BranchId, Gid, Reason, Rejection};
+use seata_engine::{EngineError, Snapshot};
 
 use crate::code::ErrorCode;
 use crate::path::Path;
@@ -17,6 +17,9 @@ const RETRY_DEFAULT: Duration = Duration::from_secs(1);
 
 /// When to come back to a full disk.
 const STORE_FULL_RETRY: Duration = Duration::from_secs(30);
+
+/// The name of the fact that says which branch a refusal is about.
+const BRANCH_ID: &str = "branch_id";
 
 /// One fact that a program may want to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +101,40 @@ impl Problem {
         self.with("field", Detail::Text(path.to_string()))
     }
 
+    /// The participant refused the try of a branch.
+    pub(crate) fn refused(present: &Snapshot, branch_id: &BranchId, reason: &Reason) -> Self {
+        let said = if reason.as_str().is_empty() { "" } else { ": " };
+        let why =
+            format_args!("branch {branch_id} refused its try{said}{reason}; abort the transaction");
+        Self::new(ErrorCode::BranchRefused, why)
+            .branch(branch_id)
+            .with("reason", Detail::Text(reason.to_string()))
+            .with_state(present)
+    }
+
+    /// Tells the state as it is: of the transaction, and of the branch that the refusal is about.
+    fn with_state(self, present: &Snapshot) -> Self {
+        let branch_id = self.details.iter().find_map(|(name, detail)| match detail {
+            Detail::Text(text) if *name == BRANCH_ID => Some(text.clone()),
+            Detail::Text(_) | Detail::Count(_) | Detail::Names(_) => None,
+        });
+        let branches = branch_id.map(|id| (id, present.transaction.branches()));
+        let branch = branches.and_then(|(id, branches)| {
+            let mut branches = branches.into_iter();
+            branches.find(|branch| branch.definition.branch_id.as_str() == id)
+        });
+        let problem = self
+            .of(&present.header.gid)
+            .with("status", Detail::Text(present.status().to_string()));
+        match branch {
+            Some(branch) => {
+                let status = branch.status.as_str().to_owned();
+                problem.with("branch_status", Detail::Text(status))
+            }
+            None => problem,
+        }
+    }
+
     fn names(self, name: &'static str, ids: &[BranchId]) -> Self {
         self.with(
             name,
@@ -106,7 +143,7 @@ impl Problem {
     }
 
     fn branch(self, branch_id: &BranchId) -> Self {
-        self.with("branch_id", Detail::Text(branch_id.to_string()))
+        self.with(BRANCH_ID, Detail::Text(branch_id.to_string()))
     }
 
     /// Answers when to come back, in whole seconds: every refusal that passes by itself says it.
@@ -125,6 +162,7 @@ impl Problem {
             | ErrorCode::MethodNotAllowed
             | ErrorCode::GidConflict
             | ErrorCode::BranchConflict
+            | ErrorCode::BranchRefused
             | ErrorCode::InvalidStatusTransition
             | ErrorCode::EventsGone
             | ErrorCode::PayloadTooLarge
@@ -177,9 +215,7 @@ impl From<EngineError> for Problem {
             EngineError::Rejected { rejection, present } => {
                 let problem = rejected(&rejection, text);
                 match present {
-                    Some(present) => problem
-                        .of(&present.header.gid)
-                        .with("status", Detail::Text(present.status().to_string())),
+                    Some(present) => problem.with_state(&present),
                     None => problem,
                 }
             }
@@ -259,8 +295,11 @@ fn rejected(rejection: &Rejection, text: String) -> Problem {
         } => Problem::new(ErrorCode::InvalidStatusTransition, text)
             .branch(branch_id)
             .with("operation", Detail::Text(operation.to_string())),
-        Rejection::TryNotKnown { branch_id } | Rejection::TryRefused { branch_id } => {
+        Rejection::TryNotKnown { branch_id } => {
             Problem::new(ErrorCode::InvalidStatusTransition, text).branch(branch_id)
+        }
+        Rejection::TryRefused { branch_id } => {
+            Problem::new(ErrorCode::BranchRefused, text).branch(branch_id)
         }
     }
 }

@@ -42,10 +42,14 @@ pub struct SubmitRequest<'a> {
 pub struct BranchRequest<'a> {
     /// Its name.
     pub branch_id: Option<Text<'a>>,
-    /// Who does the work.
+    /// Who does the work, or reserves.
     pub action: Option<Text<'a>>,
     /// Who undoes it.
     pub compensation: Option<Text<'a>>,
+    /// Who uses what was reserved.
+    pub confirm: Option<Text<'a>>,
+    /// Who gives back what was reserved.
+    pub cancel: Option<Text<'a>>,
     /// What to send.
     pub payload: Option<PayloadRequest<'a>>,
     /// The branches before it.
@@ -149,6 +153,28 @@ pub struct AbortRequest<'a> {
     pub reason: Option<Text<'a>>,
     /// Whether the client waits for the end.
     pub wait: Option<WaitRequest>,
+}
+
+/// What concerns one branch of a TCC: to confirm or to cancel it.
+#[derive(Debug, Clone, Default)]
+pub struct BranchOrderRequest<'a> {
+    /// Of which transaction.
+    pub gid: Option<Text<'a>>,
+    /// Which branch.
+    pub branch_id: Option<Text<'a>>,
+}
+
+/// A completion from outside.
+#[derive(Debug, Clone, Default)]
+pub struct CompletionRequest<'a> {
+    /// Of which transaction.
+    pub gid: Option<Text<'a>>,
+    /// Which branch.
+    pub branch_id: Option<Text<'a>>,
+    /// Which operation; none: the one of the present direction.
+    pub operation: Option<Operation>,
+    /// Why it failed.
+    pub reason: Option<Text<'a>>,
 }
 
 /// An operator's order; which fields it needs depends on which order it is.

@@ -1,10 +1,12 @@
 //! Renders what the engine tells as JSON.
 
+mod branches;
 mod events;
 mod list;
 mod submitted;
 mod transaction;
 
+pub(crate) use branches::{Added, pending_try, tried};
 pub(crate) use events::{event, events};
 pub(crate) use list::{headers, lines};
 pub(crate) use submitted::{accepted, ended, ordered};

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use seata_core::{BranchView, ContentType, Operation, OperationView, Payload, Reason};
+use seata_core::{BranchView, ContentType, Endpoint, Endpoints, OperationView, Payload, Reason};
 use seata_service::{TransactionView, rfc3339, unix_secs};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -75,21 +75,40 @@ struct BranchJson<'a> {
     branch_id: &'a str,
     status: &'a str,
     action: Option<&'a str>,
-    compensation: Option<&'a str>,
-    after: Names<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compensation: Option<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<Names<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirm: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancel: Option<&'a str>,
     operations: Operations<'a>,
 }
 
 impl<'a> BranchJson<'a> {
     fn new(view: &'a BranchView) -> Self {
         let definition = &*view.definition;
-        let endpoint = |operation| definition.endpoint(operation).map(|e| e.as_str());
+        let url = |endpoint: Option<&'a Endpoint>| endpoint.map(Endpoint::as_str);
+        let (action, compensation, confirm, cancel) = match &definition.endpoints {
+            Endpoints::Saga {
+                action,
+                compensation,
+            } => (Some(action), Some(compensation.as_ref()), None, None),
+            Endpoints::Tcc {
+                try_,
+                confirm,
+                cancel,
+            } => (try_.as_ref(), None, Some(confirm), Some(cancel)),
+        };
         Self {
             branch_id: definition.branch_id.as_str(),
             status: view.status.as_str(),
-            action: endpoint(Operation::Action),
-            compensation: endpoint(Operation::Compensation),
-            after: Names(&definition.after),
+            action: url(action),
+            compensation: compensation.map(url),
+            after: compensation.map(|_| Names(&definition.after)),
+            confirm: url(confirm),
+            cancel: url(cancel),
             operations: Operations(&view.operations),
         }
     }

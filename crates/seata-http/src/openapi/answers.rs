@@ -56,6 +56,8 @@ pub(super) fn all() -> Vec<(&'static str, Part)> {
         ("Problem", problem()),
         ("Started", started()),
         ("Added", done("The branch is durable.", "success")),
+        ("Tried", tried()),
+        ("TryPending", try_pending()),
         ("Accepted", accepted()),
         ("Settled", settled()),
         ("Pending", pending()),
@@ -102,6 +104,10 @@ fn details() -> Part {
         .sometimes("gid", gid())
         .sometimes("status", about(text(), "The state as it is."))
         .sometimes("branch_id", branch_id())
+        .sometimes("branch_status", one_of(BRANCH_STATUSES))
+        .sometimes("operation", operation())
+        .sometimes("mode", mode())
+        .sometimes("reason", about(text(), "What the participant said."))
         .sometimes("unknown", branch_id())
         .sometimes("cycle", branch_ids())
         .sometimes("bytes_max", count())
@@ -120,6 +126,25 @@ fn done(words: &str, status: &str) -> Part {
     Fields::new(words)
         .required("status", one_of([status]))
         .open()
+}
+
+fn tried() -> Part {
+    try_known("The try succeeded.", "success").open()
+}
+
+fn try_pending() -> Part {
+    let seen = "What was seen instead of an answer, if anything was.";
+    try_known("Nobody knows yet: send the same body again.", "pending")
+        .sometimes("reason", about(text(), seen))
+        .open()
+}
+
+fn try_known(words: &str, known: &str) -> Fields {
+    Fields::new(words)
+        .required("status", one_of([known]))
+        .required("gid", gid())
+        .required("branch_id", branch_id())
+        .required("transaction_status", status())
 }
 
 fn accepted() -> Part {
@@ -180,12 +205,14 @@ fn transaction() -> Part {
 
 fn branch() -> Part {
     let operations = list(named("OperationState"));
-    Fields::new("A branch.")
+    Fields::new("A branch: of a saga with `compensation` and `after`, of a TCC with `confirm` and `cancel`.")
         .required("branch_id", branch_id())
         .required("status", one_of(BRANCH_STATUSES))
-        .required("action", endpoint())
-        .required("compensation", or_null(endpoint()))
-        .required("after", branch_ids())
+        .required("action", or_null(endpoint()))
+        .sometimes("compensation", or_null(endpoint()))
+        .sometimes("after", branch_ids())
+        .sometimes("confirm", endpoint())
+        .sometimes("cancel", endpoint())
         .required(
             "operations",
             about(operations, "Those that were called or are due."),
@@ -226,6 +253,7 @@ fn event() -> Part {
             "error",
             about(text(), "What the participant or the network said."),
         )
+        .sometimes("until", time())
         .sometimes("next_attempt_at", time())
         .sometimes("reason", text())
         .sometimes("branches", branch_ids())

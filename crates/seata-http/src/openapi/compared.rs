@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use super::document;
 use crate::meters::{Route, Verb};
 use crate::parse::bodies::{
-    AbortBody, BranchBody, BranchOptionsBody, OptionsBody, OrderBody, TransactionBody,
+    AbortBody, BranchBody, BranchOptionsBody, BranchOrderBody, CompletionBody, OptionsBody,
+    OrderBody, TransactionBody,
 };
 use crate::parse::parse;
 use crate::{Defaults, Limits, LocalEndpoints, Rules, read};
@@ -118,7 +119,12 @@ fn the_fields_of_bodies_are_those_that_the_parser_knows() {
     let known = |fields: &[&str]| words(fields.iter().copied());
     assert_eq!(properties("Submit"), known(TransactionBody::FIELDS));
     assert_eq!(properties("Start"), known(TransactionBody::FIELDS));
-    assert_eq!(properties("AddBranch"), known(BranchBody::FIELDS));
+    let joining = ["AddBranch", "RegisterBranch", "TryBranch"].map(properties);
+    let joining: Words = joining.into_iter().flatten().collect();
+    assert_eq!(joining, known(BranchBody::FIELDS));
+    assert_eq!(properties("BranchOrder"), known(BranchOrderBody::FIELDS));
+    assert_eq!(properties("Succeed"), known(CompletionBody::FIELDS));
+    assert_eq!(properties("Fail"), known(CompletionBody::FIELDS));
     let mut listed = properties("Branch");
     listed.insert("gid".to_owned());
     assert_eq!(listed, known(BranchBody::FIELDS));

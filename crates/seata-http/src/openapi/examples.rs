@@ -39,6 +39,37 @@ pub(super) fn add_branch() -> Value {
     branch
 }
 
+pub(super) fn try_branch() -> Value {
+    json!({
+        "gid": "trip-1",
+        "branch_id": "hotel",
+        "action": "http://127.0.0.1:8080/hotel/reserve",
+        "confirm": "http://127.0.0.1:8080/hotel/book",
+        "cancel": "http://127.0.0.1:8080/hotel/release",
+    })
+}
+
+pub(super) fn register_branch() -> Value {
+    json!({
+        "gid": "trip-1",
+        "branch_id": "flight",
+        "confirm": "http://127.0.0.1:8080/flight/book",
+        "cancel": "http://127.0.0.1:8080/flight/release",
+    })
+}
+
+pub(super) fn branch_order() -> Value {
+    json!({"gid": "trip-1", "branch_id": "hotel"})
+}
+
+pub(super) fn succeed() -> Value {
+    json!({"gid": "trip-1", "branch_id": "flight", "operation": "try"})
+}
+
+pub(super) fn fail() -> Value {
+    json!({"gid": "trip-1", "branch_id": "flight", "operation": "try", "reason": "sold out"})
+}
+
 pub(super) fn abort() -> Value {
     json!({"gid": "order-2", "reason": "the customer left", "wait": true})
 }

@@ -2,6 +2,7 @@
 //! defaults. A test compares it with the router, another with the fields that the parser knows.
 
 mod answers;
+mod branches;
 #[cfg(test)]
 mod compared;
 mod examples;

@@ -11,14 +11,14 @@ use utoipa::openapi::{ContentBuilder, Header, Required, Response, ResponseBuilde
 
 use super::answers::problem_with;
 use super::schema::{Part, about, list, named, text, whole};
-use super::{examples, parameters};
+use super::{branches, examples, parameters};
 use crate::meters::Route;
 use crate::problem::status_of;
 
 const JSON: &str = "application/json";
 
 /// What any route may answer that asks the engine.
-const ENGINE: [ErrorCode; 5] = [
+pub(super) const ENGINE: [ErrorCode; 5] = [
     ErrorCode::Overloaded,
     ErrorCode::RecordUnreadable,
     ErrorCode::Internal,
@@ -44,6 +44,7 @@ pub(super) struct Described {
 /// All routes but those that only carry the document itself.
 pub(super) fn all() -> Vec<Described> {
     let mut all = vec![start(), submit(), add_branch(), abort()];
+    all.extend(branches::all());
     all.extend([transaction(), events(), transactions(), watch(), feed()]);
     all.extend([retry(), skip(), force()]);
     all.extend([
@@ -59,7 +60,7 @@ pub(super) fn all() -> Vec<Described> {
 }
 
 impl Described {
-    fn new(route: Route, name: &str, tag: &str, summary: &str) -> Self {
+    pub(super) fn new(route: Route, name: &str, tag: &str, summary: &str) -> Self {
         let operation = OperationBuilder::new()
             .operation_id(Some(name))
             .tag(tag)
@@ -72,7 +73,7 @@ impl Described {
     }
 
     /// Says that it takes a body, and what follows from that.
-    fn takes(mut self, schema: &str, example: Value) -> Self {
+    pub(super) fn takes(mut self, schema: &str, example: Value) -> Self {
         let content = ContentBuilder::new()
             .schema(Some(named(schema)))
             .example(Some(example))
@@ -99,7 +100,7 @@ impl Described {
             .refuses(ENGINE)
     }
 
-    fn answers(self, status: u16, words: &str, schema: Part) -> Self {
+    pub(super) fn answers(self, status: u16, words: &str, schema: Part) -> Self {
         self.response(status, answer(words, JSON, schema).build())
     }
 
@@ -108,7 +109,7 @@ impl Described {
         self
     }
 
-    fn refuses(mut self, codes: impl IntoIterator<Item = ErrorCode>) -> Self {
+    pub(super) fn refuses(mut self, codes: impl IntoIterator<Item = ErrorCode>) -> Self {
         self.codes.extend(codes);
         self
     }
@@ -161,7 +162,7 @@ fn header(schema: Part, words: &str) -> Header {
         .build()
 }
 
-const TRANSACTIONS: &str = "transactions";
+pub(super) const TRANSACTIONS: &str = "transactions";
 const LOOKING: &str = "looking";
 const OPERATORS: &str = "operators";
 const SERVER: &str = "server";
@@ -197,8 +198,11 @@ fn decides(described: Described) -> Described {
 fn submit() -> Described {
     let summary = "Submits a whole transaction, or by gid one that was begun.";
     let described = Described::new(Route::Submit, "submit", TRANSACTIONS, summary);
-    decides(described.takes("Submit", examples::submit()))
-        .refuses([ErrorCode::GidConflict, ErrorCode::StoreFull])
+    decides(described.takes("Submit", examples::submit())).refuses([
+        ErrorCode::GidConflict,
+        ErrorCode::BranchRefused,
+        ErrorCode::StoreFull,
+    ])
 }
 
 fn abort() -> Described {
@@ -207,7 +211,7 @@ fn abort() -> Described {
 }
 
 fn add_branch() -> Described {
-    let summary = "Adds a branch to a transaction that is not submitted yet.";
+    let summary = "Adds a branch to a saga that is not submitted yet.";
     Described::new(Route::BranchAdd, "addBranch", TRANSACTIONS, summary)
         .takes("AddBranch", examples::add_branch())
         .answers(

@@ -82,10 +82,6 @@ pub(super) fn of_the_list() -> Vec<Parameter> {
         in_query("mode", words::mode(), "Only this."),
         in_query("created_after", words::instant(), "Only from this time on."),
         in_query("created_before", words::instant(), "Only before this time."),
-        in_query(
-            "gid_prefix",
-            words::gid(),
-            "Only names that begin so.",
-        ),
+        in_query("gid_prefix", words::gid(), "Only names that begin so."),
     ]
 }

@@ -24,17 +24,13 @@ pub(super) fn all(defaults: &Defaults) -> Vec<(&'static str, Part)> {
         ("Start", start()),
         ("Submit", submit()),
         ("Abort", abort()),
-        (
-            "Branch",
-            branch("A branch in the list of a transaction.", None),
-        ),
-        (
-            "AddBranch",
-            branch(
-                "A branch, and the transaction that it belongs to.",
-                Some(gid()),
-            ),
-        ),
+        ("Branch", listed_branch()),
+        ("AddBranch", add_branch()),
+        ("RegisterBranch", register_branch()),
+        ("TryBranch", try_branch()),
+        ("BranchOrder", branch_order()),
+        ("Succeed", completion("Says that an operation was done.")),
+        ("Fail", completion("Says that an operation was refused.")),
         ("Options", options(defaults)),
         ("BranchOptions", branch_options(defaults)),
         ("Headers", headers_schema()),
@@ -68,23 +64,66 @@ fn transaction(words: &str) -> Fields {
         .optional("branches", list(named("Branch")))
 }
 
-fn branch(words: &str, gid: Option<Part>) -> Part {
-    let fields = Fields::new(words);
-    let fields = match gid {
-        Some(gid) => fields.required("gid", gid),
-        None => fields,
-    };
-    let alias = "The same as `compensation`; one of them may be given.";
-    let fields = fields
+fn listed_branch() -> Part {
+    let words = "A branch in the list of a transaction: of a saga it needs `action`, of a TCC `confirm` and `cancel`, which default to `action`.";
+    let fields = Fields::new(words)
         .required("branch_id", branch_id())
-        .required("action", endpoint())
+        .optional("action", endpoint());
+    rest_of_branch(of_tcc(of_saga(fields)))
+}
+
+fn add_branch() -> Part {
+    let words = "A branch of a saga, and the transaction that it belongs to.";
+    let fields = of_transaction(words).required("action", endpoint());
+    rest_of_branch(of_saga(fields))
+}
+
+fn register_branch() -> Part {
+    let words = "A branch of a TCC whose try the initiator calls, and the transaction that it belongs to. `confirm` and `cancel` default to `action`.";
+    rest_of_branch(of_tcc(of_transaction(words).optional("action", endpoint())))
+}
+
+fn try_branch() -> Part {
+    let words = "A branch of a TCC, and the transaction that it belongs to: `action` is the try, and what `confirm` and `cancel` default to.";
+    rest_of_branch(of_tcc(of_transaction(words).required("action", endpoint())))
+}
+
+fn of_transaction(words: &str) -> Fields {
+    Fields::new(words)
+        .required("gid", gid())
+        .required("branch_id", branch_id())
+}
+
+fn of_saga(fields: Fields) -> Fields {
+    let alias = "The same as `compensation`; one of them may be given.";
+    fields
         .optional("compensation", endpoint())
         .optional("compensate", about(endpoint(), alias))
-        .optional("after", branch_ids());
+        .optional("after", branch_ids())
+}
+
+fn of_tcc(fields: Fields) -> Fields {
+    fields
+        .optional("confirm", endpoint())
+        .optional("cancel", endpoint())
+}
+
+fn rest_of_branch(fields: Fields) -> Part {
     with_payload(fields)
         .optional("headers", headers())
         .optional("options", named("BranchOptions"))
         .closed()
+}
+
+fn branch_order() -> Part {
+    of_transaction("Which branch is confirmed or cancelled.").open()
+}
+
+fn completion(words: &str) -> Part {
+    of_transaction(words)
+        .optional("operation", operation())
+        .optional("reason", reason())
+        .open()
 }
 
 fn options(defaults: &Defaults) -> Part {

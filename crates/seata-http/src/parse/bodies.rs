@@ -20,12 +20,14 @@ object! {
 }
 
 object! {
-    /// A branch: in a transaction's list, and of `/api/branch/add`, where alone it has a gid.
+    /// A branch: in a transaction's list, and of `/api/branch/add`, `/register` and `/try`, where it has a gid.
     BranchBody, "an object with the fields of a branch", refuse, {
         gid: Text<'a> = "gid";
         branch_id: Text<'a> = "branch_id";
         action: Text<'a> = "action";
         compensation: Text<'a> = "compensation" | "compensate";
+        confirm: Text<'a> = "confirm";
+        cancel: Text<'a> = "cancel";
         payload: &'a RawValue = "payload";
         payload_base64: Text<'a> = "payload_base64";
         content_type: Text<'a> = "content_type";
@@ -67,6 +69,24 @@ object! {
         gid: Text<'a> = "gid";
         reason: Text<'a> = "reason";
         wait: Wait = "wait";
+    }
+}
+
+object! {
+    /// To confirm or to cancel a branch.
+    BranchOrderBody, "an object with a gid and a branch_id", suspect, {
+        gid: Text<'a> = "gid";
+        branch_id: Text<'a> = "branch_id";
+    }
+}
+
+object! {
+    /// A completion from outside.
+    CompletionBody, "an object with a gid and a branch_id", suspect, {
+        gid: Text<'a> = "gid";
+        branch_id: Text<'a> = "branch_id";
+        operation: Text<'a> = "operation";
+        reason: Text<'a> = "reason";
     }
 }
 

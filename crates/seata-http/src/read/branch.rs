@@ -9,7 +9,7 @@ use super::payload::{Given, payload};
 use super::{count, pairs, secs, text};
 use crate::parse::bodies::{BranchBody, BranchOptionsBody};
 
-/// Reads the body of `/api/branch/add`.
+/// Reads the body of `/api/branch/add`, `/register` and `/try`.
 pub(crate) fn added_branch(mut body: BranchBody<'_>) -> Result<AddBranchRequest<'_>, Problem> {
     Ok(AddBranchRequest {
         gid: text(body.gid.take()),
@@ -40,6 +40,8 @@ fn branch<'a>(path: Path<'_>, body: BranchBody<'a>) -> Result<BranchRequest<'a>,
         branch_id: text(body.branch_id),
         action: text(body.action),
         compensation: text(body.compensation),
+        confirm: text(body.confirm),
+        cancel: text(body.cancel),
         payload: payload(path, given)?,
         after: after.into_iter().map(|name| name.0).collect(),
         headers: body.headers.map(pairs),

@@ -8,12 +8,14 @@ pub(crate) use branch::added_branch;
 pub(crate) use words::{mode, statuses};
 
 use seata_service::request::{
-    AbortRequest, CallOptionsRequest, OptionsRequest, OrderRequest, Pairs, SubmitRequest, Text,
-    TransactionRequest, WaitRequest,
+    AbortRequest, BranchOrderRequest, CallOptionsRequest, CompletionRequest, OptionsRequest,
+    OrderRequest, Pairs, SubmitRequest, Text, TransactionRequest, WaitRequest,
 };
 use seata_service::{Path, Problem};
 
-use crate::parse::bodies::{AbortBody, OptionsBody, OrderBody, TransactionBody};
+use crate::parse::bodies::{
+    AbortBody, BranchOrderBody, CompletionBody, OptionsBody, OrderBody, TransactionBody,
+};
 use crate::parse::values;
 use payload::{Given, payload};
 
@@ -55,6 +57,25 @@ pub(crate) fn abort(body: AbortBody<'_>) -> AbortRequest<'_> {
         reason: text(body.reason),
         wait: wait(body.wait),
     }
+}
+
+/// Reads the body of `/api/branch/confirm` and `/cancel`.
+pub(crate) fn branch_order(body: BranchOrderBody<'_>) -> BranchOrderRequest<'_> {
+    BranchOrderRequest {
+        gid: text(body.gid),
+        branch_id: text(body.branch_id),
+    }
+}
+
+/// Reads the body of `/api/branch/succeed` and `/fail`.
+pub(crate) fn completion(body: CompletionBody<'_>) -> Result<CompletionRequest<'_>, Problem> {
+    let operation = body.operation.as_ref().map(|text| &*text.0);
+    Ok(CompletionRequest {
+        operation: operation.map(words::operation).transpose()?,
+        gid: text(body.gid),
+        branch_id: text(body.branch_id),
+        reason: text(body.reason),
+    })
 }
 
 /// Reads the body of an operator's order.

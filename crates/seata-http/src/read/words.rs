@@ -5,13 +5,13 @@ use seata_service::{Path, Problem};
 
 /// Reads a pattern.
 pub(crate) fn mode(text: &str) -> Result<Mode, Problem> {
-    if text == Mode::Saga.as_str() {
-        return Ok(Mode::Saga);
-    }
-    Err(Problem::field(
-        "mode",
-        format_args!("{text:?} is no mode of this server: give \"saga\""),
-    ))
+    Mode::parse(text).ok_or_else(|| {
+        let known = Mode::ALL.map(|mode| format!("{:?}", mode.as_str()));
+        Problem::field(
+            "mode",
+            format_args!("{text:?} is no mode: give {}", known.join(" or ")),
+        )
+    })
 }
 
 /// Reads states, with commas between.
@@ -42,14 +42,13 @@ pub(super) fn order(text: &str) -> Result<Order, Problem> {
 
 /// Reads an operation.
 pub(super) fn operation(text: &str) -> Result<Operation, Problem> {
-    match text {
-        "action" => Ok(Operation::Action),
-        "compensation" => Ok(Operation::Compensation),
-        other => Err(Problem::field(
+    Operation::parse(text).ok_or_else(|| {
+        let known = Operation::ALL.map(|operation| format!("{:?}", operation.as_str()));
+        Problem::field(
             "operation",
-            format_args!("{other:?} is no operation: give \"action\" or \"compensation\""),
-        )),
-    }
+            format_args!("{text:?} is no operation: give one of {}", known.join(", ")),
+        )
+    })
 }
 
 /// Reads an end.

@@ -6,7 +6,7 @@ use axum::extract::Request;
 use http::StatusCode;
 use serde::Serialize;
 
-use crate::answer::json;
+use crate::answer::{Added, json};
 use crate::api::Api;
 use crate::endpoint::Answer;
 use crate::parse::bodies::{BranchBody, TransactionBody};
@@ -16,11 +16,6 @@ use crate::read;
 #[derive(Serialize)]
 struct Started<'a> {
     gid: &'a str,
-}
-
-#[derive(Serialize)]
-struct Added {
-    status: &'static str,
 }
 
 /// Begins a transaction that is not submitted yet.
@@ -48,5 +43,5 @@ pub(super) async fn add_branch(api: Arc<Api>, request: Request) -> Answer {
     let snapshot = service.add_branch(added).await;
     drop(room);
     snapshot?;
-    Ok(json(StatusCode::OK, &Added { status: "success" }))
+    Ok(json(StatusCode::OK, &Added::success()))
 }

@@ -1,5 +1,6 @@
 //! The handlers: read, ask the engine, render.
 
+mod branches;
 mod create;
 mod docs;
 mod feed;
@@ -25,7 +26,9 @@ use crate::api::Api;
 use crate::body::discard;
 use crate::endpoint::Answer;
 use crate::meters::{Route, Verb};
-use crate::parse::bodies::{AbortBody, BranchBody, OrderBody, TransactionBody};
+use crate::parse::bodies::{
+    AbortBody, BranchBody, BranchOrderBody, CompletionBody, OrderBody, TransactionBody,
+};
 use crate::parse::parse;
 use crate::problem::ProblemJson;
 use crate::read;
@@ -37,6 +40,20 @@ pub(crate) fn handler(route: Route) -> Handler {
     match route {
         Route::Start => |api, request| Box::pin(create::start(api, request)),
         Route::BranchAdd => |api, request| Box::pin(create::add_branch(api, request)),
+        Route::BranchTry => |api, request| Box::pin(branches::try_(api, request)),
+        Route::BranchRegister => |api, request| Box::pin(branches::register(api, request)),
+        Route::BranchConfirm => |api, request| Box::pin(branches::confirm(api, request)),
+        Route::BranchCancel => |api, request| Box::pin(branches::cancel(api, request)),
+        Route::BranchSucceed => |api, request| {
+            Box::pin(branches::complete(api, request, |asked| {
+                asked.resolve_succeeded()
+            }))
+        },
+        Route::BranchFail => |api, request| {
+            Box::pin(branches::complete(api, request, |asked| {
+                asked.resolve_failed()
+            }))
+        },
         Route::Submit => |api, request| Box::pin(submit::submit(api, request)),
         Route::Abort => |api, request| Box::pin(submit::abort(api, request)),
         Route::List => |api, request| Box::pin(list::list(api, request)),
@@ -121,6 +138,17 @@ pub(crate) fn parse_any(body: &[u8], limits: Limits, defaults: &Defaults) -> Vec
         parse::<BranchBody<'_>>(body)
             .and_then(read::added_branch)
             .and_then(|asked| asked.resolve(&rules).map(drop)),
+        parse::<BranchBody<'_>>(body)
+            .and_then(read::added_branch)
+            .and_then(|asked| asked.resolve_registered(&rules).map(drop)),
+        parse::<BranchBody<'_>>(body)
+            .and_then(read::added_branch)
+            .and_then(|asked| asked.resolve_tried(&rules).map(drop)),
+        parse::<BranchOrderBody<'_>>(body)
+            .and_then(|body| read::branch_order(body).resolve().map(drop)),
+        parse::<CompletionBody<'_>>(body)
+            .and_then(read::completion)
+            .and_then(|asked| asked.resolve_failed().map(drop)),
         parse::<AbortBody<'_>>(body).and_then(|body| read::abort(body).resolve().map(drop)),
         order(|asked| asked.retry()),
         order(|asked| asked.skip()),

@@ -16,7 +16,7 @@ use seata_store::{Append, Chunk, Expected, LeaseChange, Owner, TxnStore};
 use serde_json::json;
 use tower::ServiceExt;
 
-use crate::world::{World, plus, saga};
+use crate::world::{World, plus, refused, saga};
 
 #[test]
 fn the_documents_list_the_codes_of_the_code() {
@@ -71,6 +71,7 @@ async fn every_code_is_what_something_is_answered_with() {
     }
     let untyped = Request::post("/api/start").body(Body::empty()).unwrap();
     seen.insert(world.send(untyped).await.code().to_owned());
+    seen.insert(branch_refused().await);
     seen.insert(overloaded().await);
     seen.insert(unreadable().await);
     seen.insert(internal().await);
@@ -89,6 +90,17 @@ async fn events_gone() -> String {
     let world = World::new().await;
     let request = Request::get("/api/watch").header("last-event-id", "1-1");
     let answered = world.send(request.body(Body::empty()).unwrap()).await;
+    answered.code().to_owned()
+}
+
+async fn branch_refused() -> String {
+    let world = World::new().await;
+    world.say("http://b/", [(0, refused())]);
+    world
+        .ok("/api/start", json!({"gid": "t", "mode": "tcc"}))
+        .await;
+    let branch = json!({"gid": "t", "branch_id": "b", "action": "http://b/"});
+    let answered = world.post("/api/branch/try", branch).await;
     answered.code().to_owned()
 }
 

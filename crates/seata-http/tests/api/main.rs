@@ -14,6 +14,7 @@ mod lists;
 mod orders;
 mod random;
 mod refusals;
+mod tcc;
 mod watching;
 mod wire;
 mod world;

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use seata_core::{BranchDefinition, BranchId, Endpoint, EndpointError, Endpoints, Gid, Scheme};
+use seata_core::{BranchDefinition, BranchId, Gid};
 
+use super::endpoints::{Joining, endpoints};
 use super::options::branch_options;
 use super::payload::payload;
 use super::{branch_id, missing, required_gid};
@@ -12,7 +13,7 @@ use crate::content::{Content, Part};
 use crate::path::Path;
 use crate::problem::Problem;
 use crate::request::{AddBranchRequest, BranchRequest};
-use crate::rules::{LocalEndpoints, Rules};
+use crate::rules::Rules;
 
 /// One branch more, with the name of its transaction.
 #[derive(Debug, Clone)]
@@ -24,13 +25,33 @@ pub struct AddedBranch {
 }
 
 impl AddBranchRequest<'_> {
-    /// Reads one branch more.
+    /// Reads one branch more of a saga.
     ///
     /// # Errors
     /// A field is missing or wrong.
     pub fn resolve(self, rules: &Rules) -> Result<AddedBranch, Problem> {
+        self.joining(Joining::Saga, rules)
+    }
+
+    /// Reads one branch more of a TCC, whose try the initiator calls itself.
+    ///
+    /// # Errors
+    /// A field is missing or wrong.
+    pub fn resolve_registered(self, rules: &Rules) -> Result<AddedBranch, Problem> {
+        self.joining(Joining::Registered, rules)
+    }
+
+    /// Reads one branch more of a TCC, whose try the coordinator calls.
+    ///
+    /// # Errors
+    /// A field is missing or wrong.
+    pub fn resolve_tried(self, rules: &Rules) -> Result<AddedBranch, Problem> {
+        self.joining(Joining::Tried, rules)
+    }
+
+    fn joining(self, joining: Joining, rules: &Rules) -> Result<AddedBranch, Problem> {
         let gid = required_gid(self.gid.as_ref())?;
-        let branch = branch(Path::Body, self.branch, rules)?;
+        let branch = branch(Path::Body, self.branch, joining, rules)?;
         Ok(AddedBranch { gid, branch })
     }
 }
@@ -39,6 +60,7 @@ impl AddBranchRequest<'_> {
 pub(super) fn branch(
     path: Path<'_>,
     asked: BranchRequest<'_>,
+    joining: Joining,
     rules: &Rules,
 ) -> Result<Arc<BranchDefinition>, Problem> {
     let mut content = Content::new();
@@ -47,20 +69,7 @@ pub(super) fn branch(
     let branch_id = branch_id(at, id)?;
     content.put(Part::BranchId, branch_id.as_str().as_bytes());
 
-    let at = path.key("action");
-    let action = asked.action.as_ref().ok_or_else(|| missing(at))?;
-    let action = endpoint(at, action, rules)?;
-    content.put(Part::Action, action.as_str().as_bytes());
-
-    let compensation = asked
-        .compensation
-        .as_deref()
-        .map(|text| endpoint(path.key("compensation"), text, rules))
-        .transpose()?;
-    if let Some(compensation) = &compensation {
-        content.put(Part::Compensation, compensation.as_str().as_bytes());
-    }
-
+    let endpoints = endpoints(path, &asked, joining, rules, &mut content)?;
     let at = path.key("after");
     let mut after = asked
         .after
@@ -78,10 +87,7 @@ pub(super) fn branch(
     let (options, headers) = branch_options(path, asked.options, asked.headers, &mut content)?;
     Ok(Arc::new(BranchDefinition {
         branch_id,
-        endpoints: Endpoints::Saga {
-            action,
-            compensation,
-        },
+        endpoints,
         payload,
         after,
         headers,
@@ -94,40 +100,4 @@ pub(super) fn branch(
 fn keep_first(names: &mut Vec<BranchId>) {
     let mut seen = BTreeSet::new();
     names.retain(|name| seen.insert(name.clone()));
-}
-
-fn endpoint(path: Path<'_>, text: &str, rules: &Rules) -> Result<Endpoint, Problem> {
-    let endpoint = Endpoint::parse(text).map_err(|error| no_endpoint(path, &error, rules.local))?;
-    match (endpoint.scheme(), rules.local) {
-        (Scheme::Local, LocalEndpoints::Refused) => Err(Problem::field(
-            path,
-            "local:// exists only in a program that embeds the coordinator: give an http://, https://, grpc:// or grpcs:// URL",
-        )),
-        (Scheme::Local, LocalEndpoints::Allowed)
-        | (Scheme::Http | Scheme::Https | Scheme::Grpc | Scheme::Grpcs, _) => Ok(endpoint),
-    }
-}
-
-/// Offers `local://` only where there may be handlers.
-fn no_endpoint(path: Path<'_>, error: &EndpointError, local: LocalEndpoints) -> Problem {
-    match (error, local) {
-        (EndpointError::Scheme(_), LocalEndpoints::Allowed) => {
-            let more = "or with local:// for a handler of this program";
-            Problem::field(path, format_args!("{error}, {more}"))
-        }
-        (EndpointError::Scheme(_), LocalEndpoints::Refused)
-        | (
-            EndpointError::Empty
-            | EndpointError::Capitals { .. }
-            | EndpointError::Host(_)
-            | EndpointError::HostName(_)
-            | EndpointError::Port(_)
-            | EndpointError::Method(_)
-            | EndpointError::Character { .. }
-            | EndpointError::Credentials
-            | EndpointError::Fragment(_)
-            | EndpointError::TooLong(_),
-            _,
-        ) => Problem::field(path, error),
-    }
 }

@@ -2,6 +2,8 @@
 //! and digests what was asked for.
 
 mod branch;
+mod completion;
+mod endpoints;
 mod headers;
 mod number;
 mod options;

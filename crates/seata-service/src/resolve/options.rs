@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use seata_core::{BranchOptions, Header, Options, Order, RetryPolicy};
+use seata_core::{BranchOptions, Header, Mode, Options, Order, RetryPolicy};
 
 use super::headers::headers;
 use super::number::{SecsRange, count, span};
@@ -25,6 +25,7 @@ const PARALLELISM_MAX: u32 = 1_000;
 pub(super) fn options(
     path: Path<'_>,
     given: OptionsRequest<'_>,
+    mode: Mode,
     defaults: &Defaults,
     content: &mut Content,
 ) -> Result<Options, Problem> {
@@ -47,13 +48,23 @@ pub(super) fn options(
     Ok(Options {
         request_timeout: calls.request_timeout.unwrap_or(defaults.request_timeout),
         retry: retry(&calls, defaults),
-        timeout_to_fail: timeout_to_fail.or(defaults.timeout_to_fail),
+        timeout_to_fail: timeout_to_fail
+            .or(defaults.timeout_to_fail)
+            .or(timeout_to_fail_of(mode)),
         prepared_timeout: prepared_timeout.unwrap_or(defaults.prepared_timeout),
         branch_parallelism: parallelism.unwrap_or(defaults.branch_parallelism),
         order: given.order.unwrap_or(Order::Concurrent),
         attention_attempts: defaults.attention_attempts,
         headers: headers(path.key("headers"), given.headers, content)?,
     })
+}
+
+/// What holds if neither the request nor the configuration names a deadline: tries reserve, and must not do so for ever.
+const fn timeout_to_fail_of(mode: Mode) -> Option<Duration> {
+    match mode {
+        Mode::Saga => None,
+        Mode::Tcc => Some(Duration::from_secs(35)),
+    }
 }
 
 /// Reads the options of a branch, and its headers, which may stand in either of two places.

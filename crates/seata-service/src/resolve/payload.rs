@@ -75,9 +75,7 @@ fn content_type(path: Path<'_>, given: Option<Text<'_>>) -> Result<ContentType, 
     if text == ContentType::Json.as_str() {
         return Ok(ContentType::Json);
     }
-    let is_type = text.len() <= CONTENT_TYPE_BYTES_MAX
-        && text.contains('/')
-        && is_value(&text);
+    let is_type = text.len() <= CONTENT_TYPE_BYTES_MAX && text.contains('/') && is_value(&text);
     if is_type {
         Ok(ContentType::Other(text.as_ref().into()))
     } else {

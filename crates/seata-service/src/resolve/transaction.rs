@@ -6,6 +6,7 @@ use seata_core::{Definition, Gid, Mode, UnixMillis};
 use uuid::Uuid;
 
 use super::branch::branch;
+use super::endpoints::Joining;
 use super::options::options;
 use super::payload::payload;
 use crate::content::{Content, Part};
@@ -52,6 +53,7 @@ impl TransactionRequest<'_> {
         let options = options(
             Path::Body.key("options"),
             self.options.unwrap_or_default(),
+            mode,
             &rules.defaults,
             &mut content,
         )?;
@@ -60,7 +62,7 @@ impl TransactionRequest<'_> {
         let branches = branches
             .into_iter()
             .enumerate()
-            .map(|(at, asked)| branch(list.item(at), asked, rules))
+            .map(|(at, asked)| branch(list.item(at), asked, Joining::listed(mode), rules))
             .collect::<Result<Vec<_>, _>>()?;
         for branch in &branches {
             content.put(Part::Branch, &branch.fingerprint.0);
