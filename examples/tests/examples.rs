@@ -61,6 +61,31 @@ fn a_bank_transfer_is_a_saga() {
     );
 }
 
+#[test]
+fn a_bank_transfer_is_a_tcc() {
+    let text = printed(env!("CARGO_BIN_EXE_bank-tcc"), &[]);
+    tells(
+        &text,
+        &[
+            "alice has 100, bob has 50",
+            "try of debit: Succeeded",
+            "alice has 70 (and 30 held), bob has 50",
+            "try of credit: Succeeded",
+            "COMMITTED",
+            "alice has 70, bob has 80",
+            "ABORTED",
+            "the account has not enough money",
+            "alice has 70, bob has 80",
+            "ABORTED",
+            "there is no such account",
+            "debit CANCELLED",
+            "credit CANCELLED",
+            "alice has 70, bob has 80",
+            "25 runs, no rule is broken",
+        ],
+    );
+}
+
 #[tokio::test]
 async fn the_banks_follow_the_rules_of_a_tcc() {
     let folder = TempDir::new().unwrap();
