@@ -197,7 +197,10 @@ fn transaction() -> Part {
         .sometimes("attention", about(text(), "Why a person should look."))
         .sometimes(
             "forced",
-            about(text(), "Why an operator skipped or forced something."),
+            about(
+                text(),
+                "Why an operator skipped or forced something: the reason of the latest such order.",
+            ),
         )
         .sometimes("waiting_for", about(text(), waiting_for))
         .open()

@@ -18,6 +18,9 @@ const CALL_SECS: (f64, f64) = (0.01, 86_400.0);
 /// From 10 ms to a year: time limits of transactions.
 const TRANSACTION_SECS: (f64, f64) = (0.01, 31_536_000.0);
 
+/// What no schema can say of the bodies that are not closed.
+const UNKNOWN: &str = "Unknown fields are ignored, but one that is near to a known one is refused: it is surely misspelt.";
+
 /// All of them, by name.
 pub(super) fn all(defaults: &Defaults) -> Vec<(&'static str, Part)> {
     vec![
@@ -56,9 +59,11 @@ fn submit() -> Part {
 }
 
 fn transaction(words: &str) -> Fields {
-    let fields = Fields::new(words)
-        .optional("gid", gid())
-        .optional("mode", default(mode(), "saga"));
+    let fields = Fields::new(&format!(
+        "{words} {UNKNOWN} So is an option that stands outside `options`."
+    ))
+    .optional("gid", gid())
+    .optional("mode", default(mode(), "saga"));
     with_payload(fields)
         .optional("options", named("Options"))
         .optional("branches", list(named("Branch")))
@@ -166,7 +171,7 @@ fn call_options(fields: Fields, defaults: &Defaults) -> Fields {
 }
 
 fn abort() -> Part {
-    Fields::new("An abort.")
+    Fields::new(&format!("An abort. {UNKNOWN}"))
         .required("gid", gid())
         .optional("reason", reason())
         .optional("wait", wait())
