@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use seata_client::{
     Branch, BranchStatus, Client, End, ErrorCode, EventKind, FeedQuery, Gid, ListQuery, Operation,
-    OperationStatus, Options, Saga, Status, Waited,
+    OperationStatus, Options, Saga, Status, Tcc, TccBranch, Tried, Waited,
 };
 use seata_examples::bank::Guard;
 use seata_examples::coordinator::Coordinator;
@@ -244,4 +244,74 @@ fn the_sdk_knows_each_word_of_the_coordinator() {
         let word = ErrorCode::from(known.as_str());
         assert!(!matches!(word, ErrorCode::Other(_)), "{word}");
     }
+}
+
+#[tokio::test]
+async fn an_initiator_tries_by_itself_and_tells_how_that_went() {
+    let World { client, banks, .. } = &world().await;
+    let [debit, credit] = banks.tcc_branches("bob", 30);
+    let tcc = Tcc::new(Gid::new());
+    let open = tcc.begin(client).await.unwrap();
+    open.register(&debit).await.unwrap();
+    open.register(&debit).await.unwrap();
+    let other = banks.tcc_branches("bob", 31).into_iter().next().unwrap();
+    let error = open.register(&other).await.unwrap_err();
+    assert_eq!(code(&error), &ErrorCode::BranchConflict);
+    open.try_failed("debit", "no").await.unwrap();
+    let error = open.submit().await.unwrap_err();
+    assert_eq!(code(&error), &ErrorCode::BranchRefused);
+    let waited = open.abort_and_wait("no", PATIENT).await.unwrap();
+    let Waited::Aborted(transaction) = &waited else {
+        panic!("{waited:?}");
+    };
+    let branch = transaction.branch("debit").unwrap();
+    assert_eq!(branch.status, BranchStatus::Cancelled);
+    let error = open.try_branch(&credit).await.unwrap_err();
+    assert_eq!(code(&error), &ErrorCode::InvalidStatusTransition);
+    let error = open.confirm("debit").await.unwrap_err();
+    assert_eq!(code(&error), &ErrorCode::InvalidStatusTransition);
+    // The cancel came without any try: nothing was taken.
+    banks.check(100, 50).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_branch_that_is_confirmed_decides_for_all() {
+    let World { client, banks, .. } = &world().await;
+    let tcc = Tcc::new(Gid::new());
+    let open = tcc.begin(client).await.unwrap();
+    for branch in banks.tcc_branches("bob", 30) {
+        assert_eq!(open.try_branch(&branch).await.unwrap(), Tried::Succeeded);
+        // Again: what is known is answered, without a call.
+        assert_eq!(open.try_branch(&branch).await.unwrap(), Tried::Succeeded);
+    }
+    open.confirm("debit").await.unwrap();
+    let waited = client.wait(open.gid(), PATIENT).await.unwrap();
+    assert!(matches!(waited, Waited::Committed(_)), "{waited:?}");
+    let error = open.cancel("debit").await.unwrap_err();
+    assert_eq!(code(&error), &ErrorCode::InvalidStatusTransition);
+    assert_eq!(open.submit().await.unwrap(), Status::Committed);
+    banks.check(70, 80).await.unwrap();
+    let events = client.events(open.gid()).await.unwrap();
+    let odd = events
+        .iter()
+        .find(|event| matches!(event.kind, EventKind::Other(_)));
+    assert_eq!(odd, None);
+}
+
+#[tokio::test]
+async fn what_a_participant_says_to_a_try_is_an_answer() {
+    let World { client, banks, .. } = &world().await;
+    let open = Tcc::new(Gid::new()).begin(client).await.unwrap();
+    let [debit, _] = banks.tcc_branches("bob", 500);
+    let tried = open.try_branch(&debit).await.unwrap();
+    let Tried::Refused { reason } = tried else {
+        panic!("{tried:?}");
+    };
+    assert!(reason.contains("not enough money"), "{reason}");
+    let nobody = TccBranch::new("nobody").try_("http://127.0.0.1:9/");
+    let tried = open.try_branch(&nobody).await.unwrap();
+    let Tried::NotKnown { reason } = tried else {
+        panic!("{tried:?}");
+    };
+    assert!(reason.unwrap().contains("connection refused"));
 }
