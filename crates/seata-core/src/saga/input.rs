@@ -307,7 +307,7 @@ impl Saga {
         now: UnixMillis,
     ) -> Result<Step, Rejection> {
         let Some(known) = txn.table.get(branch) else {
-            return Err(Rejection::NothingToRetry);
+            return Err(Rejection::no_branch_at(branch));
         };
         match judge(known, self.facing(branch), &said)? {
             Verdict::Repeats => Ok(self.nothing(txn, now)),

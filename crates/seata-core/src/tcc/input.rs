@@ -81,6 +81,9 @@ impl Tcc {
         branch: BranchIndex,
         now: UnixMillis,
     ) -> Result<Step, Rejection> {
+        if txn.table.get(branch).is_none() {
+            return Err(Rejection::no_branch_at(branch));
+        }
         match self.side() {
             Some(Side::Confirming { .. }) => Ok(self.hurry(txn, branch, now)),
             Some(Side::Trying | Side::Cancelling { .. }) | None => self.submit(txn, now),
@@ -95,7 +98,7 @@ impl Tcc {
         now: UnixMillis,
     ) -> Result<Step, Rejection> {
         let Some(known) = txn.table.get(branch) else {
-            return Err(Rejection::NothingToRetry);
+            return Err(Rejection::no_branch_at(branch));
         };
         match self.side() {
             Some(Side::Cancelling { .. }) => Ok(self.hurry(txn, branch, now)),

@@ -46,7 +46,7 @@ impl Tcc {
         now: UnixMillis,
     ) -> Result<Step, Rejection> {
         let Some(known) = txn.table.get(branch) else {
-            return Err(Rejection::NothingToRetry);
+            return Err(Rejection::no_branch_at(branch));
         };
         let open = self.operation() == Some(operation)
             && self

@@ -77,3 +77,21 @@ fn no_hurry_calls_a_cancel_while_its_try_may_be_on_its_way() {
         ],
     );
 }
+
+#[test]
+fn an_order_about_a_branch_that_does_not_exist_says_so() {
+    let nowhere = seata_core::BranchIndex(9);
+    let mut driven = check(tcc("a*"), []);
+    let inputs = [
+        seata_core::Input::Confirm { branch: nowhere },
+        seata_core::Input::Cancel { branch: nowhere },
+        complete(nowhere, None, failed()),
+        skip_input(nowhere, Confirm),
+    ];
+    for input in inputs {
+        assert_eq!(
+            play(&mut driven, Do::Drive(input), 1),
+            "no: no branch 9 in this transaction"
+        );
+    }
+}

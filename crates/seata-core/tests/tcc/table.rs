@@ -66,7 +66,7 @@ const TABLE: &[(&str, &str)] = &[
     ("try of a asked",      "P.P..PPPP .... .... ... .."),
     ("try of b asked",      "......... .... .... ... .."),
     ("try of a begun",      ".P....... .... .... ... .."),
-    ("submitted",           "SSSSSSSSS .... .... ... .."),
+    ("submitted",           "SSSSSS... .... .... ... .."),
     ("abort asked",         "PPPPPPPPP .... .... K.. .."),
     ("try a: success",      "PPP..PPPP .... TTTT ... .."),
     ("try a: failure",      "PPP..PPPP .... TTTT ... .."),

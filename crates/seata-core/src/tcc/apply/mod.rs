@@ -115,7 +115,8 @@ impl Tcc {
             }
             return Ok(());
         }
-        legal(self.is_trying() && table.len() > 0)?;
+        let undecided = self.cause.is_none() && self.forced.is_none();
+        legal(self.is_trying() && undecided && table.len() > 0)?;
         self.phase = Phase::Open(Side::Confirming {
             agenda: all_branches(table),
         });
