@@ -335,7 +335,7 @@ impl Process {
             format_args!("the clock of process {} jumps by {by_ms} ms", self.index),
         );
         if let Some(life) = self.life() {
-            state.oracle.troubled(life.owner, now.ms);
+            state.oracle.jumped(life.owner, by_ms, now);
         }
     }
 

@@ -53,4 +53,9 @@ planted! {
     stale_revision_accepted_is_found: StaleRevisionAccepted,
     token_ignored_is_found: TokenIgnored,
     claim_ignores_lease_is_found: ClaimIgnoresLease,
+    tcc_second_submit_skips_confirm_is_found: TccSecondSubmitSkipsConfirm,
+    tcc_refused_confirm_cancels_is_found: TccRefusedConfirmCancels,
+    tcc_cancel_before_registration_durable_is_found: TccCancelBeforeRegistrationDurable,
+    tcc_submit_while_try_unknown_is_found: TccSubmitWhileTryUnknown,
+    tcc_cancel_does_not_await_try_is_found: TccCancelDoesNotAwaitTry,
 }

@@ -101,18 +101,14 @@ impl Memory {
     }
 }
 
-/// Has the participant say how its last operation ended. It says what is true: it does the work first. Nothing, if it
-/// was asked for nothing yet.
-pub(super) fn finish(
-    world: &World,
-    tx: &TxPlan,
-    branch: usize,
-    how: Finishing,
-) -> Option<Demand> {
+/// Has the participant say how its last operation ended. It says what is true: it does the work first. It says nothing
+/// if it was asked for nothing yet, or refused that, for "no" means "and never will".
+pub(super) fn finish(world: &World, tx: &TxPlan, branch: usize, how: Finishing) -> Option<Demand> {
     let now = world.now();
     let state = &mut *world.state();
     let branch_id = &tx.branch(branch).branch_id;
-    let last = state.participants.ledger(&tx.gid, branch_id).last?;
+    let ledger = state.participants.ledger(&tx.gid, branch_id);
+    let last = ledger.last.filter(|last| ledger.refusals(*last) == 0)?;
     match how {
         Finishing::Succeeds => {
             state
@@ -128,9 +124,7 @@ pub(super) fn finish(
     // Only an operation after which none comes can be meant without its name.
     let unnamed = match last {
         Operation::Action | Operation::Try => false,
-        Operation::Compensation | Operation::Confirm | Operation::Cancel => {
-            state.clients.hits(500)
-        }
+        Operation::Compensation | Operation::Confirm | Operation::Cancel => state.clients.hits(500),
     };
     Some(Demand::Complete {
         branch,

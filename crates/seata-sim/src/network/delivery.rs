@@ -175,4 +175,3 @@ fn judge_payload(world: &World, state: &mut State, request: &Request) {
             .broken(Promise::P8, &call.gid, world.now(), what);
     }
 }
-

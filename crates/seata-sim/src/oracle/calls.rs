@@ -113,11 +113,12 @@ impl Oracle {
 
     /// Answers whether a process left a try of this transaction without an answer.
     pub(crate) fn left_try(&self, gid: &Gid, owner: Owner) -> bool {
-        let ids = self.by_key.iter().filter(|((of, _, operation), _)| {
-            of == gid && *operation == Operation::Try
-        });
+        let ids = self
+            .by_key
+            .iter()
+            .filter(|((of, _, operation), _)| of == gid && *operation == Operation::Try);
         ids.filter_map(|(_, ids)| ids.last().and_then(|id| self.calls.get(id)))
-            .any(|seen| seen.owner == owner && !matches!(seen.end, Some(CallEnd::Answered(_))))
+            .any(|seen| seen.owner == owner && matches!(seen.end, None | Some(CallEnd::Died)))
     }
 
     fn judge_call(
@@ -201,7 +202,11 @@ impl Oracle {
             return;
         };
         let since_ms = now.ms.saturating_sub(2 * self.lease_ms);
-        if truth.is_overridden() || !self.is_untroubled(seen.owner, since_ms) {
+        let completed = truth
+            .index(&seen.key.1)
+            .is_some_and(|branch| truth.completed.contains_key(&(branch, seen.key.2)));
+        let excused = truth.is_overridden() || completed || self.is_at_limit(seen, now);
+        if excused || !self.is_untroubled(seen.owner, since_ms) {
             return;
         }
         let what = format!(

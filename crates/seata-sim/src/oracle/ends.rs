@@ -168,7 +168,8 @@ impl Oracle {
             (Status::Aborted, None) => branches()
                 .filter(|(branch, index)| {
                     let back = branch.endpoint(Operation::Compensation);
-                    back.or_else(|| branch.endpoint(Operation::Cancel)).is_some()
+                    back.or_else(|| branch.endpoint(Operation::Cancel))
+                        .is_some()
                         && !is_skipped(truth, *index)
                 })
                 .find_map(|(branch, index)| {
@@ -277,8 +278,7 @@ fn was_refused(
         Operation::Cancel,
     ];
     must.into_iter().any(|operation| {
-        ledger.refusals(operation) > 0
-            || truth.is_completed((index, operation), Finishing::Fails)
+        ledger.refusals(operation) > 0 || truth.is_completed((index, operation), Finishing::Fails)
     })
 }
 

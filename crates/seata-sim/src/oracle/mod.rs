@@ -17,6 +17,7 @@ mod writes;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use seata_core::{BranchId, Gid, Operation, UnixMillis};
 use seata_store::Owner;
@@ -105,6 +106,8 @@ pub(crate) struct Life {
     pub(crate) trouble_ms: u64,
     /// When it last began to go on after it had stood still, or began at all.
     pub(crate) thawed_ms: u64,
+    /// How far its clock has jumped in all: so much too early it may take a time for past.
+    pub(crate) jumped_ms: u64,
 }
 
 /// Names one operation of one branch.
@@ -178,6 +181,7 @@ impl Oracle {
                 pulse: Pulse::Alive,
                 trouble_ms: now.ms,
                 thawed_ms: now.ms,
+                jumped_ms: 0,
             },
         );
     }
@@ -199,6 +203,23 @@ impl Oracle {
         if let Some(life) = self.lives.get_mut(&owner) {
             life.trouble_ms = life.trouble_ms.max(until_ms);
         }
+    }
+
+    /// Notes that the clock of a process jumps.
+    pub(crate) fn jumped(&mut self, owner: Owner, by_ms: u64, now: Now) {
+        self.troubled(owner, now.ms);
+        if let Some(life) = self.lives.get_mut(&owner) {
+            life.jumped_ms += by_ms;
+        }
+    }
+
+    /// Answers the latest time that a process may take for the present when it looks at this transaction: its clock may
+    /// have jumped, or that of whoever wrote last.
+    fn latest_at(&self, gid: &Gid, owner: Owner, now: Now) -> UnixMillis {
+        let jumped_ms = self.lives.get(&owner).map_or(0, |life| life.jumped_ms);
+        let by_its_clock = now.store.plus(Duration::from_millis(jumped_ms));
+        let written_at = self.truths.get(gid).map(|truth| truth.header.updated_at);
+        by_its_clock.max(written_at.unwrap_or(by_its_clock))
     }
 
     fn is_untroubled(&self, owner: Owner, since_ms: u64) -> bool {

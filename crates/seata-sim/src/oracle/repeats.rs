@@ -53,6 +53,14 @@ impl Oracle {
                     "the {operation} of {branch:?} was called again while its call was in flight"
                 ),
             )),
+            // It came after somebody had said that the operation failed, and then an operator ordered to try again.
+            Some(CallEnd::Answered(Outcome::Success))
+                if truth
+                    .answered
+                    .contains(&(branch, operation, earlier.attempt)) =>
+            {
+                None
+            }
             Some(CallEnd::Answered(Outcome::Success)) => Some((
                 Promise::P8,
                 format!(

@@ -1,6 +1,7 @@
 //! Judges TCC: what is called and when, what is recorded, what is said of a try, and what participants hold.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use seata_core::{
     AbortCause, BranchDefinition, BranchIndex, Event, Fact, Gid, Mode, Operation, UnixMillis,
@@ -12,6 +13,9 @@ use crate::oracle::{Asked, Breach, CallEnd, Now, Oracle, Promise, Seen, Truth};
 use crate::participant::Participants;
 use crate::plan::act::Finishing;
 use crate::plan::work::is_driven;
+
+/// How far a process that asks the store for its time may be off: as long as the question and its answer travel.
+const LIMIT_GRACE: Duration = Duration::from_millis(10);
 
 /// What is recorded of the attempts at tries.
 #[derive(Debug, Clone, Default)]
@@ -105,10 +109,9 @@ impl Oracle {
         let operation = seen.key.2;
         let (is_decided, opposite) = match operation {
             Operation::Confirm => (truth.submitted_at.is_some(), Operation::Cancel),
-            Operation::Cancel
-            | Operation::Try
-            | Operation::Action
-            | Operation::Compensation => (truth.turned.is_some(), Operation::Confirm),
+            Operation::Cancel | Operation::Try | Operation::Action | Operation::Compensation => {
+                (truth.turned.is_some(), Operation::Confirm)
+            }
         };
         if !is_decided {
             let what =
@@ -138,6 +141,7 @@ impl Oracle {
         now: Now,
     ) -> Option<Breach> {
         let (gid, branch_id, operation) = &seen.key;
+        let latest = self.latest_at(gid, seen.owner, now);
         let tries = self
             .by_key
             .get(&(gid.clone(), branch_id.clone(), Operation::Try))?;
@@ -145,12 +149,11 @@ impl Oracle {
             .iter()
             .filter_map(|id| self.calls.get(id))
             .find(|earlier| {
-                let heard = matches!(earlier.end, Some(CallEnd::Answered(_)))
-                    && (earlier.owner == seen.owner
-                        || truth
-                            .answered
-                            .contains(&(branch, Operation::Try, earlier.attempt)));
-                !heard && earlier.until.is_none_or(|until| now.store < until)
+                let answered = matches!(earlier.end, Some(CallEnd::Answered(_)))
+                    && earlier.owner == seen.owner;
+                let recorded = (branch, Operation::Try, earlier.attempt);
+                let heard = answered || truth.answered.contains(&recorded);
+                !heard && earlier.until.is_none_or(|until| latest < until)
             })?;
         let what = format!(
             "the {operation} of {branch:?} was called while the try {:?} may be on its way, until {:?} (now {:?})",
@@ -161,9 +164,10 @@ impl Oracle {
 
     /// A try is not awaited beyond the limit that is on record.
     pub(super) fn judge_limit(&mut self, seen: &Seen, now: Now) {
-        const GRACE_MS: i64 = 5;
         let late = match (&seen.end, seen.until) {
-            (Some(CallEnd::Answered(_)), Some(until)) => now.store.0 > until.0 + GRACE_MS,
+            (Some(CallEnd::Answered(_) | CallEnd::Dropped), Some(until)) => {
+                now.store > until.plus(LIMIT_GRACE)
+            }
             (Some(CallEnd::Answered(_) | CallEnd::Dropped | CallEnd::Died) | None, _) => false,
         };
         if late && self.is_untroubled(seen.owner, seen.begun_ms) {
@@ -174,6 +178,15 @@ impl Oracle {
             let gid = seen.key.0.clone();
             self.broken(Promise::P8, &gid, now, what);
         }
+    }
+
+    /// Answers whether the recorded limit of a try passes now.
+    pub(super) fn is_at_limit(&self, seen: &Seen, now: Now) -> bool {
+        seen.until.is_some_and(|until| {
+            self.latest_at(&seen.key.0, seen.owner, now)
+                .plus(LIMIT_GRACE)
+                >= until
+        })
     }
 
     /// What is said of a try is durable and true.
@@ -199,7 +212,9 @@ impl Oracle {
             TryAnswer::NotKnown { .. } => return None,
         };
         if !durable {
-            let what = format!("a client was told {answer:?} of the try of {branch_id}, which the store does not say");
+            let what = format!(
+                "a client was told {answer:?} of the try of {branch_id}, which the store does not say"
+            );
             return Some((Promise::P1, what));
         }
         (!happened && !completed).then(|| {
@@ -223,9 +238,7 @@ impl Oracle {
                 branch_id,
                 fingerprint,
             } => {
-                let known = truth
-                    .index(branch_id)
-                    .and_then(|index| truth.branch(index));
+                let known = truth.index(branch_id).and_then(|index| truth.branch(index));
                 let contrary = match known {
                     Some(known) => known.fingerprint != *fingerprint,
                     None => truth.decided.is_some(),

@@ -122,7 +122,9 @@ impl Truth {
     }
 
     pub(crate) fn is_completed(&self, part: Part, how: Finishing) -> bool {
-        self.completed.get(&part).is_some_and(|(end, _)| *end == how)
+        self.completed
+            .get(&part)
+            .is_some_and(|(end, _)| *end == how)
     }
 
     /// Notes that a process knows all that stands now.
@@ -198,11 +200,12 @@ impl Truth {
                     .insert((answered.branch, answered.operation, answered.attempt));
                 let part = (answered.branch, answered.operation);
                 match answered.outcome {
+                    // What was completed from outside stays so, whatever is answered later.
+                    Outcome::Success | Outcome::Failure { .. }
+                        if self.completed.contains_key(&part) => {}
                     Outcome::Success => drop(self.succeeded.insert(part)),
-                    Outcome::Failure { .. } if !self.completed.contains_key(&part) => {
-                        self.refused.insert(part, event.number);
-                    }
-                    Outcome::Failure { .. } | Outcome::Ongoing | Outcome::Unknown { .. } => {}
+                    Outcome::Failure { .. } => drop(self.refused.insert(part, event.number)),
+                    Outcome::Ongoing | Outcome::Unknown { .. } => {}
                 }
             }
             Fact::Completed {

@@ -49,20 +49,17 @@ impl Oracle {
         let rest = match (self.truths.contains_key(gid), events) {
             (true, events) => events,
             (false, [first, rest @ ..]) => {
-                let truth =
-                    Truth::begin(after(None, append, now), first).map_err(one_writer)?;
+                let truth = Truth::begin(after(None, append, now), first).map_err(one_writer)?;
                 self.truths.insert(gid.clone(), truth);
                 rest
             }
             (false, []) => return Err(one_writer("a record without events".to_owned())),
         };
         match (&append.chunk, self.truths.get_mut(gid)) {
-            (seata_store::Chunk::Add(_), Some(truth)) => {
-                rest.iter().try_for_each(|event| {
-                    tcc::judge_fact(truth, event)?;
-                    truth.follow(event).map_err(one_writer)
-                })
-            }
+            (seata_store::Chunk::Add(_), Some(truth)) => rest.iter().try_for_each(|event| {
+                tcc::judge_fact(truth, event)?;
+                truth.follow(event).map_err(one_writer)
+            }),
             // A compacted history says nothing new but its last events.
             (seata_store::Chunk::Replace(_), Some(truth)) => {
                 truth.follow_compacted(rest).map_err(one_writer)

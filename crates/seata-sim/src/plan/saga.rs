@@ -82,8 +82,8 @@ pub(crate) fn draw_scripts(
     scripts.side(20, 15_000, [Demand::ForceAbort]);
     scripts.side(20, 15_000, [Demand::ForceCommit]);
     scripts.side(60, 3_000, [Demand::Add(branch)]);
-    scripts.side(70, 6_000, [finish(Finishing::Succeeds); 2]);
-    scripts.side(30, 6_000, [finish(Finishing::Fails)]);
+    scripts.side(100, 4_000, [finish(Finishing::Succeeds); 2]);
+    scripts.side(60, 4_000, [finish(Finishing::Fails); 2]);
     scripts.side(
         200,
         8_000,

@@ -86,24 +86,15 @@ fn deciders(scripts: &mut Scripts<'_>, branch: usize) {
     scripts.side(20, 400, [abort]);
     scripts.side(40, 5_000, [submit, abort]);
     scripts.side(30, 5_000, [abort, submit]);
+    let pause = Act::Pause { for_ms: 300 };
+    let confirm = Act::Ask(Demand::ConfirmBranch(branch));
+    let cancel = Act::Ask(Demand::CancelBranch(branch));
     scripts.side(
-        60,
-        5_000,
-        [
-            Demand::ConfirmBranch(branch),
-            Demand::ConfirmBranch(branch),
-            Demand::CancelBranch(branch),
-        ],
+        120,
+        4_000,
+        [confirm, pause, confirm, pause, confirm, cancel],
     );
-    scripts.side(
-        40,
-        5_000,
-        [
-            Demand::CancelBranch(branch),
-            Demand::CancelBranch(branch),
-            Demand::ConfirmBranch(branch),
-        ],
-    );
+    scripts.side(60, 6_000, [cancel, pause, cancel, pause, cancel, confirm]);
 }
 
 /// Those who come with branches when everything may be decided, or with other content.
