@@ -28,6 +28,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "seata-http",
         &["seata-core", "seata-store", "seata-engine", "seata-service"],
     ),
+    ("seata-proto", &[]),
+    (
+        "seata-grpc",
+        &[
+            "seata-core",
+            "seata-store",
+            "seata-engine",
+            "seata-service",
+            "seata-proto",
+        ],
+    ),
     (
         "seata-sim",
         &[
@@ -79,6 +90,7 @@ const ALLOWED_IN_TESTS: &[(&str, &[&str])] = &[
     ("seata-engine", &["seata-store-mem"]),
     ("seata-service", &["seata-store-mem"]),
     ("seata-http", &["seata-store-mem"]),
+    ("seata-grpc", &["seata-store-mem", "seata-http"]),
 ];
 
 pub(crate) fn check() -> Result<()> {

@@ -38,4 +38,4 @@ pub use service::Service;
 pub use settle::{EndWord, Settled};
 pub use time::{rfc3339, unix_secs};
 pub use view::{EventView, TransactionView};
-pub use watch::{Watch, Watched};
+pub use watch::{Watch, WatchAll, Watched};

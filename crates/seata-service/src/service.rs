@@ -46,6 +46,12 @@ impl Service {
         self.life.send_replace(Life::Stopping);
     }
 
+    /// Answers whether the service was told to stop.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        *self.life.borrow() == Life::Stopping
+    }
+
     /// Tells who follows a transaction of the stop.
     pub(crate) fn life(&self) -> watch::Receiver<Life> {
         self.life.subscribe()

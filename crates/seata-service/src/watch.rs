@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::Stream;
 use futures_util::stream::unfold;
 use seata_core::{Event, Gid};
-use seata_engine::{Changes, Engine, Snapshot};
+use seata_engine::{Change, Changes, Engine, Lagged, Snapshot};
 use tokio::sync::watch;
 
 use crate::problem::Problem;
@@ -69,6 +69,39 @@ impl Service {
         };
         watch.ready = watch.look().await?;
         Ok(watch)
+    }
+}
+
+/// A client's place in the stream of all that this server drives.
+pub struct WatchAll {
+    changes: Changes,
+    life: watch::Receiver<Life>,
+}
+
+impl Service {
+    /// Follows all that this server drives, from now on.
+    ///
+    /// # Errors
+    /// No room for watchers.
+    pub fn watch_all(&self) -> Result<WatchAll, Problem> {
+        Ok(WatchAll {
+            changes: self.engine().watch().map_err(Problem::from)?,
+            life: self.life(),
+        })
+    }
+}
+
+impl WatchAll {
+    /// Waits for the next change. None: this server stops.
+    ///
+    /// # Errors
+    /// The client was too slow: so many changes were left out, and what follows is complete again.
+    pub async fn next(&mut self) -> Option<Result<Change, Lagged>> {
+        tokio::select! {
+            biased;
+            _ = self.life.wait_for(|life| *life == Life::Stopping) => None,
+            change = self.changes.next() => change,
+        }
     }
 }
 
