@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use seata_core::{Endpoint, Operation, Outcome, Reason, Rejection, Status, TrialView};
+use seata_core::{Endpoint, Event, Fact, Operation, Outcome, Reason, Rejection, Status, TrialView};
 use seata_engine::{Call, Caller, Config, Engine, EngineError, Slot, Tried, TryAnswer};
 use seata_store::Owner;
 
@@ -48,6 +48,8 @@ async fn after_a_takeover_in_the_middle_of_a_try_its_cancel_waits_for_the_limit(
     assert!(matches!(rejected, Rejection::TryNotKnown { .. }));
     let aborted = other.abort(gid("g"), Reason::new("enough")).await.unwrap();
     assert_eq!(aborted.status(), Status::Aborting);
+    // The first server comes back, fenced: what its call answers is not written.
+    cut.cut.store(false, Ordering::Relaxed);
     while now_ms(&world) < 24_900 {
         assert_eq!(world.script.calls(), ["try a#1", "cancel own#1"]);
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -56,6 +58,11 @@ async fn after_a_takeover_in_the_middle_of_a_try_its_cancel_waits_for_the_limit(
     assert!(now_ms(&world) >= 25_000, "{}", now_ms(&world));
     let calls = world.script.calls();
     assert_eq!(calls, ["try a#1", "cancel own#1", "cancel a#1"]);
+    let (_, events) = other.history(&gid("g")).await.unwrap();
+    let tried = |event: &&Event| matches!(&event.fact, Fact::Answered(answered) if answered.operation == Operation::Try);
+    assert_eq!(events.iter().filter(tried).count(), 0);
+    let seen_there = engine.get(&gid("g")).await.unwrap();
+    assert_eq!(seen_there.status(), Status::Aborted);
 }
 
 /// Has no slot for the try of `full` within its time limit.
