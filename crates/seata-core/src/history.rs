@@ -1,6 +1,7 @@
 //! Keeps histories bounded: of a long run of attempts the first and the last stay, the rest is a count.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use crate::cycles::without_cycles;
 use crate::event::{Answered, BranchIndex, Event, Fact};
@@ -43,12 +44,29 @@ pub fn compact(events: &[Event]) -> Vec<Event> {
         replaced.extend(dropped.iter().map(|at| (*at, None)));
         let orders = dropped.iter().filter_map(|at| tries.get(at)).flatten();
         replaced.extend(orders.map(|at| (*at, None)));
-        replaced.insert(
-            dropped[0],
-            Some(elided(key, dropped.iter().map(|at| &events[*at]))),
-        );
+        let counts: Vec<(usize, Option<Event>)> = dropped
+            .chunk_by(|one, next| !numbers_between(events, key, *one..*next, &replaced))
+            .map(|stretch| (stretch[0], stretch.iter().map(|at| &events[*at])))
+            .map(|(first, left_out)| (first, Some(elided(key, left_out))))
+            .collect();
+        replaced.extend(counts);
     }
     without_cycles(replace(events, replaced), kept_last + 1)
+}
+
+/// Says whether a beginning of this try is kept in between: it bears a number, so that what is counted before it must
+/// not be counted together with what comes after it.
+fn numbers_between(
+    events: &[Event],
+    (branch, operation): (BranchIndex, Operation),
+    between: Range<usize>,
+    replaced: &BTreeMap<usize, Option<Event>>,
+) -> bool {
+    operation == Operation::Try
+        && between.into_iter().any(|at| {
+            matches!(events[at].fact, Fact::TryBegun { branch: begun, .. } if begun == branch)
+                && !replaced.contains_key(&at)
+        })
 }
 
 /// Puts other events, or none, in some places.

@@ -68,6 +68,33 @@ fn an_attempt_whose_driver_was_lost_is_kept_with_its_limit() {
 }
 
 #[test]
+fn attempts_are_counted_on_both_sides_of_one_whose_driver_was_lost() {
+    let mut driven = Driven::new(&tcc("a"));
+    for at in 0..200 {
+        play(&mut driven, ask_try("a"), at);
+        if at % 60 == 9 {
+            play(&mut driven, crash(), at);
+            play(&mut driven, ask_try("a"), at);
+        }
+        play(&mut driven, silent("a", Try), at);
+    }
+    let short = compact(&driven.events);
+    assert!(
+        short.len() < 4 * ATTEMPTS_KEPT_MAX as usize,
+        "{}",
+        short.len()
+    );
+    let folded = fold(&short);
+    assert_eq!(folded.branches(), driven.txn.branches());
+    assert_eq!(
+        folded.try_limit(index(&folded, "a")),
+        driven.txn.try_limit(index(&folded, "a"))
+    );
+    assert!(!folded.compaction_due());
+    assert_eq!(compact(&short), short, "once is enough");
+}
+
+#[test]
 fn wishes_to_hurry_are_kept_only_until_they_are_followed() {
     let mut driven = Driven::new(&tcc("a*"));
     play(&mut driven, submit(), 0);
