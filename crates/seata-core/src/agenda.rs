@@ -160,6 +160,15 @@ impl Agenda {
         self.put(branch, Place::Waiting(until));
     }
 
+    /// Has a branch wait for a time, or for what comes before it if that is not settled.
+    pub(crate) fn wait_in_turn(&mut self, branch: BranchIndex, until: UnixMillis) {
+        if self.blockers[branch.at()] == 0 {
+            self.wait(branch, until);
+        } else {
+            self.put(branch, Place::Blocked);
+        }
+    }
+
     pub(crate) fn halt(&mut self, branch: BranchIndex) {
         self.put(branch, Place::Halted);
     }

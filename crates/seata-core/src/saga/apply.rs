@@ -225,15 +225,13 @@ impl Saga {
                 Ok(())
             }
             (Phase::Open(Side::Aborting { agenda }), Operation::Compensation) => {
-                legal(!matches!(
-                    agenda.place(branch),
-                    Place::Blocked | Place::Settled
-                ))?;
+                // It may be blocked: what it waits for had been undone, and was then told to have failed.
+                legal(agenda.place(branch) != Place::Settled)?;
                 match (&answered.outcome, answered.next_attempt_at) {
                     (Outcome::Success, _) => agenda.settle(branch),
                     (Outcome::Failure { .. }, _) => agenda.halt(branch),
                     (Outcome::Ongoing | Outcome::Unknown { .. }, Some(next)) => {
-                        agenda.wait(branch, next)
+                        agenda.wait_in_turn(branch, next)
                     }
                     (Outcome::Ongoing | Outcome::Unknown { .. }, None) => return Err(Illegal),
                 }
@@ -398,14 +396,14 @@ impl Saga {
             .collect();
         for branch in targets {
             match agenda.place(branch) {
-                Place::Waiting(_) => agenda.wait(branch, at),
+                Place::Waiting(_) => agenda.wait_in_turn(branch, at),
                 Place::Halted => {
                     let progress = table
                         .get_mut(branch)
                         .ok_or(Illegal)?
                         .progress_mut(operation);
                     progress.state = OperationState::Open;
-                    agenda.wait(branch, at);
+                    agenda.wait_in_turn(branch, at);
                     // Refused from outside while a call was in flight: that one is awaited first.
                     if progress.flight.is_some() {
                         agenda.call(branch);

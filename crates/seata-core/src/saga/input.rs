@@ -162,11 +162,10 @@ impl Saga {
             (Phase::Open(Side::Running { agenda, .. }), Operation::Action) => {
                 unblocked(agenda) || self.cause.is_some()
             }
-            // Settled but open: there was nothing to undo, so nobody was asked.
+            // Settled but open: there was nothing to undo, so nobody was asked. Blocked, and yet called: as above.
             (Phase::Open(Side::Aborting { agenda }), Operation::Compensation) => {
-                unblocked(agenda)
-                    && (agenda.place(answered.branch) != Place::Settled
-                        || progress.state != OperationState::Open)
+                agenda.place(answered.branch) != Place::Settled
+                    || progress.state != OperationState::Open
             }
             (Phase::Open(Side::Aborting { .. }), Operation::Action) => true,
             (Phase::Open(Side::Prepared), _)

@@ -98,6 +98,56 @@ fn an_answer_to_what_an_action_let_on_counts_though_that_one_was_then_told_to_ha
 }
 
 #[test]
+fn an_answer_to_what_a_compensation_let_on_counts_though_that_one_was_then_told_to_have_failed() {
+    let told = || {
+        Do::Record(Input::Complete {
+            branch: BranchIndex(1),
+            operation: Some(Operation::Compensation),
+            end: CompletionEnd::Failed {
+                reason: Reason::new("told"),
+            },
+        })
+    };
+    // The driver knew that b was undone, and undid a, when the failure was recorded elsewhere.
+    let earlier = |outcome| {
+        let attempt = AttemptId {
+            token: FencingToken(1),
+            number: 1,
+        };
+        Do::Drive(answer_to(
+            BranchIndex(0),
+            Operation::Compensation,
+            attempt,
+            outcome,
+        ))
+    };
+    for (outcome, noted, then) in [
+        (Outcome::Success, "", "aborted"),
+        (unknown(), "retry a", "undo a#2"),
+    ] {
+        check(
+            saga("a b:a c:b"),
+            [
+                (0, submit(), "submitted, call a#1"),
+                (1, ok("a"), "call b#1"),
+                (2, ok("b"), "call c#1"),
+                (3, no("c"), "turned by refusal of c, undoes a b, undo b#1"),
+                (4, told(), "completed"),
+                (5, earlier(outcome), noted),
+                (
+                    6,
+                    undone("b"),
+                    "stuck: branch b refused its compensation: told",
+                ),
+                (7, crash(), "recovered"),
+                (8, retry("b"), "retried, undo b#2"),
+                (9, undone("b"), then),
+            ],
+        );
+    }
+}
+
+#[test]
 fn a_refusal_after_ongoing_leaves_the_branch_in_doubt() {
     check(
         saga("a"),
