@@ -78,14 +78,14 @@ pub(crate) fn judge(branch: &Branch, facing: Facing, said: &Said) -> Result<Verd
     }
 }
 
-/// Answers which operation is meant when none is named: the one of the present direction. A repetition of what settled
-/// the operation before it, late because the first answer was lost, must not settle this one too: nothing would have
-/// been undone, or confirmed.
+/// Answers which operation is meant when none is named: the one of the present direction, unless it may be the one
+/// before it. Whoever says so may not know yet that the transaction was decided, or may repeat what settled that one,
+/// because the first answer was lost. It must not settle this one too: nothing would have been undone, or confirmed.
 fn unnamed(branch: &Branch, facing: Facing, end: &CompletionEnd) -> Result<Operation, Rejection> {
     let operation = facing.present;
     let open = branch.progress(operation).state == OperationState::Open;
     match facing.before {
-        Some(before) if open && was_completed(branch, before, end) => {
+        Some(before) if open && may_be_meant(branch, before, end) => {
             Err(Rejection::OperationUnclear {
                 branch_id: branch.definition.branch_id.clone(),
                 before,
@@ -96,15 +96,14 @@ fn unnamed(branch: &Branch, facing: Facing, end: &CompletionEnd) -> Result<Opera
     }
 }
 
-fn was_completed(branch: &Branch, operation: Operation, end: &CompletionEnd) -> bool {
+/// Says whether an earlier operation may be meant: it was completed so before, or its participant never settled it.
+fn may_be_meant(branch: &Branch, operation: Operation, end: &CompletionEnd) -> bool {
     match (branch.progress(operation).state, end) {
-        (OperationState::Succeeded(By::Outside), CompletionEnd::Succeeded)
+        (OperationState::Open | OperationState::Skipped, _)
+        | (OperationState::Succeeded(By::Outside), CompletionEnd::Succeeded)
         | (OperationState::Refused(By::Outside), CompletionEnd::Failed { .. }) => true,
         (
-            OperationState::Open
-            | OperationState::Skipped
-            | OperationState::Succeeded(_)
-            | OperationState::Refused(_),
+            OperationState::Succeeded(_) | OperationState::Refused(_),
             CompletionEnd::Succeeded | CompletionEnd::Failed { .. },
         ) => false,
     }

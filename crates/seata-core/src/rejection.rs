@@ -99,14 +99,14 @@ pub enum Rejection {
         /// How it ended, as a participle.
         ended: &'static str,
     },
-    /// A completion without a named operation may mean an earlier one, which was completed so before.
+    /// A completion without a named operation may mean an earlier one, which was completed so before or is not settled.
     #[error(
-        "the {before} of branch {branch_id} was completed so before: name the operation that is meant, such as {operation}"
+        "this may mean the {before} of branch {branch_id} or its {operation}: name the operation that is meant"
     )]
     OperationUnclear {
         /// Whose.
         branch_id: BranchId,
-        /// The one that was completed so before.
+        /// The one of the direction before.
         before: Operation,
         /// The one of the present direction.
         operation: Operation,

@@ -171,7 +171,7 @@ pub struct CompletionRequest<'a> {
     pub gid: Option<Text<'a>>,
     /// Which branch.
     pub branch_id: Option<Text<'a>>,
-    /// Which operation; none: the one of the present direction.
+    /// Which operation; none: the one of the present direction, refused if an earlier one may be meant.
     pub operation: Option<Operation>,
     /// Why it failed.
     pub reason: Option<Text<'a>>,

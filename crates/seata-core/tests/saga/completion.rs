@@ -207,10 +207,29 @@ fn a_repetition_that_comes_after_the_saga_turned_does_not_settle_the_compensatio
             (
                 30,
                 succeed("a"),
-                "no: the action of branch a was completed so before: name the operation that is meant, such as compensation",
+                "no: this may mean the action of branch a or its compensation: name the operation that is meant",
             ),
             (40, undone("a"), "aborted"),
             (50, succeed("a"), ""),
+        ],
+    );
+}
+
+#[test]
+fn what_is_told_of_an_action_just_after_the_saga_turned_does_not_settle_the_compensation() {
+    let unclear = "no: this may mean the action of branch a or its compensation: name the operation that is meant";
+    let undone_outside = Do::About("a", |a| {
+        complete(a, Some(Operation::Compensation), CompletionEnd::Succeeded)
+    });
+    check(
+        saga("a b"),
+        [
+            (0, submit(), "submitted, call a#1, call b#1"),
+            (10, ongoing("a"), "ask a in 100"),
+            (20, no("b"), "turned by refusal of b, undoes a, undo a#1"),
+            (30, succeed("a"), unclear),
+            (31, fail("a"), unclear),
+            (40, undone_outside, "completed, aborted"),
         ],
     );
 }

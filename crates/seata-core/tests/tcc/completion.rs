@@ -9,6 +9,22 @@ fn named(operation: Operation, end: CompletionEnd) -> impl Fn(seata_core::Branch
     move |branch| complete(branch, Some(operation), end.clone())
 }
 
+fn confirmed(branch: &'static str) -> Do {
+    Do::About(branch, |branch| {
+        complete(branch, Some(Confirm), CompletionEnd::Succeeded)
+    })
+}
+
+fn not_confirmed(branch: &'static str) -> Do {
+    Do::About(branch, |branch| complete(branch, Some(Confirm), failed()))
+}
+
+fn cancelled(branch: &'static str) -> Do {
+    Do::About(branch, |branch| {
+        complete(branch, Some(Cancel), CompletionEnd::Succeeded)
+    })
+}
+
 #[test]
 fn the_try_of_a_registered_branch_is_told_by_the_initiator() {
     check(
@@ -81,7 +97,7 @@ fn an_ongoing_confirm_is_settled_and_its_late_answer_changes_nothing() {
         [
             (0, submit(), "submitted, confirm a#1"),
             (1, ongoing("a", Confirm), "ask a in 100"),
-            (2, succeed("a"), "confirm of a succeeded, committed"),
+            (2, confirmed("a"), "confirm of a succeeded, committed"),
             (3, succeed("a"), ""),
             (
                 4,
@@ -99,7 +115,7 @@ fn a_confirm_that_is_told_to_have_failed_is_a_refusal() {
         [
             (0, submit(), "submitted, confirm a#1, confirm b#1"),
             (1, ongoing("a", Confirm), "ask a in 100"),
-            (2, fail("a"), "confirm of a failed"),
+            (2, not_confirmed("a"), "confirm of a failed"),
             (
                 3,
                 ok("b", Confirm),
@@ -120,7 +136,7 @@ fn while_its_call_flies_a_confirm_that_is_told_to_have_failed_is_not_called_agai
         tcc("a*"),
         [
             (0, submit(), "submitted, confirm a#1"),
-            (1, fail("a"), "confirm of a failed"),
+            (1, not_confirmed("a"), "confirm of a failed"),
             (
                 2,
                 silent("a", Confirm),
@@ -140,7 +156,7 @@ fn a_late_repetition_of_a_try_s_completion_does_not_settle_the_confirm() {
             (
                 2,
                 succeed("a"),
-                "no: the try of branch a was completed so before: name the operation that is meant, such as confirm",
+                "no: this may mean the try of branch a or its confirm: name the operation that is meant",
             ),
         ],
     );
@@ -179,7 +195,31 @@ fn a_cancel_that_waits_for_its_try_can_be_completed() {
         [
             (0, ask_try("a"), "try_requested, a until 1000, try a#1"),
             (1, abort(), "abort_requested, turned by abort: a"),
-            (2, succeed("a"), "cancel of a succeeded, aborted"),
+            (2, cancelled("a"), "cancel of a succeeded, aborted"),
+        ],
+    );
+}
+
+#[test]
+fn what_is_told_of_a_try_just_after_the_decision_does_not_settle_the_cancel() {
+    let unclear =
+        "no: this may mean the try of branch a or its cancel: name the operation that is meant";
+    check(
+        tcc("a* b"),
+        [
+            (0, ask_try("b"), "try_requested, b until 1000, try b#1"),
+            (1, ok("b", Try), ""),
+            (
+                2,
+                abort(),
+                "abort_requested, turned by abort: a b, cancel a#1, cancel b#1",
+            ),
+            (3, succeed("a"), unclear),
+            (4, fail("a"), unclear),
+            (5, ongoing("a", Cancel), "ask a in 100"),
+            (6, succeed("a"), unclear),
+            (7, cancelled("a"), "cancel of a succeeded"),
+            (8, succeed("b"), "cancel of b succeeded, aborted"),
         ],
     );
 }

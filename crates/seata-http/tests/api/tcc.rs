@@ -186,7 +186,11 @@ async fn contrary_orders_are_told_the_state_as_it_is() {
         assert_eq!(answered.body["details"]["status"], "ABORTING", "{path}");
     }
     world.ok("/api/branch/cancel", one("t", "a")).await;
-    world.ok("/api/branch/succeed", one("t", "a")).await;
+    // It may mean the try, of which nothing was told.
+    let unclear = world.post("/api/branch/succeed", one("t", "a")).await;
+    assert_eq!(unclear.code(), "INVALID_STATUS_TRANSITION");
+    let succeeded = plus(one("t", "a"), json!({"operation": "cancel"}));
+    world.ok("/api/branch/succeed", succeeded).await;
     let view = world
         .ok("/api/abort", json!({"gid": "t", "wait": true}))
         .await;
