@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy;
@@ -96,14 +96,20 @@ impl Client {
         content_type: Option<&str>,
         body: impl Into<Bytes>,
     ) -> Result<Answer, String> {
-        let port = self.port.load(Ordering::SeqCst);
-        let mut request = Request::builder()
-            .method(method)
-            .uri(format!("http://127.0.0.1:{port}{path}"));
+        let mut request = Request::builder().method(method).uri(self.uri(path));
         if let Some(content_type) = content_type {
             request = request.header(CONTENT_TYPE, content_type);
         }
-        let request = request.body(Full::new(body.into())).unwrap();
+        self.exchange(request.body(Full::new(body.into())).unwrap())
+            .await
+    }
+
+    fn uri(&self, path: &str) -> String {
+        let port = self.port.load(Ordering::SeqCst);
+        format!("http://127.0.0.1:{port}{path}")
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, String> {
         let exchange = async {
             let response = self.http.request(request).await;
             let (parts, body) = response.map_err(|error| format!("{error:?}"))?.into_parts();
@@ -146,6 +152,16 @@ impl Client {
     /// Gets from a server that is known to be up.
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, None, "").await.unwrap()
+    }
+
+    /// Gets something as one of the kinds in which it can be had.
+    pub async fn get_as(&self, path: &str, accept: Option<&str>) -> Answer {
+        let mut request = Request::get(self.uri(path));
+        if let Some(kind) = accept {
+            request = request.header(ACCEPT, kind);
+        }
+        let request = request.body(Full::new(Bytes::new())).unwrap();
+        self.exchange(request).await.unwrap()
     }
 
     /// Submits a whole transaction and answers it once it is settled.
