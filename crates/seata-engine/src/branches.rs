@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use seata_core::{BranchDefinition, BranchId, Gid, TrialView};
+use seata_core::{BranchDefinition, BranchId, Fingerprint, Gid, TrialView};
 
 use crate::engine::{Engine, LOOK_FIRST, LOOK_MAX};
 use crate::error::EngineError;
@@ -61,22 +61,24 @@ impl Engine {
         let begun = self.shared.boot();
         let lease = self.shared.config.lease;
         // Until a driver elsewhere has learnt of the order, and made the call.
-        let patience = |limit: Duration| begun + lease + limit;
-        let asked = self.post(&gid, Asked::Try(Arc::clone(&branch)))?;
+        let patience = |limit: Duration| (begun + lease).saturating_add(limit);
+        let sought = Sought::of(&branch);
+        let asked = self.post(&gid, Asked::Try(branch))?;
         let snapshot = match tokio::time::timeout(lease * 2, asked).await {
             Ok(Ok(answered)) => answered?,
             // The driver was lost with what it had promised, or it takes long: what is recorded tells.
             Ok(Err(_)) | Err(_) => self.get(&gid).await?,
         };
-        let limit = branch.request_timeout(snapshot.transaction.options());
-        self.tried(snapshot, &branch, patience(limit)).await
+        let limit = snapshot.transaction.options().request_timeout;
+        let limit = sought.request_timeout.unwrap_or(limit);
+        self.tried(snapshot, &sought, patience(limit)).await
     }
 
     /// Looks until the try is answered, or nobody makes it any more, or it takes too long.
     async fn tried(
         &self,
         mut snapshot: Snapshot,
-        branch: &BranchDefinition,
+        sought: &Sought,
         give_up_at: Duration,
     ) -> Result<Tried, EngineError> {
         let gid = snapshot.header.gid.clone();
@@ -88,9 +90,9 @@ impl Engine {
             } else {
                 GivenUp::No
             };
-            match (is_registered(&snapshot, branch), given_up) {
+            match (sought.is_registered(&snapshot), given_up) {
                 (Registered::So, _) => {
-                    if let Some(answer) = try_answer(&snapshot, &branch.branch_id, given_up) {
+                    if let Some(answer) = try_answer(&snapshot, &sought.branch_id, given_up) {
                         return Ok(Tried { snapshot, answer });
                     }
                 }
@@ -144,18 +146,36 @@ impl Engine {
     }
 }
 
-/// Says whether this branch is on record. If it isn't, whoever asked for its try must be told nothing: the order was
-/// lost, or is still on its way.
-fn is_registered(snapshot: &Snapshot, branch: &BranchDefinition) -> Registered {
-    let txn = &snapshot.transaction;
-    let known = txn
-        .find_branch(&branch.branch_id)
-        .ok()
-        .and_then(|index| txn.branch(index));
-    match known {
-        Some(known) if known.fingerprint == branch.fingerprint => Registered::So,
-        Some(_) => Registered::Otherwise,
-        None => Registered::NotYet,
+/// What whoever waits for a try must know of its branch: the content itself may be large, and is held once.
+struct Sought {
+    branch_id: BranchId,
+    fingerprint: Fingerprint,
+    /// The time limit of its own.
+    request_timeout: Option<Duration>,
+}
+
+impl Sought {
+    fn of(branch: &BranchDefinition) -> Self {
+        Self {
+            branch_id: branch.branch_id.clone(),
+            fingerprint: branch.fingerprint,
+            request_timeout: branch.options.request_timeout,
+        }
+    }
+
+    /// Says whether this branch is on record. If it isn't, whoever asked for its try must be told nothing: the order was
+    /// lost, or is still on its way.
+    fn is_registered(&self, snapshot: &Snapshot) -> Registered {
+        let txn = &snapshot.transaction;
+        let known = txn
+            .find_branch(&self.branch_id)
+            .ok()
+            .and_then(|index| txn.branch(index));
+        match known {
+            Some(known) if known.fingerprint == self.fingerprint => Registered::So,
+            Some(_) => Registered::Otherwise,
+            None => Registered::NotYet,
+        }
     }
 }
 

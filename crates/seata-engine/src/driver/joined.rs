@@ -1,18 +1,33 @@
 //! Those who asked for a try wait for its answer with the driver that makes it, whoever of them asked first.
 
+use std::sync::Arc;
+
 use seata_core::TrialView;
 
 use crate::driver::{Driver, reply};
 use crate::mailbox::{Ask, Asked};
 
 impl Driver {
-    /// Keeps a question that waits for a try of this driver's. Answers the question if it doesn't.
-    pub(super) fn join(&mut self, ask: Ask) -> Option<Ask> {
+    /// Keeps a question that waits for a try of this driver's. Answers the question if it doesn't. Whoever broke off
+    /// gives his place among the questions up.
+    pub(super) fn join(&mut self, mut ask: Ask) -> Option<Ask> {
         if self.held().is_some() && self.awaits_try(&ask) {
+            self.joined.retain(|waiting| !waiting.reply.is_closed());
+            self.share_content(&mut ask);
             self.joined.push(ask);
             return None;
         }
         Some(ask)
+    }
+
+    /// Lets a question hold the branch that is on record, which has the same content, and not a copy of its own.
+    fn share_content(&self, ask: &mut Ask) {
+        if let (Asked::Try(branch), Some(record)) = (&mut ask.asked, &self.record)
+            && let Ok(index) = record.txn.find_branch(&branch.branch_id)
+            && let Some(known) = record.txn.branch(index)
+        {
+            *branch = Arc::clone(known);
+        }
     }
 
     /// Answers those whose try is answered. Called when all of the state is durable.

@@ -23,7 +23,7 @@ async fn an_ongoing_confirm_is_completed_from_outside() {
     );
     engine.submit(gid("g")).await.unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let done = told("a", None, CompletionEnd::Succeeded);
+    let done = told("a", Some(Operation::Confirm), CompletionEnd::Succeeded);
     engine.complete(gid("g"), done.clone()).await.unwrap();
     assert_eq!(settled(&engine, "g").await.status(), Status::Committed);
     let again = engine.complete(gid("g"), done).await.unwrap();

@@ -1,10 +1,11 @@
 //! Tries: who calls, who joins, and what is durable before.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use seata_core::{Operation, Outcome, Reason, Rejection, Status, TrialView};
-use seata_engine::TryAnswer;
-use seata_store::record;
+use seata_engine::{Config, Engine, TryAnswer};
+use seata_store::{Owner, record};
 
 use crate::common::*;
 use crate::world::*;
@@ -131,4 +132,65 @@ async fn an_order_at_a_server_without_the_lease_is_carried_out_by_the_driver() {
     assert_eq!(elsewhere.unwrap().answer, TryAnswer::Succeeded);
     assert_eq!(joined.unwrap().answer, TryAnswer::Succeeded);
     assert_eq!(world.script.calls(), ["try a#1", "try b#1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_that_break_off_a_try_leave_room_for_its_abort() {
+    let world = World::new();
+    let config = Config {
+        questions_max: 3,
+        ..Config::new(Owner(1))
+    };
+    let engine = Engine::start(
+        Arc::new(world.store.clone()),
+        world.script.clone(),
+        Arc::new(VirtualClock(world.start)),
+        config,
+    )
+    .await
+    .unwrap();
+    engine.begin(gid("g"), tcc(options())).await.unwrap();
+    world
+        .script
+        .say("a", Operation::Try, [(2_900, Outcome::Success)]);
+    for _ in 0..10 {
+        let asked = engine.try_branch(gid("g"), tried("a"));
+        let broken_off = tokio::time::timeout(Duration::from_millis(100), asked).await;
+        assert!(broken_off.is_err());
+    }
+    let aborted = engine.abort(gid("g"), Reason::new("enough")).await;
+    assert_eq!(aborted.unwrap().status(), Status::Aborting);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_a_try_holds_its_content_no_second_time() {
+    let world = World::new();
+    let engine = begun(&world).await;
+    world
+        .script
+        .say("a", Operation::Try, [(1_000, Outcome::Success)]);
+    let again = tried("a");
+    let first = engine.try_branch(gid("g"), tried("a"));
+    let second = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        engine.try_branch(gid("g"), Arc::clone(&again)).await
+    };
+    let held = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        Arc::strong_count(&again)
+    };
+    let (first, second, held) = tokio::join!(first, second, held);
+    assert_eq!(first.unwrap().answer, TryAnswer::Succeeded);
+    assert_eq!(second.unwrap().answer, TryAnswer::Succeeded);
+    assert_eq!(held, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_try_without_a_time_limit_is_answered_like_any_other() {
+    let world = World::new();
+    let engine = begun(&world).await;
+    let mut endless = (*tried("a")).clone();
+    endless.options.request_timeout = Some(Duration::MAX);
+    let tried = engine.try_branch(gid("g"), Arc::new(endless)).await;
+    assert_eq!(tried.unwrap().answer, TryAnswer::Succeeded);
 }
