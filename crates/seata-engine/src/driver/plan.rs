@@ -302,9 +302,12 @@ impl Driver {
         match (role, next) {
             (Role::Clerk, Next::WakeAt(at)) => (LeaseChange::Keep, Some(at)),
             (Role::Clerk, Next::Nobody | Next::Operator) => (LeaseChange::Keep, None),
-            (Role::Driver(_) | Role::Taker(_), Next::Nobody | Next::Operator) => {
+            (Role::Driver(_) | Role::Taker(_), Next::Nobody | Next::Operator)
+                if self.may_release(role) =>
+            {
                 (LeaseChange::Release, None)
             }
+            (Role::Driver(_) | Role::Taker(_), Next::Nobody | Next::Operator) => (take, None),
             (Role::Driver(_) | Role::Taker(_), Next::WakeAt(at))
                 if idle && at > now.plus(self.shared.config.linger) && self.may_release(role) =>
             {

@@ -100,13 +100,15 @@ impl Driver {
                 self.applied(&plan, &sent);
                 self.answer_joined();
                 self.answer_appended(ask);
-                let took_for_calls = !plan.effects.is_empty();
+                let idle = plan.effects.is_empty();
                 self.dispatch_as(plan.role, plan.effects);
-                self.let_go_if_ended();
                 match (plan.role, plan.lease) {
                     // Nothing is to be done with the lease now: it is released.
-                    (Role::Taker(_), LeaseChange::Take { .. }) if !took_for_calls => Turned::Again,
-                    (Role::Driver(_) | Role::Taker(_) | Role::Clerk, _) => Turned::Done,
+                    (Role::Taker(_), LeaseChange::Take { .. }) if idle => Turned::Again,
+                    (Role::Driver(_) | Role::Taker(_) | Role::Clerk, _) => {
+                        self.let_go_if_ended();
+                        Turned::Done
+                    }
                 }
             }
             Ok(AppendOutcome::Exists(stored)) => self.exists(*stored, ask).await,
