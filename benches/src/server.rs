@@ -69,6 +69,7 @@ impl Home {
             .current_dir(self.path())
             .env("SEATA_DATA_DIR", self.data())
             .env("SEATA_HTTP_PORT", "0")
+            .env("SEATA_GRPC_PORT", "0")
             .env("SEATA_LOG", "warn");
         let started = Instant::now();
         let process = Process::start(command).await.context("the server")?;

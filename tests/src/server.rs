@@ -62,6 +62,7 @@ impl Setup {
         let data = setup.data().to_string_lossy().into_owned();
         setup
             .with("SEATA_HTTP_PORT", 0)
+            .with("SEATA_GRPC_PORT", 0)
             .with("SEATA_BIND", "127.0.0.1")
             .with("SEATA_DATA_DIR", data)
             .with("SEATA_LOG", "warn")

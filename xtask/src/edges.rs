@@ -58,6 +58,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "seata-executor",
             "seata-service",
             "seata-http",
+            "seata-grpc",
         ],
     ),
     // It speaks to a coordinator over its wire alone.
@@ -91,6 +92,7 @@ const ALLOWED_IN_TESTS: &[(&str, &[&str])] = &[
     ("seata-service", &["seata-store-mem"]),
     ("seata-http", &["seata-store-mem"]),
     ("seata-grpc", &["seata-store-mem", "seata-http"]),
+    ("seata-server", &["seata-proto"]),
 ];
 
 pub(crate) fn check() -> Result<()> {

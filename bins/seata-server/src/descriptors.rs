@@ -4,8 +4,11 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::Settings;
 
-/// The most connections of clients at once, however many files may be open.
+/// The most connections of HTTP clients at once, however many files may be open.
 const CONNECTIONS_MAX: usize = 10_000;
+
+/// The most connections of gRPC clients at once. One connection takes many requests.
+const GRPC_CONNECTIONS_MAX: usize = 2_000;
 
 /// Connections that the HTTP server takes beyond its bound, only to answer 429.
 const TURNED_AWAY: usize = 16;
@@ -18,6 +21,7 @@ const OWN_MAX: usize = 1_024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shares {
     pub(crate) connections_max: usize,
+    pub(crate) grpc_connections_max: usize,
     pub(crate) calls_in_flight_max: usize,
     pub(crate) calls_per_destination_max: usize,
 }
@@ -37,14 +41,17 @@ pub(crate) fn raise() -> usize {
 }
 
 impl Shares {
-    /// Shares out: a third of what is left for connections of clients, a third for calls, and a third for connections
-    /// to participants that are kept for the next call.
+    /// Shares out: a third of what is left for connections of clients (a quarter of it for gRPC), a third for calls,
+    /// and a third for connections to participants that are kept for the next call.
     pub(crate) fn of(settings: &Settings, open_max: usize) -> Self {
         let own = (open_max / 4).clamp(OWN_MIN, OWN_MAX);
         let share = open_max.saturating_sub(own) / 3;
         let calls = settings.calls_in_flight_max.min(share.max(1));
+        let grpc = share / 4;
+        let http = (share - grpc).saturating_sub(TURNED_AWAY);
         Self {
-            connections_max: share.saturating_sub(TURNED_AWAY).clamp(1, CONNECTIONS_MAX),
+            connections_max: http.clamp(1, CONNECTIONS_MAX),
+            grpc_connections_max: grpc.clamp(1, GRPC_CONNECTIONS_MAX),
             calls_in_flight_max: calls,
             calls_per_destination_max: settings.calls_in_flight_per_destination.min(calls),
         }
@@ -76,7 +83,7 @@ mod tests {
         for open_max in [128, 256, 1_024, 4_096, 65_536] {
             let shares = Shares::of(&settings, open_max);
             let own = (open_max / 4).clamp(OWN_MIN, OWN_MAX);
-            let connections = shares.connections_max + TURNED_AWAY;
+            let connections = shares.connections_max + shares.grpc_connections_max + TURNED_AWAY;
             assert!(own + connections + 2 * shares.calls_in_flight_max <= open_max);
             assert!(shares.calls_per_destination_max <= shares.calls_in_flight_max);
         }
@@ -89,7 +96,9 @@ mod tests {
         assert_eq!(shares.calls_in_flight_max, 2_000);
         assert_eq!(shares.calls_per_destination_max, 256);
         assert_eq!(shares.connections_max, CONNECTIONS_MAX);
+        assert_eq!(shares.grpc_connections_max, GRPC_CONNECTIONS_MAX);
         let shares = Shares::of(&settings, 3);
         assert_eq!((shares.connections_max, shares.calls_in_flight_max), (1, 1));
+        assert_eq!(shares.grpc_connections_max, 1);
     }
 }

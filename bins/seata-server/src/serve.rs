@@ -36,18 +36,19 @@ pub(crate) async fn serve(settings: &Settings, metrics: PrometheusHandle) -> Res
 
 /// Tells a person what there is to know. Nobody may be reading.
 fn greet(settings: &Settings, server: &Server) {
-    let address = server.address;
+    let (address, grpc) = (server.address, server.grpc_address);
     let folder = absolute(&settings.data_dir).unwrap_or_else(|_| settings.data_dir.clone());
     let version = env!("CARGO_PKG_VERSION");
     let _ = writeln!(
         stdout(),
         "Seata Server {version}\n\
          \n  listens on   http://{address}\
+         \n  and gRPC on  {grpc}\
          \n  keeps data   {folder}\
          \n  try          curl http://{address}/health\
          \n  see a saga   seata-server demo\
          \n  stop         Ctrl-C or SIGTERM\n",
         folder = folder.display(),
     );
-    tracing::info!(version, %address, folder = %folder.display(), "started");
+    tracing::info!(version, %address, %grpc, folder = %folder.display(), "started");
 }

@@ -69,6 +69,8 @@ keys! {
     bind: IpAddr = "127.0.0.1", Address;
     /// The port of the HTTP API; 0 takes any free one.
     http_port: u16 = "36789", Whole(0..=u16::MAX);
+    /// The port of the gRPC API; 0 takes any free one.
+    grpc_port: u16 = "36790", Whole(0..=u16::MAX);
     /// How long one call of a branch may take, unless the request says otherwise.
     request_timeout_secs: Duration = "3", Secs(0.01..=86_400.0);
     /// The first interval between attempts, unless the request says otherwise.
@@ -152,5 +154,4 @@ pub(crate) const LATER: &[(&str, &str)] = &[
     ("mysql_dsn", "this version has only the embedded store"),
     ("postgres_dsn", "this version has only the embedded store"),
     ("migrate", "this version has only the embedded store"),
-    ("grpc_port", "this version has no gRPC API"),
 ];

@@ -26,6 +26,7 @@ fn refused(pairs: &[(&str, &str)]) -> String {
 fn the_defaults_are_allowed() {
     let settings = Settings::read(&Given::defaults()).unwrap();
     assert_eq!(settings.http_port, 36_789);
+    assert_eq!(settings.grpc_port, 36_790);
     assert_eq!(settings.timeout_to_fail_secs, None);
     assert_eq!(settings.retention_secs, Duration::from_secs(7 * 86_400));
 }

@@ -26,6 +26,7 @@ pub(crate) async fn run() -> Result<()> {
     let given = Given::defaults()
         .with("data_dir", path)
         .with("http_port", "0")
+        .with("grpc_port", "0")
         .with("disk_free_min_bytes", "0")
         .with("log", "warn");
     let settings = Settings::read(&given)?;
