@@ -108,6 +108,8 @@ pub(crate) struct Life {
     pub(crate) thawed_ms: u64,
     /// How far its clock has jumped in all: so much too early it may take a time for past.
     pub(crate) jumped_ms: u64,
+    /// How long it has stood still in all: it may take a time for the present that the store told it before.
+    pub(crate) stood_ms: u64,
 }
 
 /// Names one operation of one branch.
@@ -182,6 +184,7 @@ impl Oracle {
                 trouble_ms: now.ms,
                 thawed_ms: now.ms,
                 jumped_ms: 0,
+                stood_ms: 0,
             },
         );
     }
@@ -189,6 +192,9 @@ impl Oracle {
     /// Notes that a process goes on, stands still, stops or is dead.
     pub(crate) fn pulse(&mut self, owner: Owner, pulse: Pulse, now: Now) {
         if let Some(life) = self.lives.get_mut(&owner) {
+            if life.pulse == Pulse::Frozen {
+                life.stood_ms += now.ms - life.thawed_ms;
+            }
             life.pulse = pulse;
             life.trouble_ms = life.trouble_ms.max(now.ms);
             life.thawed_ms = now.ms;
@@ -220,6 +226,12 @@ impl Oracle {
         let by_its_clock = now.store.plus(Duration::from_millis(jumped_ms));
         let written_at = self.truths.get(gid).map(|truth| truth.header.updated_at);
         by_its_clock.max(written_at.unwrap_or(by_its_clock))
+    }
+
+    /// Answers how much too late a process may tell the time: its clock was set before it jumped or while it stood still.
+    fn lateness(&self, owner: Owner) -> Duration {
+        let late_ms = |life: &Life| life.jumped_ms + life.stood_ms;
+        Duration::from_millis(self.lives.get(&owner).map_or(0, late_ms))
     }
 
     fn is_untroubled(&self, owner: Owner, since_ms: u64) -> bool {

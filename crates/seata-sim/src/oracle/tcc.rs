@@ -164,9 +164,10 @@ impl Oracle {
 
     /// A try is not awaited beyond the limit that is on record.
     pub(super) fn judge_limit(&mut self, seen: &Seen, now: Now) {
+        let grace = LIMIT_GRACE + self.lateness(seen.owner);
         let late = match (&seen.end, seen.until) {
             (Some(CallEnd::Answered(_) | CallEnd::Dropped), Some(until)) => {
-                now.store > until.plus(LIMIT_GRACE)
+                now.store > until.plus(grace)
             }
             (Some(CallEnd::Answered(_) | CallEnd::Dropped | CallEnd::Died) | None, _) => false,
         };
