@@ -121,10 +121,8 @@ impl Executor {
         if head.status != StatusCode::OK {
             return grpc::not_grpc(head.status);
         }
-        if let Some(outcome) = grpc::read(&head.headers) {
-            return outcome;
-        }
-        grpc::read_end(grpc::ended(body, self.answer_bytes_max).await)
+        let ended = grpc::ended(body, self.answer_bytes_max).await;
+        grpc::read_end(ended, &head.headers)
     }
 
     async fn over_http(&self, request: Request<Full<Bytes>>, limit: Duration) -> Outcome {

@@ -97,7 +97,7 @@ pub(crate) async fn ended(mut body: Incoming, bytes_max: usize) -> Ended {
     }
 }
 
-/// Reads the status of an answer from its trailers or, when its head is all there is, from there. None if there is none.
+/// Reads the status of an answer from its trailers, or from its head. None if there is none.
 ///
 /// | grpc-status | outcome |
 /// |---|---|
@@ -121,12 +121,13 @@ pub(crate) fn read(fields: &HeaderMap) -> Option<Outcome> {
     })
 }
 
-/// Reads an answer's status behind its message.
-pub(crate) fn read_end(ended: Ended) -> Outcome {
+/// Reads an answer's status behind its message, or in its head if that is all there is: an answer that goes on behind
+/// its head has not said how it ends.
+pub(crate) fn read_end(ended: Ended, head: &HeaderMap) -> Outcome {
     match ended {
-        Ended::Complete(trailers) => {
-            read(&trailers).unwrap_or_else(|| unknown("the answer has no grpc-status"))
-        }
+        Ended::Complete(trailers) => read(&trailers)
+            .or_else(|| read(head))
+            .unwrap_or_else(|| unknown("the answer has no grpc-status")),
         Ended::TooLarge => {
             unknown("the answer is larger than allowed: its grpc-status was not read")
         }

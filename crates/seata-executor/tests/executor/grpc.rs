@@ -159,6 +159,28 @@ async fn an_answer_that_is_reset_before_its_status_is_unknown() {
 }
 
 #[tokio::test]
+async fn a_status_in_a_head_that_is_not_the_end_settles_nothing_by_itself() {
+    let broken_off = Participant::answering(|_| {
+        let parts = [
+            Ok(Bytes::from_static(MESSAGE)),
+            Err(io::Error::other("gone")),
+        ];
+        let mut response = in_parts(stream::iter(parts));
+        *response.headers_mut() = fields(&[("grpc-status", "0")]);
+        ready(response)
+    })
+    .await;
+    assert_eq!(outcome_of(&broken_off).await.as_str(), "unknown");
+    let refusing = Participant::answering(|_| {
+        let mut response = replied(&[("grpc-status", "10")]);
+        *response.headers_mut() = fields(&[("grpc-status", "0")]);
+        ready(response)
+    })
+    .await;
+    assert_eq!(outcome_of(&refusing).await.as_str(), "failure");
+}
+
+#[tokio::test]
 async fn a_slow_answer_is_unknown_before_its_head_and_before_its_status() {
     let silent = Participant::answering(|_| pending::<Response<Full<Bytes>>>()).await;
     let endless = Participant::answering(|_| {
