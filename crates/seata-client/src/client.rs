@@ -163,11 +163,11 @@ impl Client {
     /// # Errors
     /// There is none of this name, or the coordinator can't be asked.
     pub async fn wait(&self, gid: &Gid, wait: Duration) -> Result<Waited, Error> {
-        let deadline = Instant::now() + wait;
+        let begun = Instant::now();
         let mut pause = LOOK_AGAIN_FIRST;
         loop {
             let waited = Waited::of(self.get(gid).await?);
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = wait.saturating_sub(begun.elapsed());
             if left.is_zero() || !matches!(waited, Waited::Pending(_)) {
                 return Ok(waited);
             }

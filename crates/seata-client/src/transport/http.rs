@@ -149,7 +149,9 @@ impl Transport for HttpTransport {
         if let Some(wait) = wait {
             body = with(body, "wait", wait.as_secs_f64());
         }
-        let limit = self.request_timeout + wait.unwrap_or_default();
+        let limit = self
+            .request_timeout
+            .saturating_add(wait.unwrap_or_default());
         answers::settled(&self.post_within(path, &body, limit).await?)
     }
 
@@ -169,7 +171,7 @@ impl Transport for HttpTransport {
     async fn try_branch(&self, gid: &Gid, branch: &BranchRequest) -> Result<Tried, Error> {
         let call_timeout = branch.options.request_timeout.unwrap_or_default();
         let body = with(to_json(branch)?, "gid", gid.as_str());
-        let limit = self.request_timeout + call_timeout;
+        let limit = self.request_timeout.saturating_add(call_timeout);
         answers::tried(&self.post_within("/api/branch/try", &body, limit).await?)
     }
 

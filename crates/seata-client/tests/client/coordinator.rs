@@ -73,7 +73,11 @@ impl Coordinator {
 
     /// Answers a client that pauses shortly.
     pub(crate) fn client(&self) -> Client {
-        client(&format!("http://{}", self.address))
+        client(&self.url())
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     pub(crate) fn asked(&self) -> Vec<Asked> {

@@ -1,6 +1,8 @@
 //! TCC: the bodies that are sent, and what follows from each answer to a try.
 
-use seata_client::{OpenTcc, Tcc, TccBranch, Tried, Waited};
+use std::time::Duration;
+
+use seata_client::{BranchOptions, Client, ClientConfig, OpenTcc, Tcc, TccBranch, Tried, Waited};
 use serde_json::json;
 
 use crate::coordinator::{Asked, Coordinator, PATIENT, gid, json as answer, transaction};
@@ -84,6 +86,32 @@ async fn nothing_is_decided_when_the_coordinator_refuses_a_try() {
     let coordinator = trying(409, late).await;
     assert!(tcc().run(&coordinator.client(), PATIENT).await.is_err());
     assert_eq!(coordinator.asked().pop().unwrap().path, "/api/branch/try");
+}
+
+#[tokio::test]
+async fn a_time_limit_without_end_is_none() {
+    let coordinator = Coordinator::answering(|_, asked: &Asked| match asked.path.as_str() {
+        "/api/tx/order-1" => answer(200, &transaction("COMMITTED")),
+        "/api/submit" => answer(200, &json!({"status": "committed", "gid": "order-1", "transaction": transaction("COMMITTED")})),
+        _ => answer(200, &json!({"status": "success", "gid": "order-1"})),
+    })
+    .await;
+    let config = ClientConfig {
+        request_timeout: Duration::MAX,
+        ..ClientConfig::default()
+    };
+    let client = Client::http_with(&coordinator.url(), config).unwrap();
+    let waited = tcc().run(&client, Duration::MAX).await.unwrap();
+    assert!(matches!(waited, Waited::Committed(_)));
+    let options = BranchOptions {
+        request_timeout: Some(Duration::from_secs(1)),
+        ..BranchOptions::default()
+    };
+    let open = OpenTcc::resume(client.clone(), gid());
+    let tried = open.try_branch(&branch("a").options(options)).await;
+    assert_eq!(tried.unwrap(), Tried::Succeeded);
+    let waited = client.wait(&gid(), Duration::MAX).await.unwrap();
+    assert!(matches!(waited, Waited::Committed(_)));
 }
 
 #[tokio::test]
