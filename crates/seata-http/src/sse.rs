@@ -13,10 +13,13 @@ use bytes::Bytes;
 use futures_util::stream::{Stream, StreamExt, once, unfold};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use metrics::gauge;
 use seata_service::Problem;
 use serde::Serialize;
 
 use crate::problem::ProblemJson;
+
+const WATCHERS: &str = "seata_http_watchers";
 
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -89,14 +92,35 @@ pub(crate) fn respond(pieces: impl Stream<Item = String> + Send + 'static) -> Re
     response
 }
 
+/// Counts a stream for as long as it lasts, however it ends.
+struct Watching;
+
+impl Watching {
+    fn begin() -> Self {
+        gauge!(WATCHERS).increment(1.0);
+        Self
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        gauge!(WATCHERS).decrement(1.0);
+    }
+}
+
 fn kept_alive(pieces: impl Stream<Item = String> + Send + 'static) -> impl Stream<Item = String> {
-    unfold(Box::pin(pieces), async |mut pieces| {
-        tokio::select! {
-            biased;
-            piece = pieces.next() => Some((piece?, pieces)),
-            () = tokio::time::sleep(KEEP_ALIVE) => Some((":\n\n".to_owned(), pieces)),
-        }
-    })
+    let watching = Watching::begin();
+    unfold(
+        (Box::pin(pieces), watching),
+        async |(mut pieces, watching)| {
+            let piece = tokio::select! {
+                biased;
+                piece = pieces.next() => piece?,
+                () = tokio::time::sleep(KEEP_ALIVE) => ":\n\n".to_owned(),
+            };
+            Some((piece, (pieces, watching)))
+        },
+    )
 }
 
 #[cfg(test)]

@@ -100,9 +100,9 @@ async fn watchers_that_are_gone_leave_room_for_others() {
             let metrics = client.get("/metrics").await.text;
             let open = metrics
                 .lines()
-                .find_map(|line| line.strip_prefix("seata_http_connections "));
+                .find_map(|line| line.strip_prefix("seata_http_watchers "));
             open.and_then(|open| open.parse::<u32>().ok())
-                .filter(|open| *open < 5)
+                .filter(|open| *open == 0)
         })
         .await;
     }
