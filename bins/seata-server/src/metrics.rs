@@ -67,6 +67,7 @@ fn describe() {
             "answers of the store that are errors",
         ),
         ("seata_http_requests_total", "requests by route and answer"),
+        ("seata_grpc_requests_total", "requests by method and code"),
     ] {
         describe_counter!(name, what);
     }
@@ -77,8 +78,9 @@ fn describe() {
             "transactions that wait for an operator",
         ),
         ("seata_calls_in_flight", "calls of branches under way"),
-        ("seata_http_connections", "connections of clients"),
-        ("seata_http_watchers", "clients that follow events"),
+        ("seata_http_connections", "connections of HTTP clients"),
+        ("seata_http_watchers", "HTTP clients that follow events"),
+        ("seata_grpc_connections", "connections of gRPC clients"),
         ("seata_build_info", "1, with the version as a label"),
     ] {
         describe_gauge!(name, what);
@@ -111,6 +113,10 @@ fn describe() {
             "from when work was due until it was taken up",
         ),
         ("seata_http_request_seconds", "duration of one request"),
+        (
+            "seata_grpc_request_seconds",
+            "duration of one request until its answer begins",
+        ),
     ] {
         describe_histogram!(name, Unit::Seconds, what);
     }
