@@ -2,64 +2,12 @@
 
 use std::time::Duration;
 
-use seata_core::{AbortCause, BranchDefinition, BranchIndex, End, Gid, Mode, Operation, Status};
+use seata_core::{BranchDefinition, BranchIndex, End, Gid, Operation, Status};
 use seata_store::Stored;
 
 use crate::oracle::{Now, Oracle, Promise, Truth, tcc};
 use crate::participant::{Holding, Participants};
 use crate::plan::act::Finishing;
-use crate::plan::work::{LIMIT_MAX_MS, REQUEST_TIMEOUT_MAX_MS};
-use crate::plan::{FREEZE_MAX_MS, LATE_MAX_MS, Plan};
-
-/// How long things may take.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Bound {
-    /// How long after its deadline an action may still begin: it was decided before, and then its process stood still,
-    /// waited for a renewal and for a slot, or took a clock that jumped for the store's.
-    pub(crate) deadline: Duration,
-    base: Duration,
-}
-
-impl Bound {
-    /// Derives the bounds of a run from its plan.
-    ///
-    /// From the moment at which faults stop, a transaction ends within: what may still come of the faults (a late
-    /// append, which may take a lease; a clock that jumped ahead and is waited for), the lease and one claim, then
-    /// P7 of docs/promises.md.
-    pub(crate) fn of(plan: &Plan) -> Self {
-        const SLACK_MS: u64 = 5_000;
-        let knobs = &plan.knobs;
-        let jumps_ms = plan.jumps_ms();
-        let base_ms = LATE_MAX_MS
-            + jumps_ms
-            + knobs.lease_ms
-            + knobs.claim_interval_ms
-            + knobs.linger_ms
-            + SLACK_MS;
-        let deadline_ms =
-            FREEZE_MAX_MS + jumps_ms + knobs.lease_ms + REQUEST_TIMEOUT_MAX_MS + SLACK_MS;
-        Self {
-            deadline: Duration::from_millis(deadline_ms),
-            base: Duration::from_millis(base_ms),
-        }
-    }
-
-    /// Answers within which time after the faults a transaction is final or STUCK. Per branch and direction, one call
-    /// that was sent before may run into its time limit and be followed by the largest interval before the call that
-    /// succeeds; a few participants answer badly some times first; a deadline or `prepared_timeout` may have to pass, and
-    /// before a cancel the time limit of a try.
-    pub(crate) fn ends_within(self, truth: &Truth) -> Duration {
-        const BAD_ANSWERS_MAX: u32 = 6;
-        let options = &truth.definition.options;
-        let depth = u32::try_from(truth.branches.len()).unwrap_or(u32::MAX);
-        let call = options.request_timeout + options.retry.max;
-        self.base
-            + Duration::from_millis(LIMIT_MAX_MS)
-            + options.request_timeout
-            + call * 2 * depth
-            + options.retry.max * 2 * BAD_ANSWERS_MAX
-    }
-}
 
 impl Oracle {
     /// Answers whether everything is final or STUCK.
@@ -191,40 +139,6 @@ impl Oracle {
         }
     }
 
-    /// A transaction is aborted for a cause that somebody can name.
-    fn judge_cause(&self, truth: &Truth, participants: &Participants) -> Option<String> {
-        let turned = truth.turned.as_ref()?;
-        let gid = &truth.header.gid;
-        let options = &truth.definition.options;
-        let found = match &turned.cause {
-            AbortCause::Refused { .. } | AbortCause::AttemptLimit { .. }
-                if truth.definition.mode == Mode::Tcc =>
-            {
-                false
-            }
-            AbortCause::Refused { branch } => is_refused(truth, participants, *branch),
-            AbortCause::AttemptLimit { branch } => truth.branch(*branch).is_some_and(|branch| {
-                let limit = branch.retry(options).max_attempts;
-                limit > 0
-                    && self.calls_of(gid, branch) >= usize::try_from(limit).unwrap_or(usize::MAX)
-            }),
-            AbortCause::Deadline => truth
-                .deadline()
-                .is_some_and(|deadline| deadline <= turned.at),
-            AbortCause::Requested { .. } => self.sent.get(gid).is_some_and(|sent| sent.aborts > 0),
-            AbortCause::NeverSubmitted => {
-                truth.submitted_at.is_none()
-                    && truth.header.created_at.plus(options.prepared_timeout) <= turned.at
-            }
-        };
-        (!found).then(|| format!("aborted without a cause: {:?}", turned.cause))
-    }
-
-    fn calls_of(&self, gid: &Gid, branch: &BranchDefinition) -> usize {
-        let key = (gid.clone(), branch.branch_id.clone(), Operation::Action);
-        self.by_key.get(&key).map_or(0, Vec::len)
-    }
-
     /// Answers the records that a coordinator set aside because it broke an invariant of its own.
     pub(crate) fn set_aside(&self) -> Vec<String> {
         let aside = self.truths.iter().filter(|(_, truth)| truth.set_aside);
@@ -280,22 +194,6 @@ fn was_refused(
     must.into_iter().any(|operation| {
         ledger.refusals(operation) > 0 || truth.is_completed((index, operation), Finishing::Fails)
     })
-}
-
-/// Answers whether an action was refused, by its participant or from outside, before anybody said that it is done.
-fn is_refused(truth: &Truth, participants: &Participants, index: BranchIndex) -> bool {
-    let part = (index, Operation::Action);
-    let Some(branch) = truth.branch(index) else {
-        return false;
-    };
-    match truth.completed.get(&part) {
-        Some((Finishing::Succeeds, _)) => false,
-        Some((Finishing::Fails, _)) => true,
-        None => {
-            let ledger = participants.ledger(&truth.header.gid, &branch.branch_id);
-            ledger.refusals(Operation::Action) > 0
-        }
-    }
 }
 
 fn is_skipped(truth: &Truth, branch: BranchIndex) -> bool {

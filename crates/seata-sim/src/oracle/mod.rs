@@ -3,10 +3,12 @@
 //!
 //! `truth` is what the store holds, `writes` judges appends and leases, `calls` judges what reaches the network,
 //! `sagas` and `tcc` what is called and recorded of each mode, `answers` judges what clients are told, `ends` judges where
-//! everything came to.
+//! everything came to, `causes` why.
 
 mod answers;
+mod bound;
 mod calls;
+mod causes;
 mod ends;
 mod repeats;
 mod sagas;
@@ -24,8 +26,8 @@ use seata_store::Owner;
 use tokio::sync::Notify;
 
 pub(crate) use answers::{Asked, Told};
+pub(crate) use bound::Bound;
 pub(crate) use calls::{CallEnd, Seen};
-pub(crate) use ends::Bound;
 pub(crate) use truth::Truth;
 
 /// The most violations that one run keeps.

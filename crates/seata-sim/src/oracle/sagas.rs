@@ -1,5 +1,7 @@
 //! Judges the calls of sagas: P1, P2, P7's deadline, and the order of branches.
 
+use std::collections::BTreeSet;
+
 use seata_core::{BranchIndex, Operation};
 use seata_store::Owner;
 
@@ -101,6 +103,39 @@ impl Oracle {
                 format!("{branch:?} was compensated before {later:?}, which comes after it"),
             )
         })
+    }
+}
+
+impl Truth {
+    /// Answers the branches that must be done before this one, those before them not included.
+    pub(crate) fn before(&self, branch: BranchIndex) -> Vec<BranchIndex> {
+        let Some(definition) = self.branch(branch) else {
+            return Vec::new();
+        };
+        let mut before: Vec<BranchIndex> = definition
+            .after
+            .iter()
+            .filter_map(|name| self.index(name))
+            .collect();
+        if self.definition.options.order == seata_core::Order::Sequential && branch.0 > 0 {
+            before.push(BranchIndex(branch.0 - 1));
+        }
+        before
+    }
+
+    /// Answers all branches that come after this one, however far.
+    pub(crate) fn behind(&self, branch: BranchIndex) -> BTreeSet<BranchIndex> {
+        let count = u32::try_from(self.branches.len()).unwrap_or(u32::MAX);
+        let mut behind = BTreeSet::new();
+        let mut open = vec![branch];
+        while let Some(earlier) = open.pop() {
+            for later in (0..count).map(BranchIndex) {
+                if self.before(later).contains(&earlier) && behind.insert(later) {
+                    open.push(later);
+                }
+            }
+        }
+        behind
     }
 }
 

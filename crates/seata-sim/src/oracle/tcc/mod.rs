@@ -1,18 +1,21 @@
-//! Judges TCC: what is called and when, what is recorded, what is said of a try, and what participants hold.
+//! Judges TCC: what is called and when, and what is said of a try.
+//!
+//! `records` judges what is recorded and what participants hold, `deeds` counts.
+
+mod deeds;
+mod records;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use seata_core::{
-    AbortCause, BranchDefinition, BranchIndex, Event, Fact, Gid, Mode, Operation, UnixMillis,
-};
+use seata_core::{BranchIndex, Event, Fact, Gid, Operation, UnixMillis};
 use seata_engine::TryAnswer;
 
-use crate::faults::{Counts, Deed};
+pub(super) use deeds::count;
+pub(super) use records::{judge_fact, judge_ledgers};
+
 use crate::oracle::{Asked, Breach, CallEnd, Now, Oracle, Promise, Seen, Truth};
 use crate::participant::Participants;
-use crate::plan::act::Finishing;
-use crate::plan::work::is_driven;
 
 /// How far a process that asks the store for its time may be off: as long as the question and its answer travel.
 const LIMIT_GRACE: Duration = Duration::from_millis(10);
@@ -224,146 +227,5 @@ impl Oracle {
             );
             (Promise::P4, what)
         })
-    }
-
-    /// Says what kind of order this is to a TCC, if it is a kind of its own.
-    pub(crate) fn deed_of_demand(&self, gid: &Gid, asked: &Asked) -> Option<Deed> {
-        let truth = self.truths.get(gid)?;
-        let (submitted, turned) = (truth.submitted_at.is_some(), truth.turned.is_some());
-        match asked {
-            Asked::Submit if submitted => truth.ended.is_none().then_some(Deed::SecondSubmit),
-            Asked::Submit if turned => Some(Deed::ContraryOrder),
-            Asked::Submit => untried(truth).map(|_| Deed::SubmitUntried),
-            Asked::Abort => submitted.then_some(Deed::ContraryOrder),
-            Asked::Add {
-                branch_id,
-                fingerprint,
-            } => {
-                let known = truth.index(branch_id).and_then(|index| truth.branch(index));
-                let contrary = match known {
-                    Some(known) => known.fingerprint != *fingerprint,
-                    None => truth.decided.is_some(),
-                };
-                contrary.then_some(Deed::ContraryOrder)
-            }
-            Asked::Begin { .. }
-            | Asked::Run { .. }
-            | Asked::Complete { .. }
-            | Asked::Order { .. }
-            | Asked::Read => None,
-        }
-    }
-}
-
-/// Answers a branch whose try the coordinator makes and which is not known to have succeeded.
-fn untried(truth: &Truth) -> Option<BranchIndex> {
-    truth
-        .indices()
-        .find(|(index, branch)| is_driven(branch) && !truth.is_done((*index, Operation::Try)))
-        .map(|(index, _)| index)
-}
-
-/// Judges what is recorded of a TCC before it is: decisions never change sides, and ends are what was done.
-pub(super) fn judge_fact(truth: &Truth, event: &Event) -> Result<(), Breach> {
-    if truth.definition.mode != Mode::Tcc {
-        return Ok(());
-    }
-    let overridden = truth.forced.is_some();
-    let undone = |operation: Operation| {
-        truth
-            .indices()
-            .find(|(index, _)| !truth.is_done((*index, operation)))
-            .filter(|_| !overridden)
-            .map(|(index, _)| format!("an end was recorded without the {operation} of {index:?}"))
-    };
-    let breach = match &event.fact {
-        Fact::Submitted if truth.branches.is_empty() => {
-            Some((Promise::P4, "submitted without branches".to_owned()))
-        }
-        Fact::Submitted => untried(truth).map(|branch| {
-            let what =
-                format!("submitted while the try of {branch:?} was not known to have succeeded");
-            (Promise::P4, what)
-        }),
-        Fact::TurnedRound { .. } if truth.submitted_at.is_some() => Some((
-            Promise::P5,
-            "decided to cancel after the decision to confirm".to_owned(),
-        )),
-        Fact::BranchAdded(_) | Fact::TryRequested { .. } if truth.decided.is_some() => Some((
-            Promise::P5,
-            format!("{} was recorded after the decision", event.fact.as_str()),
-        )),
-        Fact::Committed => undone(Operation::Confirm).map(|what| (Promise::P3, what)),
-        Fact::Aborted => undone(Operation::Cancel).map(|what| (Promise::P3, what)),
-        Fact::TurnedRound { .. }
-        | Fact::BranchAdded(_)
-        | Fact::TryRequested { .. }
-        | Fact::Created(_)
-        | Fact::AbortRequested { .. }
-        | Fact::Answered(_)
-        | Fact::Recovered { .. }
-        | Fact::Stuck { .. }
-        | Fact::Retried { .. }
-        | Fact::Skipped { .. }
-        | Fact::Forced { .. }
-        | Fact::TryBegun { .. }
-        | Fact::Completed { .. }
-        | Fact::Hurried { .. }
-        | Fact::Elided { .. } => None,
-    };
-    breach.map_or(Ok(()), Err)
-}
-
-/// What participants saw of a TCC that they never should.
-pub(super) fn judge_ledgers(truth: &Truth, participants: &Participants) -> Option<Breach> {
-    let gid = &truth.header.gid;
-    truth.indices().find_map(|(index, branch)| {
-        let ledger = participants.ledger(gid, &branch.branch_id);
-        if ledger.contradictions > 0 {
-            let what = format!("{index:?} was both confirmed and cancelled");
-            return Some((Promise::P5, what));
-        }
-        let skipped = truth.skipped.contains(&(index, Operation::Try));
-        (ledger.confirms_untried > 0 && is_driven(branch) && !skipped).then(|| {
-            let what = format!("{index:?} was confirmed without a try that took effect");
-            (Promise::P4, what)
-        })
-    })
-}
-
-/// Counts what was recorded.
-pub(super) fn count(truth: &Truth, events: &[Event], counts: &mut Counts) {
-    let mode = truth.definition.mode;
-    for event in events {
-        let deed = match (&event.fact, mode) {
-            (Fact::Completed { end, .. }, _) => Some(completed(mode, end.into())),
-            (Fact::BranchAdded(branch), Mode::Tcc) => registered(branch),
-            (Fact::Hurried { .. }, Mode::Tcc) => Some(Deed::Hurry),
-            (Fact::Committed, Mode::Tcc) => Some(Deed::TccCommitted),
-            (Fact::Aborted, Mode::Tcc) => Some(Deed::TccAborted),
-            (Fact::TurnedRound { cause, .. }, Mode::Tcc) => match cause {
-                AbortCause::Deadline | AbortCause::NeverSubmitted => Some(Deed::TccDeadline),
-                AbortCause::Requested { .. }
-                | AbortCause::Refused { .. }
-                | AbortCause::AttemptLimit { .. } => None,
-            },
-            (_, Mode::Saga | Mode::Tcc) => None,
-        };
-        if let Some(deed) = deed {
-            counts.deed(deed);
-        }
-    }
-}
-
-fn registered(branch: &BranchDefinition) -> Option<Deed> {
-    (!is_driven(branch)).then_some(Deed::Register)
-}
-
-const fn completed(mode: Mode, how: Finishing) -> Deed {
-    match (mode, how) {
-        (Mode::Saga, Finishing::Succeeds) => Deed::SagaSucceed,
-        (Mode::Saga, Finishing::Fails) => Deed::SagaFail,
-        (Mode::Tcc, Finishing::Succeeds) => Deed::TccSucceed,
-        (Mode::Tcc, Finishing::Fails) => Deed::TccFail,
     }
 }
