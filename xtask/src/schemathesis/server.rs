@@ -33,6 +33,7 @@ impl Server {
         let mut child = command
             .env("SEATA_HTTP_PORT", "0")
             .env("SEATA_GRPC_PORT", "0")
+            .env("SEATA_GRPC_PORT", "0")
             .env("SEATA_DATA_DIR", &folder)
             .env("SEATA_LOG", "warn")
             .stdout(Stdio::piped())
