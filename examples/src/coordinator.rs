@@ -1,7 +1,7 @@
 //! A coordinator within this process, on a free port, as `seata-server` would be beside it. To use one that runs
 //! already, set `SEATA_URL`, say to `http://127.0.0.1:36789`.
 
-use std::future::ready;
+use std::future::{pending, ready};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +24,8 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct Coordinator {
     /// Where.
     pub url: String,
+    /// Where its gRPC port is; none if only the other is known.
+    pub grpc_url: Option<String>,
     own: Option<Own>,
 }
 
@@ -33,6 +35,7 @@ struct Own {
     engine: Engine,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
+    over_grpc: JoinHandle<()>,
 }
 
 impl Coordinator {
@@ -42,7 +45,11 @@ impl Coordinator {
     /// The folder can't be used, or there is no free port.
     pub async fn find_or_start(folder: &Path) -> Result<Self> {
         match std::env::var("SEATA_URL") {
-            Ok(url) => Ok(Self { url, own: None }),
+            Ok(url) => Ok(Self {
+                url,
+                grpc_url: None,
+                own: None,
+            }),
             Err(_) => Self::start(folder).await,
         }
     }
@@ -62,6 +69,7 @@ impl Coordinator {
             local: LocalEndpoints::Refused,
         };
         let service = Service::new(engine.clone(), rules);
+        let (over_grpc, grpc_url) = over_grpc(&service).await?;
         let api = Api::new(service, ApiConfig::default(), Arc::new(String::new));
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -84,8 +92,13 @@ impl Coordinator {
             engine,
             stop,
             serving,
+            over_grpc,
         });
-        Ok(Self { url, own })
+        Ok(Self {
+            url,
+            grpc_url: Some(grpc_url),
+            own,
+        })
     }
 
     /// Stops the one that was started here: what is open is on disk, and the next start goes on with it.
@@ -99,9 +112,26 @@ impl Coordinator {
             let _ = own.stop.send(());
             own.engine.stop(GRACE).await;
             own.serving.await?;
+            own.over_grpc.abort();
         }
         Ok(())
     }
+}
+
+/// Serves the same over gRPC, and answers where, until the task is aborted.
+async fn over_grpc(service: &Service) -> Result<(JoinHandle<()>, String)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let config = seata_grpc::ServeConfig {
+        connections_max: 100,
+        drain: GRACE,
+    };
+    let grpc = seata_grpc::Grpc::new(service.clone());
+    let serving = tokio::spawn(async move {
+        // It can only end with the task.
+        let _ = seata_grpc::serve(listener, grpc, config, pending()).await;
+    });
+    Ok((serving, url))
 }
 
 /// Starts an engine whose data are in this folder, and which calls participants so.

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use seata_client::{
-    Branch, BranchStatus, Client, End, ErrorCode, EventKind, FeedQuery, Gid, ListQuery, Operation,
-    OperationStatus, Options, Saga, Status, Tcc, TccBranch, Tried, Waited,
+    Branch, BranchStatus, Client, End, Error, ErrorCode, EventKind, FeedQuery, Gid, ListQuery,
+    Operation, OperationStatus, Options, Saga, Status, Tcc, TccBranch, Tried, Waited,
 };
 use seata_examples::bank::Guard;
 use seata_examples::coordinator::Coordinator;
@@ -16,6 +16,47 @@ use tempfile::TempDir;
 /// Longer than anything here takes.
 const PATIENT: Duration = Duration::from_secs(30);
 
+#[derive(Debug, Clone, Copy)]
+enum Wire {
+    Http,
+    Grpc,
+}
+
+/// Runs each test over this wire.
+macro_rules! over {
+    ($wire:ident, $module:ident: $($name:ident),* $(,)?) => {
+        mod $module {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    super::$name(&super::world(super::Wire::$wire).await).await;
+                }
+            )*
+        }
+    };
+}
+
+/// What says the same over both wires.
+macro_rules! over_both {
+    ($($name:ident),* $(,)?) => {
+        over!(Http, http: $($name),*);
+        over!(Grpc, grpc: $($name),*);
+    };
+}
+
+over_both!(
+    a_saga_goes_step_by_step_and_its_history_tells_of_it,
+    waiting_and_submitting_again_show_the_same_end,
+    a_watch_tells_the_history_once_whenever_it_begins,
+    what_hangs_is_pending_and_an_operator_can_end_it,
+    lists_are_read_page_by_page,
+    all_options_are_understood,
+    an_initiator_tries_by_itself_and_tells_how_that_went,
+    a_branch_that_is_confirmed_decides_for_all,
+    what_a_participant_says_to_a_try_is_an_answer,
+);
+over!(Http, over_http_alone: a_watch_of_all_tells_what_changes_from_now_on);
+
 struct World {
     client: Client,
     banks: Banks,
@@ -23,13 +64,17 @@ struct World {
     _coordinator: Coordinator,
 }
 
-async fn world() -> World {
+async fn world(wire: Wire) -> World {
     let folder = TempDir::new().unwrap();
     let coordinator = Coordinator::start(&folder.path().join("coordinator"))
         .await
         .unwrap();
     World {
-        client: Client::http(&coordinator.url).unwrap(),
+        client: match wire {
+            Wire::Http => Client::http(&coordinator.url),
+            Wire::Grpc => Client::grpc(coordinator.grpc_url.as_ref().unwrap()),
+        }
+        .unwrap(),
         banks: Banks::open(folder.path(), Guard::Barrier).await.unwrap(),
         _folder: folder,
         _coordinator: coordinator,
@@ -49,9 +94,8 @@ fn code(error: &seata_client::Error) -> &ErrorCode {
     error.code().unwrap()
 }
 
-#[tokio::test]
-async fn a_saga_goes_step_by_step_and_its_history_tells_of_it() {
-    let World { client, banks, .. } = &world().await;
+async fn a_saga_goes_step_by_step_and_its_history_tells_of_it(world: &World) {
+    let World { client, banks, .. } = world;
     let whole = banks.saga("bob", 30);
     let gid = whole.gid();
     Saga::new(gid.clone()).start(client).await.unwrap();
@@ -79,9 +123,8 @@ async fn a_saga_goes_step_by_step_and_its_history_tells_of_it() {
     );
 }
 
-#[tokio::test]
-async fn waiting_and_submitting_again_show_the_same_end() {
-    let World { client, banks, .. } = &world().await;
+async fn waiting_and_submitting_again_show_the_same_end(world: &World) {
+    let World { client, banks, .. } = world;
     let saga = banks.saga("bob", 30);
     saga.submit(client).await.unwrap();
     let waited = client.wait(saga.gid(), PATIENT).await.unwrap();
@@ -95,9 +138,8 @@ async fn waiting_and_submitting_again_show_the_same_end() {
     banks.check(70, 80).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_watch_tells_the_history_once_whenever_it_begins() {
-    let World { client, banks, .. } = &world().await;
+async fn a_watch_tells_the_history_once_whenever_it_begins(world: &World) {
+    let World { client, banks, .. } = world;
     let saga = banks.saga("bob", 30);
     saga.start(client).await.unwrap();
     let mut watch = client.watch(saga.gid());
@@ -120,9 +162,8 @@ async fn a_watch_tells_the_history_once_whenever_it_begins() {
     assert!(over.next().await.is_none());
 }
 
-#[tokio::test]
-async fn a_watch_of_all_tells_what_changes_from_now_on() {
-    let World { client, banks, .. } = &world().await;
+async fn a_watch_of_all_tells_what_changes_from_now_on(world: &World) {
+    let World { client, banks, .. } = world;
     let mut feed = client.watch_all(FeedQuery {
         statuses: vec![Status::Committed],
         ..FeedQuery::default()
@@ -142,9 +183,8 @@ async fn a_watch_of_all_tells_what_changes_from_now_on() {
     assert!(client.get(&change.gid).await.unwrap().status.is_final());
 }
 
-#[tokio::test]
-async fn what_hangs_is_pending_and_an_operator_can_end_it() {
-    let World { client, .. } = &world().await;
+async fn what_hangs_is_pending_and_an_operator_can_end_it(world: &World) {
+    let World { client, .. } = world;
     let saga = hanging();
     let waited = saga.submit_and_wait(client, Duration::ZERO).await.unwrap();
     let Waited::Pending(transaction) = waited else {
@@ -171,9 +211,8 @@ async fn what_hangs_is_pending_and_an_operator_can_end_it() {
     assert_eq!(operation.status, OperationStatus::Skipped);
 }
 
-#[tokio::test]
-async fn lists_are_read_page_by_page() {
-    let World { client, .. } = &world().await;
+async fn lists_are_read_page_by_page(world: &World) {
+    let World { client, .. } = world;
     for number in 0..3 {
         let gid = Gid::parse(&format!("list-{number}")).unwrap();
         Saga::new(gid).start(client).await.unwrap();
@@ -201,9 +240,8 @@ async fn lists_are_read_page_by_page() {
     assert_eq!(seen, ["list-0", "list-1", "list-2"]);
 }
 
-#[tokio::test]
-async fn all_options_are_understood() {
-    let World { client, .. } = &world().await;
+async fn all_options_are_understood(world: &World) {
+    let World { client, .. } = world;
     let secs = |secs| Some(Duration::from_secs_f64(secs));
     let options = Options {
         request_timeout: secs(1.5),
@@ -246,9 +284,8 @@ fn the_sdk_knows_each_word_of_the_coordinator() {
     }
 }
 
-#[tokio::test]
-async fn an_initiator_tries_by_itself_and_tells_how_that_went() {
-    let World { client, banks, .. } = &world().await;
+async fn an_initiator_tries_by_itself_and_tells_how_that_went(world: &World) {
+    let World { client, banks, .. } = world;
     let [debit, credit] = banks.tcc_branches("bob", 30);
     let tcc = Tcc::new(Gid::new());
     let open = tcc.begin(client).await.unwrap();
@@ -274,9 +311,8 @@ async fn an_initiator_tries_by_itself_and_tells_how_that_went() {
     banks.check(100, 50).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_branch_that_is_confirmed_decides_for_all() {
-    let World { client, banks, .. } = &world().await;
+async fn a_branch_that_is_confirmed_decides_for_all(world: &World) {
+    let World { client, banks, .. } = world;
     let tcc = Tcc::new(Gid::new());
     let open = tcc.begin(client).await.unwrap();
     for branch in banks.tcc_branches("bob", 30) {
@@ -298,9 +334,8 @@ async fn a_branch_that_is_confirmed_decides_for_all() {
     assert_eq!(odd, None);
 }
 
-#[tokio::test]
-async fn what_a_participant_says_to_a_try_is_an_answer() {
-    let World { client, banks, .. } = &world().await;
+async fn what_a_participant_says_to_a_try_is_an_answer(world: &World) {
+    let World { client, banks, .. } = world;
     let open = Tcc::new(Gid::new()).begin(client).await.unwrap();
     let [debit, _] = banks.tcc_branches("bob", 500);
     let tried = open.try_branch(&debit).await.unwrap();
@@ -314,4 +349,15 @@ async fn what_a_participant_says_to_a_try_is_an_answer() {
         panic!("{tried:?}");
     };
     assert!(reason.unwrap().contains("connection refused"));
+}
+
+#[tokio::test]
+async fn a_coordinator_that_nobody_listens_for_is_unreachable_over_both_wires() {
+    for client in [
+        Client::http("http://127.0.0.1:9").unwrap(),
+        Client::grpc("http://127.0.0.1:9").unwrap(),
+    ] {
+        let error = client.get(&Gid::new()).await.unwrap_err();
+        assert!(matches!(error, Error::Unreachable(_)), "{error}");
+    }
 }

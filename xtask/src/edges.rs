@@ -61,8 +61,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "seata-grpc",
         ],
     ),
-    // It speaks to a coordinator over its wire alone.
-    ("seata-client", &[]),
+    // It speaks to a coordinator over its wires alone.
+    ("seata-client", &["seata-proto"]),
     (
         "seata-examples",
         &[
@@ -72,6 +72,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "seata-engine",
             "seata-executor",
             "seata-service",
+            "seata-grpc",
             "seata-http",
             "seata-barrier",
             "seata-client",

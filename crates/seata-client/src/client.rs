@@ -87,6 +87,27 @@ impl Client {
         Ok(Self { transport, repeat })
     }
 
+    /// Makes a client of the coordinator's gRPC port at a URL such as `http://127.0.0.1:36790` (`https://` for TLS).
+    /// Connects to nobody yet. All but [`Client::watch_all`] is the same as over HTTP.
+    ///
+    /// # Errors
+    /// The URL is none, or TLS can't be used.
+    #[cfg(feature = "grpc")]
+    pub fn grpc(url: &str) -> Result<Self, Error> {
+        Self::grpc_with(url, ClientConfig::default())
+    }
+
+    /// Makes a client over gRPC with a configuration of its own; its headers are sent as metadata.
+    ///
+    /// # Errors
+    /// The URL is none, TLS can't be used, or a header is none.
+    #[cfg(feature = "grpc")]
+    pub fn grpc_with(url: &str, config: ClientConfig) -> Result<Self, Error> {
+        let repeat = config.repeat;
+        let transport = Arc::new(crate::transport::grpc::GrpcTransport::new(url, &config)?);
+        Ok(Self { transport, repeat })
+    }
+
     /// Adds a branch to a saga that was started and not submitted. The same branch again changes nothing.
     ///
     /// # Errors

@@ -54,14 +54,19 @@ pub(crate) struct PayloadFields {
     payload_base64: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content_type: Option<String>,
+    /// As it was given, for a wire that has no such fields.
+    #[serde(skip)]
+    pub(crate) given: Option<Payload>,
 }
 
 impl PayloadFields {
     pub(crate) fn of(payload: Option<&Payload>) -> Self {
+        let given = payload.cloned();
         match payload {
             None => Self::default(),
             Some(Payload::Json(value)) => Self {
                 payload: Some(value.clone()),
+                given,
                 ..Self::default()
             },
             Some(Payload::Bytes {
@@ -70,6 +75,7 @@ impl PayloadFields {
             }) => Self {
                 payload_base64: Some(STANDARD.encode(bytes)),
                 content_type: Some(content_type.clone()),
+                given,
                 ..Self::default()
             },
         }

@@ -63,12 +63,17 @@ pub(crate) fn tried(answered: &Answered) -> Result<Tried, Error> {
     match accepted(answered) {
         Ok(()) => Ok(Tried::Succeeded),
         Err(Error::Refused(refusal)) if refusal.code == ErrorCode::BranchRefused => {
-            let said = refusal.details["reason"].as_str();
-            let reason = said.unwrap_or(&refusal.message).to_owned();
-            Ok(Tried::Refused { reason })
+            Ok(refused_try(&refusal))
         }
         Err(error) => Err(error),
     }
+}
+
+/// Reads what the participant said as it refused.
+pub(crate) fn refused_try(refusal: &Refusal) -> Tried {
+    let said = refusal.details["reason"].as_str();
+    let reason = said.unwrap_or(&refusal.message).to_owned();
+    Tried::Refused { reason }
 }
 
 #[derive(Deserialize)]

@@ -3,6 +3,8 @@
 
 pub(crate) mod answers;
 pub(crate) mod connection;
+#[cfg(feature = "grpc")]
+pub(crate) mod grpc;
 pub(crate) mod http;
 
 use std::time::Duration;
