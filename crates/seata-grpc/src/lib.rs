@@ -5,6 +5,7 @@
 //!
 //! A server makes a [`Grpc`] over its service and gives it to [`serve`].
 
+mod connection;
 mod health;
 mod layer;
 mod meters;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use prost_types::Duration;
 use seata_proto::v1;
 use seata_proto::v1::transaction_service_client::TransactionServiceClient;
@@ -272,6 +274,12 @@ fn definition(body: &Value) -> v1::TransactionDefinition {
 }
 
 fn payload(body: &Value) -> Option<v1::Payload> {
+    if let Some(base64) = body["payload_base64"].as_str() {
+        return Some(v1::Payload {
+            data: BASE64_STANDARD.decode(base64).unwrap().into(),
+            content_type: text(&body["content_type"]),
+        });
+    }
     body.get("payload").map(|payload| v1::Payload {
         data: payload.to_string().into(),
         content_type: "application/json".to_owned(),

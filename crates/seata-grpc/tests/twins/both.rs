@@ -306,6 +306,17 @@ async fn what_was_sent_over_one_is_the_same_content_over_the_other() {
             "/api/branch/add",
             plus(branch("late"), json!({"gid": "g", "after": ["a"]})),
         ),
+        (
+            "/api/branch/add",
+            plus(branch("raw"), json!({"gid": "g", "payload_base64": "AAH/"})),
+        ),
+        (
+            "/api/branch/add",
+            plus(
+                branch("text"),
+                json!({"gid": "g", "payload_base64": "e30=", "content_type": "text/plain"}),
+            ),
+        ),
     ] {
         let over_http = world.http(path, Some(&body)).await;
         assert_eq!(over_http.code(), "", "{path}: {over_http:?}");

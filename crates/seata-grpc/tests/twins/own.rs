@@ -9,6 +9,7 @@ use seata_proto::v1;
 use seata_proto::v1::transaction_service_client::TransactionServiceClient;
 use seata_proto::v1::watch_response::What;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
@@ -273,6 +274,30 @@ async fn the_server_serves_describes_itself_and_stops() {
     serving.await.unwrap();
     let gid = Gid::parse("g").unwrap();
     assert!(world.service.get(&gid).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_says_nothing_gives_its_place_to_the_next() {
+    let world = World::new().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let config = seata_grpc::ServeConfig {
+        connections_max: 1,
+        drain: Duration::ZERO,
+    };
+    let forever = std::future::pending();
+    let serving = tokio::spawn(seata_grpc::serve(listener, world.grpc, config, forever));
+    let mut silent = tokio::net::TcpStream::connect(address).await.unwrap();
+    let mut halting = tokio::net::TcpStream::connect(address).await.unwrap();
+    halting.write_all(b"PRI * HTTP/2.0").await.unwrap();
+    for client in [&mut silent, &mut halting] {
+        let mut said = Vec::new();
+        let letting_go = client.read_to_end(&mut said);
+        let within = Duration::from_secs(60);
+        // With or without a word of HTTP/2, or a reset.
+        let _ = tokio::time::timeout(within, letting_go).await.unwrap();
+    }
+    serving.abort();
 }
 
 /// Answers the services that reflection lists.
