@@ -27,6 +27,25 @@ fn a_skipped_confirm_counts_as_done() {
 }
 
 #[test]
+fn a_retried_cancel_awaits_the_try_in_flight_like_any_other() {
+    check(
+        tcc("a"),
+        [
+            (0, ask_try("a"), "try_requested, a until 1000, try a#1"),
+            (1, abort(), "abort_requested, turned by abort: a"),
+            (
+                2,
+                Do::About("a", |a| complete(a, Some(Cancel), failed())),
+                "cancel of a failed",
+            ),
+            (3, retry_all(), "retried"),
+            (4, ok("a", Try), "cancel a#1"),
+            (5, ok("a", Cancel), "aborted"),
+        ],
+    );
+}
+
+#[test]
 fn only_the_operation_of_the_present_direction_is_skipped() {
     check(
         tcc("a*"),

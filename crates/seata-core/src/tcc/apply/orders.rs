@@ -5,7 +5,7 @@ use crate::branch::{OperationState, Table};
 use crate::event::{BranchIndex, End};
 use crate::operation::Operation;
 use crate::tcc::apply::{Applied, legal};
-use crate::tcc::{Phase, Tcc, due};
+use crate::tcc::{Phase, Tcc, awaits_tries, due};
 use crate::text::Reason;
 use crate::time::UnixMillis;
 use crate::transaction::Illegal;
@@ -35,11 +35,12 @@ impl Tcc {
             match agenda.place(index) {
                 Place::Waiting(_) => agenda.wait(index, due(branch, at)),
                 Place::Halted => {
+                    let awaits_try = awaits_tries() && branch.trial.progress.flight.is_some();
                     agenda.wait(index, due(branch, at));
                     let progress = branch.progress_mut(operation);
                     progress.state = OperationState::Open;
-                    // Refused from outside while a call was in flight: that one is awaited first.
-                    if progress.flight.is_some() {
+                    // Refused from outside while a call was in flight, its own or that of the try: it is awaited first.
+                    if awaits_try || progress.flight.is_some() {
                         agenda.call(index);
                     }
                 }
