@@ -1,9 +1,10 @@
-//! Cycles of refusal, standstill and an operator's retry: of many the last ones stay, the rest is a count.
+//! Cycles of refusal, by the participant or from outside, standstill and an operator's retry: of many the last ones stay,
+//! the rest is a count.
 
 use std::collections::BTreeMap;
 
 use crate::branch::Trace;
-use crate::event::{Answered, BranchIndex, Event, Fact};
+use crate::event::{Answered, BranchIndex, CompletionEnd, Event, Fact};
 use crate::history::{elided, replace};
 use crate::id::Gid;
 use crate::operation::{Mode, Operation, Outcome};
@@ -30,7 +31,7 @@ pub(crate) fn without_cycles(events: Vec<Event>, kept: usize) -> Vec<Event> {
 }
 
 fn shortened(events: &[Event], cut: usize) -> Vec<Event> {
-    let last = last_answers(events);
+    let (last, last_told) = (last_answers(events), last_told(events));
     let mut runs: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
     let mut replaced = BTreeMap::new();
     for (at, event) in events.iter().enumerate().take(cut) {
@@ -39,6 +40,10 @@ fn shortened(events: &[Event], cut: usize) -> Vec<Event> {
             replaced.insert(at, None);
         } else if let Some(key) = countable(event).filter(|key| last.get(key) > Some(&at)) {
             runs.entry(key).or_default().push(at);
+        } else if let Some(key) = told_to_have_failed(event)
+            && last.get(&key).max(last_told.get(&key)) > Some(&at)
+        {
+            replaced.insert(at, None);
         }
     }
     for (key, run) in runs {
@@ -53,12 +58,14 @@ const fn is_retry(event: &Event) -> bool {
     matches!(event.fact, Fact::Retried { .. })
 }
 
-/// Answers whose refusal this is, if another answer can have followed it, or whose answers were counted before.
+/// Answers whose refusal this is, if another answer can have followed it, or whose answers were counted before. An answer
+/// that put no other attempt off came after a refusal from outside, and changed nothing.
 fn countable(event: &Event) -> Option<Key> {
     let key = if let Fact::Answered(Answered {
         branch,
         operation,
-        outcome: Outcome::Failure { .. },
+        outcome: Outcome::Failure { .. } | Outcome::Unknown { .. } | Outcome::Ongoing,
+        next_attempt_at: None,
         ..
     }) = &event.fact
     {
@@ -71,10 +78,34 @@ fn countable(event: &Event) -> Option<Key> {
     } else {
         return None;
     };
-    match key.1 {
-        Operation::Compensation | Operation::Confirm | Operation::Cancel => Some(key),
-        Operation::Action | Operation::Try => None,
+    is_until_done(key.1).then_some(key)
+}
+
+/// Answers whose refusal from outside this is, if another answer can have followed it.
+fn told_to_have_failed(event: &Event) -> Option<Key> {
+    if let Fact::Completed {
+        branch,
+        operation,
+        end: CompletionEnd::Failed { .. },
+    } = &event.fact
+    {
+        is_until_done(*operation).then_some((*branch, *operation))
+    } else {
+        None
     }
+}
+
+const fn is_until_done(operation: Operation) -> bool {
+    match operation {
+        Operation::Compensation | Operation::Confirm | Operation::Cancel => true,
+        Operation::Action | Operation::Try => false,
+    }
+}
+
+/// Answers where the last refusal from outside of each operation stands.
+fn last_told(events: &[Event]) -> BTreeMap<Key, usize> {
+    let told = |(at, event): (usize, &Event)| told_to_have_failed(event).map(|key| (key, at));
+    events.iter().enumerate().filter_map(told).collect()
 }
 
 /// Answers where the last answer of each operation stands.

@@ -15,10 +15,6 @@ fn confirmed(branch: &'static str) -> Do {
     })
 }
 
-fn not_confirmed(branch: &'static str) -> Do {
-    Do::About(branch, |branch| complete(branch, Some(Confirm), failed()))
-}
-
 fn cancelled(branch: &'static str) -> Do {
     Do::About(branch, |branch| {
         complete(branch, Some(Cancel), CompletionEnd::Succeeded)

@@ -1,6 +1,6 @@
 //! Histories stay bounded, and a shorter one tells the same.
 
-use seata_core::{ATTEMPTS_KEPT_MAX, Fact, Operation, Transaction, compact};
+use seata_core::{ATTEMPTS_KEPT_MAX, Fact, Operation, Status, Transaction, compact};
 
 use crate::driven::Driven;
 use crate::script::*;
@@ -92,6 +92,35 @@ fn attempts_are_counted_on_both_sides_of_one_whose_driver_was_lost() {
     );
     assert!(!folded.compaction_due());
     assert_eq!(compact(&short), short, "once is enough");
+}
+
+#[test]
+fn refusals_from_outside_and_retries_are_cut_like_those_of_the_participant() {
+    for flies in [false, true] {
+        let mut driven = Driven::new(&tcc("a*"));
+        play(&mut driven, submit(), 0);
+        for at in 1..200 {
+            if flies {
+                play(&mut driven, not_confirmed("a"), at);
+                play(&mut driven, silent("a", Confirm), at);
+            } else {
+                play(&mut driven, ongoing("a", Confirm), at);
+                play(&mut driven, not_confirmed("a"), at);
+            }
+            assert_eq!(driven.txn.status(), Status::Stuck);
+            play(&mut driven, retry_all(), at);
+        }
+        assert!(driven.txn.compaction_due());
+        let short = compact(&driven.events);
+        let bound = 5 * ATTEMPTS_KEPT_MAX as usize;
+        assert!(short.len() < bound, "{flies} {}", short.len());
+        let mut folded = fold(&short);
+        let (a, attempt) = (index(&folded, "a"), driven.flights.values().next().unwrap());
+        folded.call_begun(a, Operation::Confirm, *attempt);
+        assert_eq!(folded.branches(), driven.txn.branches());
+        assert!(!folded.compaction_due());
+        assert_eq!(compact(&short), short, "once is enough");
+    }
 }
 
 #[test]

@@ -102,6 +102,10 @@ pub(crate) fn fail(branch: &'static str) -> Do {
     Do::About(branch, |branch| complete(branch, None, failed()))
 }
 
+pub(crate) fn not_confirmed(branch: &'static str) -> Do {
+    Do::About(branch, |branch| complete(branch, Some(Confirm), failed()))
+}
+
 pub(crate) fn failed() -> CompletionEnd {
     CompletionEnd::Failed {
         reason: Reason::new("told"),
