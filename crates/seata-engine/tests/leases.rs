@@ -424,3 +424,33 @@ async fn a_turn_that_may_have_taken_the_lease_is_not_repeated_as_a_recovery_with
         .filter(|event| matches!(event.fact, Fact::Recovered { .. }));
     assert_eq!(recovered.count(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_whose_clock_is_ahead_ends_nothing_that_another_drives() {
+    let world = World::new();
+    world
+        .script
+        .say("a", Operation::Action, [(1_000, Outcome::Success)]);
+    let driver = world.engine(1).await;
+    driver.run(gid("g"), saga(&[("a", &[])])).await.unwrap();
+    let clock = Arc::new(Jumping(VirtualClock(world.start), AtomicU64::new(0)));
+    let store = Arc::new(world.store.clone());
+    let config = Config::new(Owner(2));
+    let caller: Arc<dyn Caller> = world.script.clone();
+    let ahead = Engine::start(store, caller, Arc::clone(&clock) as _, config)
+        .await
+        .unwrap();
+    clock.1.store(60_000, Ordering::Relaxed);
+    let ordered = Order::Force {
+        to: End::Aborted,
+        reason: Reason::new("enough"),
+    };
+    ahead.order(gid("g"), ordered).await.unwrap();
+    let header = world.store.peek(&gid("g")).unwrap().header;
+    assert_eq!(header.owner, Some(Owner(1)));
+    assert!(
+        header.lease_until.is_some(),
+        "the driver's lease was released"
+    );
+    assert_eq!(settled(&driver, "g").await.status(), Status::Aborted);
+}

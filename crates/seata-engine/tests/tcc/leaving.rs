@@ -160,3 +160,56 @@ async fn a_stop_in_the_middle_of_a_try_hands_it_over_in_doubt() {
     }
     assert_eq!(world.script.calls().len(), 2);
 }
+
+/// A server whose clock can jump.
+struct Jumping(VirtualClock, std::sync::atomic::AtomicU64);
+
+impl seata_engine::Clock for Jumping {
+    fn boot(&self) -> Duration {
+        self.0.boot() + Duration::from_millis(self.1.load(Ordering::Relaxed))
+    }
+    fn spawn(&self, task: seata_engine::Task) {
+        self.0.spawn(task);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_whose_clock_is_ahead_releases_no_lease_in_the_middle_of_a_try() {
+    let world = World::new();
+    let driver = world.engine(1).await;
+    let mut options = options();
+    options.prepared_timeout = Duration::from_secs(600);
+    driver.begin(gid("g"), tcc(options)).await.unwrap();
+    world
+        .script
+        .say("a", Operation::Try, [(1_000, Outcome::Success)]);
+    drop(tokio::spawn({
+        let driver = driver.clone();
+        async move { driver.try_branch(gid("g"), tried("a")).await }
+    }));
+    while world.script.calls().is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let clock = Arc::new(Jumping(
+        VirtualClock(world.start),
+        std::sync::atomic::AtomicU64::new(0),
+    ));
+    let caller: Arc<dyn Caller> = world.script.clone();
+    let ahead = Engine::start(
+        Arc::new(world.store.clone()),
+        caller,
+        Arc::clone(&clock) as _,
+        Config::new(Owner(2)),
+    )
+    .await
+    .unwrap();
+    clock.1.store(60_000, Ordering::Relaxed);
+    rejection(ahead.submit(gid("g")).await.unwrap_err());
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let header = world.store.peek(&gid("g")).unwrap().header;
+    assert_eq!(header.owner, Some(Owner(1)));
+    assert!(
+        header.lease_until.is_some(),
+        "the driver's lease was released"
+    );
+}
