@@ -1,5 +1,6 @@
 //! What participants were asked, in order, and what took effect. Its claims are a barrier, as every participant needs
-//! one: a duplicate does nothing, and a compensation without its action blocks an action that comes late.
+//! one: a duplicate does nothing, and a compensation without its action blocks an action that comes late. A cancel does
+//! the same to its try.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -18,7 +19,7 @@ pub struct Delivery {
     pub gid: String,
     /// Which branch.
     pub branch_id: String,
-    /// `action` or `compensation`.
+    /// `action`, `compensation`, `try`, `confirm` or `cancel`.
     pub operation: String,
     /// The number of the attempt, as said.
     pub attempt: u32,
@@ -42,16 +43,22 @@ impl Delivery {
 pub(crate) enum Effect {
     /// It does its work, or did it at an earlier delivery.
     Done,
-    /// It came after its compensation and does nothing.
+    /// It came after its compensation or cancel and does nothing.
     Blocked,
 }
 
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone)]
 struct Claims {
-    action: bool,
-    compensation: bool,
-    actions: usize,
-    compensations: usize,
+    /// The operations that took effect.
+    done: BTreeSet<String>,
+    /// How often each was delivered.
+    delivered: BTreeMap<String, usize>,
+}
+
+impl Claims {
+    fn has(&self, operation: &str) -> bool {
+        self.done.contains(operation)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -78,10 +85,7 @@ impl Ledger {
             .branches
             .entry((gid.clone(), branch_id.clone()))
             .or_default();
-        let count = match operation.as_str() {
-            "action" => &mut claims.actions,
-            _ => &mut claims.compensations,
-        };
+        let count = claims.delivered.entry(operation.clone()).or_default();
         *count += 1;
         let delivery = Delivery {
             nth: *count,
@@ -102,32 +106,37 @@ impl Ledger {
         let mut books = self.0.lock().unwrap();
         let key = (delivery.gid.clone(), delivery.branch_id.clone());
         let claims = books.branches.entry(key).or_default();
-        if delivery.operation == "compensation" {
-            claims.compensation = true;
-            return Effect::Done;
-        }
-        if claims.compensation && !claims.action {
+        let operation = delivery.operation.as_str();
+        let is_late = match operation {
+            "action" => claims.has("compensation"),
+            "try" => claims.has("cancel"),
+            _ => false,
+        };
+        if is_late && !claims.has(operation) {
             return Effect::Blocked;
         }
-        claims.action = true;
+        claims.done.insert(operation.to_owned());
         Effect::Done
     }
 
-    /// Answers whether a branch's effect remains.
+    /// Answers whether an operation took effect.
+    #[must_use]
+    pub fn done(&self, gid: &str, branch_id: &str, operation: &str) -> bool {
+        self.claims(gid, branch_id).has(operation)
+    }
+
+    /// Answers whether the effect of a saga's branch remains.
     #[must_use]
     pub fn remains(&self, gid: &str, branch_id: &str) -> bool {
         let claims = self.claims(gid, branch_id);
-        claims.action && !claims.compensation
+        claims.has("action") && !claims.has("compensation")
     }
 
     /// Answers how often an operation was delivered.
     #[must_use]
     pub fn delivered(&self, gid: &str, branch_id: &str, operation: &str) -> usize {
         let claims = self.claims(gid, branch_id);
-        match operation {
-            "action" => claims.actions,
-            _ => claims.compensations,
-        }
+        claims.delivered.get(operation).copied().unwrap_or(0)
     }
 
     /// Answers all deliveries of a transaction, in order.
@@ -163,6 +172,6 @@ impl Ledger {
     fn claims(&self, gid: &str, branch_id: &str) -> Claims {
         let books = self.0.lock().unwrap();
         let key = (gid.to_owned(), branch_id.to_owned());
-        books.branches.get(&key).copied().unwrap_or_default()
+        books.branches.get(&key).cloned().unwrap_or_default()
     }
 }

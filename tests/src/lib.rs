@@ -9,11 +9,13 @@
 
 mod binary;
 mod client;
+mod grpc;
 pub mod journal;
 mod ledger;
 mod participants;
 mod saga;
 mod server;
+mod tcc;
 mod until;
 mod watcher;
 
@@ -22,6 +24,7 @@ pub use ledger::{Delivery, Ledger};
 pub use participants::Participants;
 pub use saga::{Saga, saga};
 pub use server::{Refused, Server, Setup};
+pub use tcc::{Branch, Tcc, branch_of, kinds};
 pub use until::{PATIENCE, until};
 pub use watcher::{Told, Watcher};
 

@@ -12,6 +12,8 @@
 //!
 //! At the end of the path it takes effect, unless it has, and answers 200. What was begun goes on when the caller
 //! hangs up: nobody can stop a request that is under way.
+//!
+//! Over gRPC the method is the path, with `_` for `/`, and the answers are the codes that mean the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -20,8 +22,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::{BodyExt, Full};
+use http::{HeaderMap, Request, Response};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -30,6 +32,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::grpc::{self, AnswerBody};
 use crate::ledger::{Delivery, Effect, Ledger};
 use crate::until::until;
 
@@ -68,6 +71,13 @@ impl Participants {
     #[must_use]
     pub fn url(&self, steps: &str) -> String {
         format!("http://{}/{steps}", self.address)
+    }
+
+    /// Answers the endpoint where these steps happen, as a method over gRPC. No name in them may contain `_`.
+    #[must_use]
+    pub fn grpc(&self, steps: &str) -> String {
+        let method = steps.replace('/', "_");
+        format!("grpc://{}/tests.Participant/{method}", self.address)
     }
 
     /// Answers the books.
@@ -144,21 +154,31 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>) {
 async fn answer(
     shared: Arc<Shared>,
     request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, hyper::Error> {
+) -> Result<Response<AnswerBody>, hyper::Error> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
-    let delivery = shared.ledger.enter(parts.headers, body);
-    shared.under_way.fetch_add(1, Ordering::SeqCst);
     let path = parts.uri.path().to_owned();
+    if grpc::is_call(&parts.headers) {
+        let message = grpc::message(&body);
+        let path = grpc::method(&path).replace('_', "/");
+        let (status, text) = work(shared, parts.headers, message, path).await;
+        return Ok(grpc::answer(status, &text));
+    }
+    let (status, text) = work(shared, parts.headers, body, path).await;
+    let mut response = Response::new(grpc::plain(text));
+    *response.status_mut() = status.try_into().unwrap();
+    Ok(response)
+}
+
+async fn work(shared: Arc<Shared>, headers: HeaderMap, body: Bytes, path: String) -> (u16, String) {
+    let delivery = shared.ledger.enter(headers, body);
+    shared.under_way.fetch_add(1, Ordering::SeqCst);
     let work = tokio::spawn(async move {
         let answer = follow(&shared, &delivery, &path).await;
         shared.under_way.fetch_sub(1, Ordering::SeqCst);
         answer
     });
-    let (status, text) = work.await.unwrap_or_else(|_| (500, "broken".to_owned()));
-    let mut response = Response::new(Full::from(text));
-    *response.status_mut() = status.try_into().unwrap();
-    Ok(response)
+    work.await.unwrap_or_else(|_| (500, "broken".to_owned()))
 }
 
 async fn follow(shared: &Shared, delivery: &Delivery, path: &str) -> (u16, String) {

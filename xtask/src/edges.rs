@@ -94,6 +94,8 @@ const ALLOWED_IN_TESTS: &[(&str, &[&str])] = &[
     ("seata-http", &["seata-store-mem"]),
     ("seata-grpc", &["seata-store-mem", "seata-http"]),
     ("seata-server", &["seata-proto"]),
+    // The messages of the wire, and nothing of the server behind them.
+    ("seata-tests", &["seata-proto"]),
 ];
 
 pub(crate) fn check() -> Result<()> {
