@@ -104,12 +104,15 @@ async fn an_empty_request_is_refused_by_every_method_that_needs_something() {
             continue;
         }
         let status = send(&server, method, framed(b"")).await;
-        // A submission may have no gid: it is the whole that is missing.
-        let facts: &[_] = match method {
-            "Submit" => &[],
-            _ => &[("field", "gid")],
+        let (stable, field) = match method {
+            // It may have no gid: it is the whole that is missing.
+            "Submit" => ("INVALID_REQUEST", None),
+            // Over HTTP it is in the path.
+            "Get" | "Events" | "Retry" | "Skip" | "Force" => ("INVALID_GID", Some("gid")),
+            _ => ("INVALID_REQUEST", Some("gid")),
         };
-        refused(&status, Code::InvalidArgument, "INVALID_REQUEST", facts);
+        let facts: Vec<_> = field.map(|field| ("field", field)).into_iter().collect();
+        refused(&status, Code::InvalidArgument, stable, &facts);
     }
 }
 
