@@ -274,6 +274,15 @@ pub(crate) fn has_unanswered_try(txn: &Transaction) -> bool {
         .any(|(_, branch)| matches!(branch.trial.stage, Stage::Calling { .. }))
 }
 
+/// Says whether the record tells of an attempt at a try that is not in flight here. Whoever drives, and has noted every
+/// answer, never made it: the word that it was durable did not come.
+pub(crate) fn has_lost_try(txn: &Transaction) -> bool {
+    txn.table.iter().any(|(_, branch)| {
+        let calling = matches!(branch.trial.stage, Stage::Calling { .. });
+        calling && branch.trial.progress.flight.is_none()
+    })
+}
+
 fn try_call(
     txn: &Transaction,
     index: BranchIndex,

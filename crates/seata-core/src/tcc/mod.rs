@@ -25,7 +25,7 @@ use crate::step::{Input, Step};
 use crate::time::UnixMillis;
 use crate::transaction::Transaction;
 
-pub(crate) use decide::{expires_at, has_unanswered_try};
+pub(crate) use decide::{expires_at, has_lost_try, has_unanswered_try};
 pub(crate) use phase::{Phase, Side, Tcc};
 pub(crate) use view::{branch_status, trial_view};
 

@@ -345,4 +345,11 @@ impl Transaction {
     pub fn has_unanswered_try(&self) -> bool {
         tcc::has_unanswered_try(self)
     }
+
+    /// Answers whether the record tells of an attempt at a try that the driver, who has noted every answer, does not
+    /// make: he has to recover.
+    #[must_use]
+    pub fn has_lost_try(&self) -> bool {
+        tcc::has_lost_try(self)
+    }
 }

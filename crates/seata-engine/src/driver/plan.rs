@@ -72,6 +72,9 @@ impl Driver {
             self.recover_if_needed(token);
         }
         let mut step = self.feed(role, now);
+        if let Role::Driver(token) = role {
+            step.then(self.doubt_lost_tries(token, now));
+        }
         match self.wanted(ask.as_ref()) {
             Ok(Wanted::Read) => {}
             Ok(Wanted::Input(input)) => match self.txn_mut().record(input, now) {
@@ -157,6 +160,22 @@ impl Driver {
             step.then(certain(txn.record(input, now)));
         }
         step
+    }
+
+    /// Marks as in doubt what was begun by an append whose reply was lost: it is called by nobody, and nobody else would
+    /// see that before the lease ends.
+    fn doubt_lost_tries(&mut self, token: FencingToken, now: UnixMillis) -> Step {
+        let txn = self.txn_mut();
+        if txn.has_lost_try() {
+            certain(txn.record(Input::Recover { token }, now))
+        } else {
+            Step {
+                events: Vec::new(),
+                effects: Vec::new(),
+                next: Next::WakeAt(now),
+                append: AppendMode::Behind,
+            }
+        }
     }
 
     /// Says what a question amounts to.

@@ -1,11 +1,13 @@
 //! Tries: who calls, who joins, and what is durable before.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use seata_core::{Operation, Outcome, Reason, Rejection, Status, TrialView};
 use seata_engine::{Config, Engine, TryAnswer};
-use seata_store::{Owner, record};
+use seata_store::{Append, Owner, record};
+use seata_store_mem::{AppendFault, Faults, FaultyStore, OtherFault, StoreCall};
 
 use crate::common::*;
 use crate::world::*;
@@ -193,4 +195,47 @@ async fn a_try_without_a_time_limit_is_answered_like_any_other() {
     endless.options.request_timeout = Some(Duration::MAX);
     let tried = engine.try_branch(gid("g"), Arc::new(endless)).await;
     assert_eq!(tried.unwrap().answer, TryAnswer::Succeeded);
+}
+
+/// Loses the reply to one append.
+#[derive(Default)]
+struct Losing(AtomicBool);
+
+impl Faults for Losing {
+    fn on_append(&self, _: &[Append]) -> AppendFault {
+        if self.0.swap(false, Ordering::Relaxed) {
+            AppendFault::LostReply
+        } else {
+            AppendFault::None
+        }
+    }
+    fn on_other(&self, _: StoreCall) -> OtherFault {
+        OtherFault::None
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_try_whose_order_was_durable_without_a_word_is_made_at_once() {
+    let world = World::new();
+    let losing = Arc::new(Losing::default());
+    let store = FaultyStore::new(world.store.clone(), Arc::clone(&losing) as _);
+    let engine = world
+        .engine_with(Arc::new(store), Config::new(Owner(1)))
+        .await;
+    engine.begin(gid("g"), tcc(options())).await.unwrap();
+    world
+        .script
+        .say("a", Operation::Try, [(2_000, Outcome::Success)]);
+    let holding = engine.try_branch(gid("g"), tried("a"));
+    let asked = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        losing.0.store(true, Ordering::Relaxed);
+        let tried = engine.try_branch(gid("g"), tried("b")).await;
+        (tried.unwrap().answer, now_ms(&world))
+    };
+    let (holding, (answer, at_ms)) = tokio::join!(holding, asked);
+    assert_eq!(holding.unwrap().answer, TryAnswer::Succeeded);
+    assert_eq!(answer, TryAnswer::Succeeded);
+    assert!(at_ms < 1_000, "{at_ms}");
+    assert_eq!(world.script.calls(), ["try a#1", "try b#1"]);
 }
