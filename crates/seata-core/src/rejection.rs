@@ -67,6 +67,12 @@ pub enum Rejection {
         /// The transaction's mode.
         mode: Mode,
     },
+    /// The coordinator is to call a try that nobody told it where to call.
+    #[error("branch {branch_id} has no endpoint for its try: give one, or register the branch")]
+    NoTryEndpoint {
+        /// Whose.
+        branch_id: BranchId,
+    },
     /// A try of the coordinator's is not known to have succeeded, so that nothing may be confirmed.
     #[error(
         "the try of branch {branch_id} is not known to have succeeded: send the same try again, or abort"

@@ -295,6 +295,9 @@ fn rejected(rejection: &Rejection, text: String) -> Problem {
         } => Problem::new(ErrorCode::InvalidStatusTransition, text)
             .branch(branch_id)
             .with("operation", Detail::Text(operation.to_string())),
+        Rejection::NoTryEndpoint { branch_id } => {
+            Problem::new(ErrorCode::InvalidRequest, text).branch(branch_id)
+        }
         Rejection::TryNotKnown { branch_id } => {
             Problem::new(ErrorCode::InvalidStatusTransition, text).branch(branch_id)
         }

@@ -79,6 +79,7 @@ fn in_list(rejection: &Rejection, whole: &Whole) -> Option<(usize, &'static str)
         | Rejection::WrongStatus { .. }
         | Rejection::OperationNotOpen { .. }
         | Rejection::WrongMode { .. }
+        | Rejection::NoTryEndpoint { .. }
         | Rejection::TryNotKnown { .. }
         | Rejection::TryRefused { .. }
         | Rejection::NotToComplete { .. }

@@ -36,6 +36,11 @@ impl Tcc {
     ) -> Result<Step, Rejection> {
         let Some((branch, known)) = known(txn, &definition)? else {
             self.require_new(&definition, "tried")?;
+            if definition.endpoint(Operation::Try).is_none() {
+                return Err(Rejection::NoTryEndpoint {
+                    branch_id: definition.branch_id.clone(),
+                });
+            }
             let branch = crate::dag::index(txn.table.len());
             return Ok(self.recorded_all(
                 txn,

@@ -103,6 +103,21 @@ fn registering_again_is_no_change_and_other_content_is_a_conflict() {
 }
 
 #[test]
+fn a_try_without_an_endpoint_is_refused_and_registers_nothing() {
+    check(
+        tcc(""),
+        [
+            (
+                0,
+                ask_try("a*"),
+                "no: branch a has no endpoint for its try: give one, or register the branch",
+            ),
+            (1, register("a*"), "branch_added"),
+        ],
+    );
+}
+
+#[test]
 fn the_coordinator_does_not_call_the_try_of_a_branch_that_the_initiator_calls_itself() {
     check(
         tcc(""),
