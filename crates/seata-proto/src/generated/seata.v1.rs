@@ -289,7 +289,8 @@ pub struct BranchSucceedRequest {
     /// Which branch.
     #[prost(string, tag = "2")]
     pub branch_id: ::prost::alloc::string::String,
-    /// Which operation.
+    /// Which operation; not given: the one of the present direction. Refused as INVALID_STATUS_TRANSITION if the one before
+    /// the decision may be meant, because its participant did not settle it: name the operation then.
     #[prost(enumeration = "Operation", tag = "3")]
     pub operation: i32,
 }
@@ -312,7 +313,8 @@ pub struct BranchFailRequest {
     /// Which branch.
     #[prost(string, tag = "2")]
     pub branch_id: ::prost::alloc::string::String,
-    /// Which operation.
+    /// Which operation; not given: the one of the present direction. Refused as INVALID_STATUS_TRANSITION if the one before
+    /// the decision may be meant, because its participant did not settle it: name the operation then.
     #[prost(enumeration = "Operation", tag = "3")]
     pub operation: i32,
     /// Why; the first 1024 bytes are kept.
@@ -758,7 +760,7 @@ impl Order {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Operation {
-    /// In a request: the one of the present direction.
+    /// In a request: the one of the present direction, if no other may be meant.
     Unspecified = 0,
     /// Do the work (saga).
     Action = 1,
