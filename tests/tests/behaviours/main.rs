@@ -7,6 +7,7 @@ mod keeping;
 mod observing;
 mod operators;
 mod requests;
+mod routes;
 mod sagas;
 mod secrets;
 mod stopping;
