@@ -1,5 +1,5 @@
 //! Kills the server without warning, again and again, while initiators try, submit and abort TCC, and compares what was
-//! decided with what participants did: all branches confirmed, or all cancelled, and never a branch both.
+//! decided with what participants did, over HTTP or gRPC: all branches confirmed, or all cancelled, and never a branch both.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 use std::collections::BTreeMap;
@@ -238,9 +238,15 @@ async fn prepare(
     let refuser = (rng.u8(0..100) < 15).then(|| rng.usize(0..branches.len()));
     let mut prepared = Prepared::Tried;
     for (at, id) in branches.iter().enumerate() {
+        let over_grpc = rng.u8(0..100) < 30;
         let mut pick = |steps: &[&str]| {
             let ms = rng.u32(1..40).to_string();
-            participants.url(&steps[rng.usize(0..steps.len())].replace("{}", &ms))
+            let steps = steps[rng.usize(0..steps.len())].replace("{}", &ms);
+            if over_grpc {
+                participants.grpc(&steps)
+            } else {
+                participants.url(&steps)
+            }
         };
         let tries: &[&str] = if refuser == Some(at) {
             &["refuse"]

@@ -1,11 +1,12 @@
 //! Orders about one branch, completion from outside, and an operator's orders.
 
 use seata_proto::v1;
-use seata_proto::v1::{BranchStatus, Operation, TransactionStatus};
+use seata_proto::v1::{BranchStatus, Operation, TransactionStatus, TryResult};
+use seata_tests::{Setup, scene_with};
 use tonic::Code;
 
 use crate::scene::{
-    Rpc, attempt, begin_tcc, get, part, reached, refused, register, scene, willing,
+    Rpc, attempt, begin_tcc, connect, get, part, reached, refused, register, scene, submit, willing,
 };
 
 async fn confirm(
@@ -258,4 +259,36 @@ async fn a_refused_confirm_is_stuck_until_an_operator_retries_skips_or_forces_it
             assert_eq!(participants.ledger().delivered(gid, id, "cancel"), 0);
         }
     }
+}
+
+#[tokio::test]
+async fn sigterm_lets_a_try_on_its_way_end_tells_its_caller_and_keeps_the_result() {
+    let setup = Setup::new()
+        .with("SEATA_GRPC_PORT", 0)
+        .with("SEATA_GRACE_SECS", 600)
+        .with("SEATA_LEASE_SECS", 600)
+        .with("SEATA_LOG", "info");
+    let (mut server, _, participants) = scene_with(setup).await;
+    let mut rpc = connect(&server).await;
+    begin_tcc(&mut rpc, "stopped").await;
+    let at = |steps: &str| participants.url(steps);
+    let held = part("one", [at("gate/held"), at("ok"), at("ok")]);
+    let (mut caller, branch) = (rpc.clone(), held.clone());
+    let asked = tokio::spawn(async move { attempt(&mut caller, "stopped", branch).await });
+    participants.arrived("held", 1).await;
+    server.terminate();
+    server.printed("stopping").await;
+    participants.open("held");
+    let answer = asked.await.unwrap().unwrap();
+    assert_eq!(answer.result(), TryResult::Succeeded);
+    assert_eq!(server.ended().await.code(), Some(0));
+    server.start_again().await;
+    let mut rpc = connect(&server).await;
+    let tried = get(&mut rpc, "stopped").await;
+    assert_eq!(tried.branches[0].status(), BranchStatus::Tried);
+    attempt(&mut rpc, "stopped", held).await.unwrap();
+    rpc.submit(submit("stopped")).await.unwrap();
+    reached(&mut rpc, "stopped", TransactionStatus::Committed).await;
+    let calls = participants.ledger().calls("stopped");
+    assert_eq!(calls, ["one try", "one confirm"]);
 }
