@@ -260,7 +260,8 @@ impl Client {
         self.order(gid, OrderKind::Retry, fields).await
     }
 
-    /// Orders to count one operation as done: by default that of the present direction.
+    /// Orders to count one operation as done: by default that of the present direction. Name the operation: without a name
+    /// the order is refused once the direction has changed while the operation before it is not settled, or was skipped.
     ///
     /// # Errors
     /// It was refused, or the coordinator can't be asked.

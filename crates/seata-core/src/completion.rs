@@ -1,4 +1,5 @@
-//! Completion from outside: which operation is meant, and whether it may be completed so.
+//! Completion from outside: which operation is meant, and whether it may be completed so. Likewise which one an operator
+//! skips.
 
 use crate::branch::{Branch, By, OperationState};
 use crate::event::CompletionEnd;
@@ -86,13 +87,36 @@ fn unnamed(branch: &Branch, facing: Facing, end: &CompletionEnd) -> Result<Opera
     let open = branch.progress(operation).state == OperationState::Open;
     match facing.before {
         Some(before) if open && may_be_meant(branch, before, end) => {
-            Err(Rejection::OperationUnclear {
-                branch_id: branch.definition.branch_id.clone(),
-                before,
-                operation,
-            })
+            Err(unclear(branch, before, operation))
         }
         Some(_) | None => Ok(operation),
+    }
+}
+
+/// Refuses an order to skip that names no operation and may mean the one before the present direction: it is not
+/// settled, or was skipped so before. An order that crosses with the decision must not count as a compensation, a confirm
+/// or a cancel that nobody has done.
+pub(crate) fn require_plain(
+    branch: &Branch,
+    facing: Facing,
+    named: Option<Operation>,
+) -> Result<(), Rejection> {
+    let (None, Some(before)) = (named, facing.before) else {
+        return Ok(());
+    };
+    match branch.progress(before).state {
+        OperationState::Open | OperationState::Skipped => {
+            Err(unclear(branch, before, facing.present))
+        }
+        OperationState::Succeeded(_) | OperationState::Refused(_) => Ok(()),
+    }
+}
+
+fn unclear(branch: &Branch, before: Operation, operation: Operation) -> Rejection {
+    Rejection::OperationUnclear {
+        branch_id: branch.definition.branch_id.clone(),
+        before,
+        operation,
     }
 }
 

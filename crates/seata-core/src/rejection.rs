@@ -105,7 +105,7 @@ pub enum Rejection {
         /// How it ended, as a participle.
         ended: &'static str,
     },
-    /// A completion without a named operation may mean an earlier one, which was completed so before or is not settled.
+    /// A completion or a skip without a named operation may mean an earlier one, which was completed so before or is not settled.
     #[error(
         "this may mean the {before} of branch {branch_id} or its {operation}: name the operation that is meant"
     )]

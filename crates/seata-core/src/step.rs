@@ -32,7 +32,7 @@ pub enum Input {
     Complete {
         /// Whose.
         branch: BranchIndex,
-        /// Which; none: the one of the present direction.
+        /// Which; none: the one of the present direction, refused if an earlier one may be meant.
         operation: Option<Operation>,
         /// How.
         end: CompletionEnd,
@@ -73,8 +73,8 @@ pub enum Input {
     Skip {
         /// Whose.
         branch: BranchIndex,
-        /// Which.
-        operation: Operation,
+        /// Which; none: the one of the present direction, refused if an earlier one may be meant.
+        operation: Option<Operation>,
         /// Why.
         reason: Reason,
     },

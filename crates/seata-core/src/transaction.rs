@@ -383,15 +383,6 @@ impl Transaction {
         &self.definition
     }
 
-    /// Answers which operation is called in the present direction; none before submission and after the end.
-    #[must_use]
-    pub fn open_operation(&self) -> Option<Operation> {
-        match &self.state {
-            ModeState::Saga(saga) => saga.operation(),
-            ModeState::Tcc(tcc) => tcc.operation(),
-        }
-    }
-
     /// Answers its options.
     #[must_use]
     pub fn options(&self) -> &Options {

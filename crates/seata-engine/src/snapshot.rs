@@ -45,7 +45,7 @@ pub enum Order {
     Skip {
         /// Whose.
         branch: BranchId,
-        /// Which; none: the one of the present direction.
+        /// Which; none: the one of the present direction, refused if an earlier one may be meant.
         operation: Option<Operation>,
         /// Why.
         reason: Reason,
@@ -90,7 +90,7 @@ pub struct Tried {
 pub struct Completion {
     /// Whose.
     pub branch: BranchId,
-    /// Which; none: the one of the present direction.
+    /// Which; none: the one of the present direction, refused if an earlier one may be meant.
     pub operation: Option<Operation>,
     /// How.
     pub end: CompletionEnd,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::again::next_attempt_at;
 use crate::agenda::{Agenda, Place};
 use crate::branch::{Branch, OperationState};
-use crate::completion::{AskedFor, Facing, Said, Verdict, judge};
+use crate::completion::{AskedFor, Facing, Said, Verdict, judge, require_plain};
 use crate::definition::BranchDefinition;
 use crate::event::{Answered, BranchIndex, End, Fact};
 use crate::operation::{FencingToken, Mode, Operation, Outcome, Status};
@@ -233,32 +233,32 @@ impl Saga {
         &self,
         txn: &Transaction,
         branch: BranchIndex,
-        operation: Operation,
+        named: Option<Operation>,
         reason: Reason,
         now: UnixMillis,
     ) -> Result<Step, Rejection> {
         let Some(known) = txn.table.get(branch) else {
             return Err(Rejection::no_branch_at(branch));
         };
+        let facing = self.facing(branch);
+        let operation = named.unwrap_or(facing.present);
         let open = self.operation() == Some(operation)
             && self
                 .agenda()
                 .is_some_and(|agenda| agenda.place(branch) != Place::Settled);
-        if open {
-            return Ok(self.recorded(
-                txn,
-                Fact::Skipped {
-                    branch,
-                    operation,
-                    reason,
-                },
-                now,
-            ));
+        if !open {
+            return Err(Rejection::OperationNotOpen {
+                branch_id: known.definition.branch_id.clone(),
+                operation,
+            });
         }
-        Err(Rejection::OperationNotOpen {
-            branch_id: known.definition.branch_id.clone(),
+        require_plain(known, facing, named)?;
+        let skipped = Fact::Skipped {
+            branch,
             operation,
-        })
+            reason,
+        };
+        Ok(self.recorded(txn, skipped, now))
     }
 
     pub(super) fn force(

@@ -36,7 +36,7 @@ impl Tcc {
         }
     }
 
-    fn facing(&self, branch: BranchIndex) -> Facing {
+    pub(super) fn facing(&self, branch: BranchIndex) -> Facing {
         let (present, before) = match &self.phase {
             Phase::Open(side) | Phase::Stuck { side, .. } => match side {
                 Side::Trying => (Operation::Try, None),

@@ -1,6 +1,7 @@
 //! An operator's orders: recorded, and carried out by the driver.
 
 use crate::agenda::Place;
+use crate::completion::require_plain;
 use crate::event::{BranchIndex, End, Fact};
 use crate::operation::Operation;
 use crate::rejection::Rejection;
@@ -41,32 +42,32 @@ impl Tcc {
         &self,
         txn: &Transaction,
         branch: BranchIndex,
-        operation: Operation,
+        named: Option<Operation>,
         reason: Reason,
         now: UnixMillis,
     ) -> Result<Step, Rejection> {
         let Some(known) = txn.table.get(branch) else {
             return Err(Rejection::no_branch_at(branch));
         };
+        let facing = self.facing(branch);
+        let operation = named.unwrap_or(facing.present);
         let open = self.operation() == Some(operation)
             && self
                 .agenda()
                 .is_some_and(|agenda| agenda.place(branch) != Place::Settled);
-        if open {
-            return Ok(self.recorded(
-                txn,
-                Fact::Skipped {
-                    branch,
-                    operation,
-                    reason,
-                },
-                now,
-            ));
+        if !open {
+            return Err(Rejection::OperationNotOpen {
+                branch_id: known.definition.branch_id.clone(),
+                operation,
+            });
         }
-        Err(Rejection::OperationNotOpen {
-            branch_id: known.definition.branch_id.clone(),
+        require_plain(known, facing, named)?;
+        let skipped = Fact::Skipped {
+            branch,
             operation,
-        })
+            reason,
+        };
+        Ok(self.recorded(txn, skipped, now))
     }
 
     /// Orders the end: only the decided one, or either while undecided.

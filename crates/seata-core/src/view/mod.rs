@@ -1,6 +1,7 @@
 //! What anyone may see of a transaction: closed sets of words, and what it waits for.
 
 mod course;
+mod decided;
 
 use std::sync::Arc;
 

@@ -336,12 +336,61 @@ fn an_order_about_a_branch_that_is_not_there_names_it() {
     let saga = Driven::new(&saga("a"));
     let skip = Input::Skip {
         branch: BranchIndex(7),
-        operation: Operation::Action,
+        operation: Some(Operation::Action),
         reason: Reason::new("no matter"),
     };
     let branch_id = BranchId::parse("7").unwrap();
     assert_eq!(
         saga.txn.step(skip, UnixMillis(5)),
         Err(Rejection::UnknownBranch { branch_id })
+    );
+}
+
+fn skip_unnamed(branch: &'static str) -> Do {
+    Do::About(branch, |branch| skip_input(branch, None))
+}
+
+#[test]
+fn a_skip_that_names_no_operation_means_the_one_of_the_present_direction() {
+    check(
+        saga("a b:a"),
+        [
+            (0, submit(), "submitted, call a#1"),
+            (10, ok("a"), "call b#1"),
+            (20, no("b"), "turned by refusal of b, undoes a, undo a#1"),
+            (
+                30,
+                undo_no("a"),
+                "stuck: branch a refused its compensation: no stock",
+            ),
+            (
+                40,
+                skip_unnamed("b"),
+                "no: the compensation of branch b is not open: nothing to skip",
+            ),
+            (50, skip_unnamed("a"), "skipped compensation of a, aborted"),
+        ],
+    );
+}
+
+#[test]
+fn a_skip_that_names_no_operation_and_may_mean_the_action_is_refused() {
+    let unclear = |name: &str| {
+        format!(
+            "no: this may mean the action of branch {name} or its compensation: name the operation that is meant"
+        )
+    };
+    check(
+        saga("a b"),
+        [
+            (0, submit(), "submitted, call a#1, call b#1"),
+            (10, skip_unnamed("a"), "skipped action of a"),
+            (20, abort(), "abort_requested, turned by abort, undoes a b"),
+            (30, silent("a"), ""),
+            (31, silent("b"), "undo a#1, undo b#1"),
+            (40, skip_unnamed("a"), &unclear("a")),
+            (50, skip_unnamed("b"), &unclear("b")),
+            (60, skip_undo("b"), "skipped compensation of b"),
+        ],
     );
 }

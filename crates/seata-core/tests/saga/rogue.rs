@@ -65,7 +65,7 @@ fn inputs() -> impl Strategy<Value = Input> {
         1 => any::<u64>().prop_map(|token| Input::Recover { token: FencingToken(token) }),
         2 => (prop::option::of(branches()), reasons())
             .prop_map(|(branch, reason)| Input::Retry { branch, reason }),
-        2 => (branches(), operations(), reasons())
+        2 => (branches(), prop::option::of(operations()), reasons())
             .prop_map(|(branch, operation, reason)| Input::Skip { branch, operation, reason }),
         1 => (ends, reasons()).prop_map(|(to, reason)| Input::Force { to, reason }),
     ]

@@ -122,10 +122,10 @@ pub(crate) fn skip_undo(branch: &'static str) -> Do {
     Do::About(branch, |branch| skip_input(branch, Operation::Compensation))
 }
 
-pub(crate) fn skip_input(branch: BranchIndex, operation: Operation) -> Input {
+pub(crate) fn skip_input(branch: BranchIndex, operation: impl Into<Option<Operation>>) -> Input {
     Input::Skip {
         branch,
-        operation,
+        operation: operation.into(),
         reason: Reason::new("operator"),
     }
 }

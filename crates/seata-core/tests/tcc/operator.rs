@@ -1,6 +1,6 @@
 //! An operator's way out of every state.
 
-use seata_core::{End, Status};
+use seata_core::{CompletionEnd, End, Status};
 
 use crate::script::*;
 use crate::spec::tcc;
@@ -60,6 +60,74 @@ fn only_the_operation_of_the_present_direction_is_skipped() {
                 2,
                 Do::About("a", |a| skip_input(a, Cancel)),
                 "no: the cancel of branch a is not open: nothing to skip",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_skip_that_names_no_operation_and_may_mean_the_try_is_refused() {
+    check(
+        tcc("a* b*"),
+        [
+            (
+                0,
+                Do::About("b", |b| complete(b, Some(Try), CompletionEnd::Succeeded)),
+                "try of b succeeded",
+            ),
+            (
+                1,
+                Do::About("b", |b| skip_input(b, None)),
+                "no: the try of branch b is not open: nothing to skip",
+            ),
+            (2, submit(), "submitted, confirm a#1, confirm b#1"),
+            (
+                3,
+                Do::About("a", |a| skip_input(a, None)),
+                "no: this may mean the try of branch a or its confirm: name the operation that is meant",
+            ),
+            (
+                4,
+                Do::About("a", |a| skip_input(a, Confirm)),
+                "skipped confirm of a",
+            ),
+            (
+                5,
+                Do::About("a", |a| skip_input(a, None)),
+                "no: the confirm of branch a is not open: nothing to skip",
+            ),
+            (
+                6,
+                Do::About("b", |b| skip_input(b, None)),
+                "skipped confirm of b, committed",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_skip_that_crosses_with_the_decision_to_cancel_counts_as_no_cancel() {
+    let unclear =
+        "no: this may mean the try of branch a or its cancel: name the operation that is meant";
+    check(
+        tcc("a*"),
+        [
+            (
+                0,
+                abort(),
+                "abort_requested, turned by abort: a, cancel a#1",
+            ),
+            (1, Do::About("a", |a| skip_input(a, None)), unclear),
+            (
+                2,
+                no("a", Cancel),
+                "stuck: branch a refused its cancel: no stock",
+            ),
+            (3, Do::About("a", |a| skip_input(a, None)), unclear),
+            (
+                4,
+                Do::About("a", |a| skip_input(a, Cancel)),
+                "skipped cancel of a, aborted",
             ),
         ],
     );

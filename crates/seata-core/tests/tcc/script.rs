@@ -142,10 +142,10 @@ pub(crate) fn retry_all() -> Do {
     })
 }
 
-pub(crate) fn skip_input(branch: BranchIndex, operation: Operation) -> Input {
+pub(crate) fn skip_input(branch: BranchIndex, operation: impl Into<Option<Operation>>) -> Input {
     Input::Skip {
         branch,
-        operation,
+        operation: operation.into(),
         reason: Reason::new("operator"),
     }
 }

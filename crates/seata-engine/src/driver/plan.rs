@@ -394,16 +394,9 @@ fn order_input(txn: &Transaction, order: &Order) -> Result<Input, Rejection> {
             reason,
         } => {
             let index = txn.find_branch(branch)?;
-            let operation =
-                operation
-                    .or_else(|| txn.open_operation())
-                    .unwrap_or(match txn.mode() {
-                        seata_core::Mode::Saga => seata_core::Operation::Action,
-                        seata_core::Mode::Tcc => seata_core::Operation::Try,
-                    });
             Ok(Input::Skip {
                 branch: index,
-                operation,
+                operation: *operation,
                 reason: reason.clone(),
             })
         }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use seata_core::{BranchStatus, Fact, Mode, Operation, Outcome, Reason, Rejection, Status};
-use seata_engine::{Order, TryAnswer};
+use seata_core::{
+    BranchStatus, CompletionEnd, Fact, Mode, Operation, Outcome, Reason, Rejection, Status,
+};
+use seata_engine::{Completion, Order, TryAnswer};
 
 use crate::common::*;
 use crate::world::*;
@@ -205,6 +207,12 @@ async fn an_operator_who_names_no_operation_means_the_one_of_the_present_directi
             ..
         }
     ));
+    let tried = Completion {
+        branch: name("a"),
+        operation: Some(Operation::Try),
+        end: CompletionEnd::Succeeded,
+    };
+    engine.complete(gid("g"), tried).await.unwrap();
     engine.submit(gid("g")).await.unwrap();
     assert_eq!(settled(&engine, "g").await.status(), Status::Stuck);
     let skipped = engine.order(gid("g"), skip()).await.unwrap();

@@ -186,8 +186,7 @@ fn retry() -> Part {
 }
 
 fn skip() -> Part {
-    let words =
-        "An order to count one operation as done; by default that of the present direction.";
+    let words = "An order to count one operation as done; by default that of the present direction, refused if an earlier one may be meant.";
     Fields::new(words)
         .required("branch_id", branch_id())
         .optional("operation", operation())

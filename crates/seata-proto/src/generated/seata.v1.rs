@@ -656,7 +656,8 @@ pub struct SkipRequest {
     /// Which branch.
     #[prost(string, tag = "2")]
     pub branch_id: ::prost::alloc::string::String,
-    /// Which operation.
+    /// Which operation; not given: the one of the present direction. Refused as INVALID_STATUS_TRANSITION if the one before
+    /// the decision may be meant, because it is not settled: name the operation then.
     #[prost(enumeration = "Operation", tag = "3")]
     pub operation: i32,
     /// Why.
