@@ -327,9 +327,10 @@ impl Client {
         &self,
         gid: &Gid,
         branch: &BranchRequest,
+        call_timeout: Duration,
     ) -> Result<Tried, Error> {
         self.repeat
-            .run(|| self.transport.try_branch(gid, branch))
+            .run(|| self.transport.try_branch(gid, branch, call_timeout))
             .await
     }
 

@@ -88,10 +88,15 @@ impl Tcc {
     /// It was refused, or the coordinator can't be asked.
     pub async fn begin(&self, client: &Client) -> Result<OpenTcc, Error> {
         client.start(&self.request()).await?;
-        Ok(OpenTcc {
+        Ok(self.open(client))
+    }
+
+    fn open(&self, client: &Client) -> OpenTcc {
+        OpenTcc {
             client: client.clone(),
             gid: self.gid.clone(),
-        })
+            call_timeout: self.options.request_timeout,
+        }
     }
 
     /// Begins it, tries each of its branches in their order, and confirms all if each succeeded. If one was refused or
@@ -207,13 +212,27 @@ impl TccBranch {
 pub struct OpenTcc {
     client: Client,
     gid: Gid,
+    /// The time limit of the coordinator's calls, if the transaction gives one.
+    call_timeout: Option<Duration>,
 }
 
 impl OpenTcc {
     /// Goes on with one that was begun before, perhaps by another process.
     #[must_use]
     pub const fn resume(client: Client, gid: Gid) -> Self {
-        Self { client, gid }
+        Self {
+            client,
+            gid,
+            call_timeout: None,
+        }
+    }
+
+    /// Tells the `request_timeout` that the transaction was begun with, if it had one: an answer to a try is waited for so
+    /// much longer. What [`Tcc::begin`] answers knows it.
+    #[must_use]
+    pub const fn request_timeout(mut self, limit: Duration) -> Self {
+        self.call_timeout = Some(limit);
+        self
     }
 
     /// Answers its name.
@@ -228,7 +247,16 @@ impl OpenTcc {
     /// # Errors
     /// It was refused by the coordinator, or that can't be asked. A refusal of the participant is an answer.
     pub async fn try_branch(&self, branch: &TccBranch) -> Result<Tried, Error> {
-        self.client.try_branch(&self.gid, &branch.request()).await
+        let call_timeout = self.call_timeout(branch);
+        self.client
+            .try_branch(&self.gid, &branch.request(), call_timeout)
+            .await
+    }
+
+    /// Answers how long the coordinator's call of this try may last, as far as the client knows.
+    fn call_timeout(&self, branch: &TccBranch) -> Duration {
+        let limit = branch.options.request_timeout.or(self.call_timeout);
+        limit.unwrap_or_default()
     }
 
     /// Registers the branch: *before* the initiator calls its try by itself.
@@ -327,5 +355,32 @@ impl OpenTcc {
     pub async fn cancel(&self, branch_id: impl Into<String>) -> Result<(), Error> {
         let change = Change::Cancel(branch_id.into());
         self.client.change(&self.gid, &change).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_try_is_waited_for_as_long_as_the_branch_or_else_the_transaction_lets_it_last() {
+        let client = Client::http("http://127.0.0.1:1").unwrap();
+        let options = Options {
+            request_timeout: Some(Duration::from_secs(40)),
+            ..Options::default()
+        };
+        let open = Tcc::new(Gid::new()).options(options).open(&client);
+        let own = BranchOptions {
+            request_timeout: Some(Duration::from_secs(2)),
+            ..BranchOptions::default()
+        };
+        let (plain, quick) = (TccBranch::new("a"), TccBranch::new("b").options(own));
+        assert_eq!(open.call_timeout(&plain), Duration::from_secs(40));
+        assert_eq!(open.call_timeout(&quick), Duration::from_secs(2));
+        let resumed = OpenTcc::resume(client, Gid::new());
+        assert_eq!(resumed.call_timeout(&plain), Duration::ZERO);
+        assert_eq!(resumed.call_timeout(&quick), Duration::from_secs(2));
+        let told = resumed.request_timeout(Duration::from_secs(40));
+        assert_eq!(told.call_timeout(&plain), Duration::from_secs(40));
     }
 }

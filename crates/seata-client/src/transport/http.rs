@@ -168,8 +168,12 @@ impl Transport for HttpTransport {
         answers::done(&answered)
     }
 
-    async fn try_branch(&self, gid: &Gid, branch: &BranchRequest) -> Result<Tried, Error> {
-        let call_timeout = branch.options.request_timeout.unwrap_or_default();
+    async fn try_branch(
+        &self,
+        gid: &Gid,
+        branch: &BranchRequest,
+        call_timeout: Duration,
+    ) -> Result<Tried, Error> {
         let body = with(to_json(branch)?, "gid", gid.as_str());
         let limit = self.request_timeout.saturating_add(call_timeout);
         answers::tried(&self.post_within("/api/branch/try", &body, limit).await?)

@@ -32,7 +32,13 @@ pub(crate) trait Transport: Send + Sync {
     async fn start(&self, request: &TransactionRequest) -> Result<(), Error>;
     async fn settle(&self, settle: &Settle, wait: Option<Duration>) -> Result<Settled, Error>;
     async fn change(&self, gid: &Gid, change: &Change) -> Result<(), Error>;
-    async fn try_branch(&self, gid: &Gid, branch: &BranchRequest) -> Result<Tried, Error>;
+    /// Asks for a try, whose call by the coordinator may last so long.
+    async fn try_branch(
+        &self,
+        gid: &Gid,
+        branch: &BranchRequest,
+        call_timeout: Duration,
+    ) -> Result<Tried, Error>;
     async fn order(&self, gid: &Gid, order: &Order) -> Result<Transaction, Error>;
     async fn get(&self, gid: &Gid) -> Result<Transaction, Error>;
     async fn events(&self, gid: &Gid) -> Result<Vec<Event>, Error>;

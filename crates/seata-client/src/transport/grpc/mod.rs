@@ -162,8 +162,12 @@ impl Transport for GrpcTransport {
         done.map_err(answers::error)
     }
 
-    async fn try_branch(&self, gid: &Gid, branch: &BranchRequest) -> Result<Tried, Error> {
-        let call_timeout = branch.options.request_timeout.unwrap_or_default();
+    async fn try_branch(
+        &self,
+        gid: &Gid,
+        branch: &BranchRequest,
+        call_timeout: Duration,
+    ) -> Result<Tried, Error> {
         let message = v1::BranchTryRequest {
             gid: gid.to_string(),
             branch: Some(requests::branch(branch)),
