@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use seata_core::{BranchId, Gid, Reason, Rejection};
+use seata_core::{BranchId, End, Gid, Reason, Rejection};
 use seata_engine::{EngineError, Snapshot};
 
 use crate::code::ErrorCode;
@@ -104,11 +104,30 @@ impl Problem {
     /// The participant refused the try of a branch.
     pub(crate) fn refused(present: &Snapshot, branch_id: &BranchId, reason: &Reason) -> Self {
         let said = if reason.as_str().is_empty() { "" } else { ": " };
-        let why =
-            format_args!("branch {branch_id} refused its try{said}{reason}; abort the transaction");
+        let status = present.status();
+        let next = match present.transaction.decided() {
+            None => "abort the transaction".to_owned(),
+            Some(_) => format!("the transaction is {status}"),
+        };
+        let why = format_args!("branch {branch_id} refused its try{said}{reason}; {next}");
         Self::new(ErrorCode::BranchRefused, why)
             .branch(branch_id)
             .with("reason", Detail::Text(reason.to_string()))
+            .with_state(present)
+    }
+
+    /// It was decided to abort: nothing more is done for a branch but its cancel.
+    pub(crate) fn decided_to_abort(
+        present: &Snapshot,
+        branch_id: &BranchId,
+        asked: &'static str,
+    ) -> Self {
+        let rejection = Rejection::WrongStatus {
+            asked,
+            status: present.status(),
+        };
+        rejected(&rejection, rejection.to_string())
+            .branch(branch_id)
             .with_state(present)
     }
 
@@ -125,13 +144,22 @@ impl Problem {
         });
         let problem = self
             .of(&present.header.gid)
-            .with("status", Detail::Text(present.status().to_string()));
+            .with("status", Detail::Text(present.status().to_string()))
+            .with_decision(present);
         match branch {
             Some(branch) => {
                 let status = branch.status.as_str().to_owned();
                 problem.with("branch_status", Detail::Text(status))
             }
             None => problem,
+        }
+    }
+
+    /// Tells which way a TCC was decided: its status alone doesn't say it when it is stuck.
+    fn with_decision(self, present: &Snapshot) -> Self {
+        match present.transaction.decided() {
+            None => self,
+            Some(end) => self.with("decided", Detail::Text(decision(end).to_owned())),
         }
     }
 
@@ -242,6 +270,13 @@ impl From<EngineError> for Problem {
                 Self::new(ErrorCode::PayloadTooLarge, why)
             }
         }
+    }
+}
+
+const fn decision(end: End) -> &'static str {
+    match end {
+        End::Committed => "confirm",
+        End::Aborted => "abort",
     }
 }
 

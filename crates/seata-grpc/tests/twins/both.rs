@@ -90,6 +90,13 @@ fn table() -> Vec<(&'static str, Option<Value>)> {
         ("/api/branch/confirm", one("u", "no")),
         ("/api/branch/cancel", one("u", "no")),
         ("/api/abort", json!({"gid": "u", "wait": true})),
+        ("/api/branch/try", tcc("u", "no")),
+        ("/api/start", json!({"gid": "d", "mode": "tcc"})),
+        ("/api/branch/try", tcc("d", "x")),
+        ("/api/branch/register", tcc("d", "y")),
+        ("/api/abort", json!({"gid": "d"})),
+        ("/api/branch/try", tcc("d", "x")),
+        ("/api/branch/register", tcc("d", "y")),
         (
             "/api/branch/fail",
             plus(

@@ -105,6 +105,7 @@ fn details() -> Part {
         .sometimes("status", about(text(), "The state as it is."))
         .sometimes("branch_id", branch_id())
         .sometimes("branch_status", one_of(BRANCH_STATUSES))
+        .sometimes("decided", one_of(["confirm", "abort"]))
         .sometimes("operation", operation())
         .sometimes("mode", mode())
         .sometimes("reason", about(text(), "What the participant said."))

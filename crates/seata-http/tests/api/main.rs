@@ -6,6 +6,7 @@ mod bounds;
 mod codes;
 mod content;
 mod cors;
+mod decided;
 mod described;
 mod docs;
 mod endpoints;
