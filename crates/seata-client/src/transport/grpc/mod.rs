@@ -22,6 +22,9 @@ use crate::requests::{
 };
 use crate::view::{Event, Page, Transaction};
 
+/// The longest time limit that the wire has words for: eight digits of hours. A longer one is none.
+const TIMEOUT_MAX: Duration = Duration::from_secs(99_999_999 * 3_600);
+
 type Metadata = Vec<(MetadataKey<Ascii>, MetadataValue<Ascii>)>;
 
 /// A coordinator's gRPC port.
@@ -59,7 +62,9 @@ impl GrpcTransport {
 
     fn within<T>(&self, message: T, limit: Duration) -> tonic::Request<T> {
         let mut request = self.endless(message);
-        request.set_timeout(limit);
+        if limit <= TIMEOUT_MAX {
+            request.set_timeout(limit);
+        }
         request
     }
 
@@ -94,7 +99,9 @@ impl Transport for GrpcTransport {
     }
 
     async fn settle(&self, settle: &Settle, wait: Option<Duration>) -> Result<Settled, Error> {
-        let limit = self.request_timeout + wait.unwrap_or_default();
+        let limit = self
+            .request_timeout
+            .saturating_add(wait.unwrap_or_default());
         let wait = wait.map(requests::span);
         let (gid, transaction) = match settle {
             Settle::Whole(request) => (&request.gid, Some(requests::transaction(request))),
@@ -172,7 +179,7 @@ impl Transport for GrpcTransport {
             gid: gid.to_string(),
             branch: Some(requests::branch(branch)),
         };
-        let request = self.within(message, self.request_timeout + call_timeout);
+        let request = self.within(message, self.request_timeout.saturating_add(call_timeout));
         let status = match self.client().branch_try(request).await {
             Ok(said) => return answers::tried(said.into_inner()),
             Err(status) => status,
@@ -270,5 +277,23 @@ impl Transport for GrpcTransport {
         // Over gRPC a watch of all can't go on where it ended, and a feed that loses changes in silence is none.
         let why = "a watch of all transactions goes over HTTP: use a client of the HTTP port";
         Err(Error::Invalid(why.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_time_limit_without_end_is_none() {
+        let config = ClientConfig {
+            request_timeout: Duration::MAX,
+            ..ClientConfig::default()
+        };
+        let transport = GrpcTransport::new("http://127.0.0.1:1", &config).unwrap();
+        let limited = |limit| transport.within((), limit);
+        let named = |request: &tonic::Request<()>| request.metadata().contains_key("grpc-timeout");
+        assert!(!named(&limited(Duration::MAX)));
+        assert!(named(&limited(Duration::from_secs(86_400))));
     }
 }
