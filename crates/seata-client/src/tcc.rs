@@ -364,7 +364,7 @@ mod tests {
 
     #[test]
     fn a_try_is_waited_for_as_long_as_the_branch_or_else_the_transaction_lets_it_last() {
-        let client = Client::http("http://127.0.0.1:1").unwrap();
+        let client = Client::http("http://127.0.0.1:1").expect("a URL");
         let options = Options {
             request_timeout: Some(Duration::from_secs(40)),
             ..Options::default()

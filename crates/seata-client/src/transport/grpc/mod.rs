@@ -290,7 +290,7 @@ mod tests {
             request_timeout: Duration::MAX,
             ..ClientConfig::default()
         };
-        let transport = GrpcTransport::new("http://127.0.0.1:1", &config).unwrap();
+        let transport = GrpcTransport::new("http://127.0.0.1:1", &config).expect("a URL");
         let limited = |limit| transport.within((), limit);
         let named = |request: &tonic::Request<()>| request.metadata().contains_key("grpc-timeout");
         assert!(!named(&limited(Duration::MAX)));
