@@ -41,7 +41,7 @@ pub(super) fn add_branch() -> Value {
 
 pub(super) fn try_branch() -> Value {
     json!({
-        "gid": "trip-1",
+        "gid": "tour-1",
         "branch_id": "hotel",
         "action": "http://127.0.0.1:8080/hotel/reserve",
         "confirm": "http://127.0.0.1:8080/hotel/book",
@@ -51,7 +51,7 @@ pub(super) fn try_branch() -> Value {
 
 pub(super) fn register_branch() -> Value {
     json!({
-        "gid": "trip-1",
+        "gid": "tour-1",
         "branch_id": "flight",
         "confirm": "http://127.0.0.1:8080/flight/book",
         "cancel": "http://127.0.0.1:8080/flight/release",
@@ -59,15 +59,15 @@ pub(super) fn register_branch() -> Value {
 }
 
 pub(super) fn branch_order() -> Value {
-    json!({"gid": "trip-1", "branch_id": "hotel"})
+    json!({"gid": "tour-1", "branch_id": "hotel"})
 }
 
 pub(super) fn succeed() -> Value {
-    json!({"gid": "trip-1", "branch_id": "flight", "operation": "try"})
+    json!({"gid": "tour-1", "branch_id": "flight", "operation": "try"})
 }
 
 pub(super) fn fail() -> Value {
-    json!({"gid": "trip-1", "branch_id": "flight", "operation": "try", "reason": "sold out"})
+    json!({"gid": "tour-1", "branch_id": "flight", "operation": "try", "reason": "sold out"})
 }
 
 pub(super) fn abort() -> Value {
