@@ -123,9 +123,11 @@ impl Outcome {
 
     /// Answers what the participant or the network said, if it said anything.
     #[must_use]
-    pub const fn reason(&self) -> Option<&Reason> {
+    pub fn reason(&self) -> Option<&Reason> {
         match self {
-            Self::Failure { reason } | Self::Unknown { reason } => Some(reason),
+            Self::Failure { reason } | Self::Unknown { reason } => {
+                Some(reason).filter(|reason| !reason.is_empty())
+            }
             Self::Success | Self::Ongoing => None,
         }
     }

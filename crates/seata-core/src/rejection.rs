@@ -4,6 +4,7 @@ use crate::definition::Fingerprint;
 use crate::event::BranchIndex;
 use crate::id::BranchId;
 use crate::operation::{Mode, Operation, Status};
+use crate::text::Reason;
 
 /// Why an input changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,10 +83,12 @@ pub enum Rejection {
         branch_id: BranchId,
     },
     /// A try was refused, so that nothing may be confirmed.
-    #[error("the try of branch {branch_id} was refused: abort the transaction")]
+    #[error("branch {branch_id} refused its try{}; abort the transaction", .reason.behind_colon())]
     TryRefused {
         /// Whose.
         branch_id: BranchId,
+        /// What was said.
+        reason: Reason,
     },
     /// The operation has not been asked for, or is not asked for any more.
     #[error("the {operation} of branch {branch_id} is not asked for now: it can't be completed")]

@@ -21,6 +21,21 @@ impl Reason {
         Self(Arc::from(&text[..end]))
     }
 
+    /// Answers whether nothing was said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Answers the text as the end of a sentence, behind a colon; nothing if nothing was said.
+    #[must_use]
+    pub fn behind_colon(&self) -> String {
+        match self.as_str() {
+            "" => String::new(),
+            said => format!(": {said}"),
+        }
+    }
+
     /// Answers the text.
     #[must_use]
     pub fn as_str(&self) -> &str {

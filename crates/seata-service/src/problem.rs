@@ -103,16 +103,16 @@ impl Problem {
 
     /// The participant refused the try of a branch.
     pub(crate) fn refused(present: &Snapshot, branch_id: &BranchId, reason: &Reason) -> Self {
-        let said = if reason.as_str().is_empty() { "" } else { ": " };
+        let said = reason.behind_colon();
         let status = present.status();
         let next = match present.transaction.decided() {
             None => "abort the transaction".to_owned(),
             Some(_) => format!("the transaction is {status}"),
         };
-        let why = format_args!("branch {branch_id} refused its try{said}{reason}; {next}");
+        let why = format_args!("branch {branch_id} refused its try{said}; {next}");
         Self::new(ErrorCode::BranchRefused, why)
             .branch(branch_id)
-            .with("reason", Detail::Text(reason.to_string()))
+            .said(reason)
             .with_state(present)
     }
 
@@ -172,6 +172,14 @@ impl Problem {
 
     fn branch(self, branch_id: &BranchId) -> Self {
         self.with(BRANCH_ID, Detail::Text(branch_id.to_string()))
+    }
+
+    /// Tells what the participant said, if it said anything.
+    fn said(self, reason: &Reason) -> Self {
+        if reason.is_empty() {
+            return self;
+        }
+        self.with("reason", Detail::Text(reason.to_string()))
     }
 
     /// Answers when to come back, in whole seconds: every refusal that passes by itself says it.
@@ -336,8 +344,8 @@ fn rejected(rejection: &Rejection, text: String) -> Problem {
         Rejection::TryNotKnown { branch_id } => {
             Problem::new(ErrorCode::InvalidStatusTransition, text).branch(branch_id)
         }
-        Rejection::TryRefused { branch_id } => {
-            Problem::new(ErrorCode::BranchRefused, text).branch(branch_id)
-        }
+        Rejection::TryRefused { branch_id, reason } => Problem::new(ErrorCode::BranchRefused, text)
+            .branch(branch_id)
+            .said(reason),
     }
 }

@@ -267,7 +267,8 @@ fn stuck_reason(txn: &Transaction, agenda: &Agenda) -> Reason {
         });
     match refused {
         Some((branch_id, said)) => Reason::new(&format!(
-            "branch {branch_id} refused its compensation: {said}"
+            "branch {branch_id} refused its compensation{}",
+            said.behind_colon()
         )),
         None => Reason::new("no compensation can go on"),
     }

@@ -316,7 +316,8 @@ fn stuck_reason(txn: &Transaction, agenda: &Agenda, operation: Operation) -> Rea
         );
     match refused {
         Some((branch_id, said)) => Reason::new(&format!(
-            "branch {branch_id} refused its {operation}: {said}"
+            "branch {branch_id} refused its {operation}{}",
+            said.behind_colon()
         )),
         None => Reason::new(&format!("no {operation} can go on")),
     }

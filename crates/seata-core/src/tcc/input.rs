@@ -203,22 +203,46 @@ fn require_tried(txn: &Transaction) -> Result<(), Rejection> {
     if txn.table.len() == 0 {
         return Err(Rejection::NoBranches);
     }
-    for (_, branch) in txn.table.iter() {
-        let branch_id = || branch.definition.branch_id.clone();
-        let driven = branch.definition.endpoint(Operation::Try).is_some();
-        match branch.trial.progress.state {
-            OperationState::Refused(_) => {
-                return Err(Rejection::TryRefused {
-                    branch_id: branch_id(),
-                });
-            }
-            OperationState::Open if driven && !planted::is(Planted::TccSubmitWhileTryUnknown) => {
-                return Err(Rejection::TryNotKnown {
-                    branch_id: branch_id(),
-                });
-            }
-            OperationState::Open | OperationState::Succeeded(_) | OperationState::Skipped => {}
-        }
+    // A refusal first: an answer to another try would not help.
+    if let Some((branch, reason)) = refused_try(txn) {
+        return Err(Rejection::TryRefused {
+            branch_id: branch.definition.branch_id.clone(),
+            reason,
+        });
     }
-    Ok(())
+    match unknown_try(txn) {
+        Some(_) if planted::is(Planted::TccSubmitWhileTryUnknown) => Ok(()),
+        Some(branch) => Err(Rejection::TryNotKnown {
+            branch_id: branch.definition.branch_id.clone(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Answers the first branch whose try was refused, and what was said.
+pub(crate) fn refused_try(txn: &Transaction) -> Option<(&Branch, Reason)> {
+    txn.table.iter().find_map(|(_, branch)| {
+        let progress = &branch.trial.progress;
+        let said = progress
+            .last
+            .as_ref()
+            .and_then(|last| last.outcome.reason());
+        match progress.state {
+            OperationState::Refused(_) => Some((branch, said.cloned().unwrap_or_default())),
+            OperationState::Open | OperationState::Succeeded(_) | OperationState::Skipped => None,
+        }
+    })
+}
+
+/// Answers the first branch whose try the coordinator makes and does not know to have succeeded.
+pub(crate) fn unknown_try(txn: &Transaction) -> Option<&Branch> {
+    txn.table.iter().find_map(|(_, branch)| {
+        let is_ours = branch.definition.endpoint(Operation::Try).is_some();
+        match branch.trial.progress.state {
+            OperationState::Open => Some(branch).filter(|_| is_ours),
+            OperationState::Refused(_) | OperationState::Succeeded(_) | OperationState::Skipped => {
+                None
+            }
+        }
+    })
 }

@@ -53,7 +53,7 @@ fn a_try_that_is_told_to_have_failed_can_only_be_cancelled() {
             (
                 3,
                 submit(),
-                "no: the try of branch a was refused: abort the transaction",
+                "no: branch a refused its try: told; abort the transaction",
             ),
             (
                 4,

@@ -1,6 +1,6 @@
 //! The decision: to confirm all, or to cancel all, once and for ever.
 
-use seata_core::{Input, Status};
+use seata_core::{CompletionEnd, Input, Reason, Status};
 
 use crate::script::*;
 use crate::spec::tcc;
@@ -80,12 +80,47 @@ fn nothing_is_submitted_after_a_refused_try() {
             (
                 3,
                 submit(),
-                "no: the try of branch a was refused: abort the transaction",
+                "no: branch a refused its try: no stock; abort the transaction",
             ),
             (
                 4,
                 abort(),
                 "abort_requested, turned by abort: b a, cancel b#1, cancel a#1",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_refused_try_is_told_before_one_that_is_not_known() {
+    let refused = "no: branch b refused its try: no stock; abort the transaction";
+    check(
+        tcc("a b"),
+        [
+            (1, ask_try("a"), "try_requested, a until 1001, try a#1"),
+            (2, silent("a", Try), ""),
+            (3, ask_try("b"), "try_requested, b until 1003, try b#1"),
+            (4, no("b", Try), ""),
+            (5, submit(), refused),
+            (6, confirm("a"), refused),
+        ],
+    );
+}
+
+#[test]
+fn a_refusal_without_a_reason_shows_none() {
+    let refuse = |a| {
+        let reason = Reason::default();
+        complete(a, Some(Try), CompletionEnd::Failed { reason })
+    };
+    check(
+        tcc("a*"),
+        [
+            (1, Do::About("a", refuse), "try of a failed"),
+            (
+                2,
+                submit(),
+                "no: branch a refused its try; abort the transaction",
             ),
         ],
     );

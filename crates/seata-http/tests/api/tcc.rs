@@ -85,12 +85,37 @@ async fn a_refused_try_can_only_be_aborted() {
     }
     let submitted = world.post("/api/submit", json!({"gid": "t"})).await;
     assert_eq!(submitted.code(), "BRANCH_REFUSED");
+    assert_eq!(
+        submitted.body["details"]["reason"],
+        "409 Conflict: sold out"
+    );
+    assert!(submitted.error().contains("sold out"), "{submitted:?}");
     let ended = world
         .ok("/api/abort", json!({"gid": "t", "wait": true}))
         .await;
     assert_eq!(ended["status"], "aborted");
     assert_eq!(ended["transaction"]["branches"][0]["status"], "CANCELLED");
     assert_eq!(called(&world), ["http://a/try", "http://a/cancel"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_without_a_reason_shows_none() {
+    let world = begun().await;
+    world.ok("/api/branch/register", branch("t", "a")).await;
+    let failed = plus(one("t", "a"), json!({"operation": "try", "reason": ""}));
+    world.ok("/api/branch/fail", failed).await;
+    let submitted = world.post("/api/submit", json!({"gid": "t"})).await;
+    assert_eq!(submitted.code(), "BRANCH_REFUSED");
+    assert!(
+        submitted.body["details"].get("reason").is_none(),
+        "{submitted:?}"
+    );
+    let view = world.get("/api/tx/t").await.body;
+    let tried = &view["branches"][0]["operations"][0];
+    assert_eq!(
+        (&tried["status"], &tried["last_error"]),
+        (&json!("REFUSED"), &Value::Null)
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -113,6 +113,8 @@ fn said(outcome: &Outcome) -> &str {
     match outcome {
         Outcome::Success => "success",
         Outcome::Ongoing => "not finished yet",
+        Outcome::Failure { reason } if reason.is_empty() => "a refusal",
+        Outcome::Unknown { reason } if reason.is_empty() => "nothing that is known",
         Outcome::Failure { reason } | Outcome::Unknown { reason } => reason.as_str(),
     }
 }
