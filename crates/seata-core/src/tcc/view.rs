@@ -17,6 +17,29 @@ impl Tcc {
         }
     }
 
+    /// Answers why no try is called any more; none: those that are asked for still are.
+    fn calls_no_try(&self) -> Option<Reason> {
+        let decided =
+            || Reason::new("the transaction was decided: this try is not called any more");
+        match &self.phase {
+            Phase::Open(Side::Trying)
+            | Phase::Stuck {
+                side: Side::Trying, ..
+            } if self.cause.is_some() || self.forced.is_some() => Some(decided()),
+            Phase::Open(Side::Trying) => None,
+            Phase::Stuck {
+                side: Side::Trying,
+                reason,
+            } => Some(reason.clone()),
+            Phase::Open(Side::Confirming { .. } | Side::Cancelling { .. })
+            | Phase::Stuck {
+                side: Side::Confirming { .. } | Side::Cancelling { .. },
+                ..
+            }
+            | Phase::Ended(_) => Some(decided()),
+        }
+    }
+
     /// Answers when it is cancelled unless it is decided before.
     pub(crate) fn expires(&self, txn: &Transaction) -> Option<UnixMillis> {
         match self.side()? {
@@ -86,7 +109,12 @@ fn is_awaited(branch: &Branch) -> bool {
     }
 }
 
-pub(crate) fn trial_view(branch: &Branch) -> TrialView {
+fn is_only_requested(branch: &Branch) -> bool {
+    branch.trial.stage == Stage::Requested && branch.trial.progress.flight.is_none()
+}
+
+/// Answers how far a try has come. One that was asked for and not begun is awaited only while it may still be called.
+pub(crate) fn trial_view(tcc: &Tcc, branch: &Branch) -> TrialView {
     let last = branch.trial.progress.last.as_ref();
     let reason = last.and_then(|last| last.outcome.reason()).cloned();
     match branch.trial.progress.state {
@@ -94,7 +122,10 @@ pub(crate) fn trial_view(branch: &Branch) -> TrialView {
         OperationState::Refused(_) => TrialView::Refused {
             reason: reason.unwrap_or_default(),
         },
-        OperationState::Open if is_awaited(branch) => TrialView::Awaited,
+        OperationState::Open if is_awaited(branch) => match tcc.calls_no_try() {
+            Some(why) if is_only_requested(branch) => TrialView::NotKnown { reason: Some(why) },
+            Some(_) | None => TrialView::Awaited,
+        },
         OperationState::Open => TrialView::NotKnown {
             reason: match last.map(|last| &last.outcome) {
                 Some(Outcome::Ongoing) => Some(Reason::new("the participant has not finished")),

@@ -159,6 +159,22 @@ pub enum WaitingFor {
         /// When it is aborted otherwise.
         until: UnixMillis,
     },
+    /// The initiator's abort: a try was refused, so that a submission would be.
+    Abort {
+        /// Whose.
+        branch_id: BranchId,
+        /// What was said.
+        reason: Reason,
+        /// When it is aborted otherwise.
+        until: UnixMillis,
+    },
+    /// The initiator's request for a try that nobody knows the end of; a submission is refused before.
+    Try {
+        /// Whose.
+        branch_id: BranchId,
+        /// When it is aborted otherwise.
+        until: UnixMillis,
+    },
     /// The answer to a call.
     Answer {
         /// Whose.
@@ -319,19 +335,22 @@ impl Transaction {
         }
         course
             .answer(&self.table)
-            .unwrap_or_else(|| WaitingFor::Submission {
-                until: match &self.state {
-                    ModeState::Saga(_) => self.created_at.plus(self.options().prepared_timeout),
-                    ModeState::Tcc(_) => tcc::expires_at(self),
+            .unwrap_or_else(|| match &self.state {
+                ModeState::Saga(_) => WaitingFor::Submission {
+                    until: self.created_at.plus(self.options().prepared_timeout),
                 },
+                ModeState::Tcc(_) => tcc::waiting_for_initiator(self),
             })
     }
 
-    /// Answers how far a try has come, by the name of its branch.
+    /// Answers how far a try has come, by the position of its branch; none: there is no such branch of a TCC.
     #[must_use]
     pub fn trial(&self, branch: BranchIndex) -> Option<TrialView> {
         let branch = self.table.get(branch)?;
-        Some(tcc::trial_view(branch))
+        match &self.state {
+            ModeState::Saga(_) => None,
+            ModeState::Tcc(tcc) => Some(tcc::trial_view(tcc, branch)),
+        }
     }
 
     /// Answers until when the call of a try that a driver has begun may last; none: none is begun.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use seata_core::{Fingerprint, Input, Outcome, TrialView};
+use seata_core::{Fingerprint, Input, Outcome, TrialView, UnixMillis};
 
 use crate::script::*;
 use crate::spec::{branch, tcc};
@@ -66,6 +66,30 @@ fn tries_run_at_once_up_to_the_parallelism() {
             (10, ok("a", Try), "b until 1010, try b#1"),
         ],
     );
+}
+
+#[test]
+fn a_try_that_was_not_begun_when_it_was_decided_is_awaited_by_nobody() {
+    let mut driven = check(
+        tcc("").parallelism(1),
+        [
+            (0, ask_try("a"), CALLED),
+            (1, ask_try("b"), "branch_added, try_requested"),
+        ],
+    );
+    let (a, b) = (index(&driven.txn, "a"), index(&driven.txn, "b"));
+    assert_eq!(driven.txn.trial(b), Some(TrialView::Awaited));
+    let decided = Some(TrialView::NotKnown {
+        reason: Some("the transaction was decided: this try is not called any more".into()),
+    });
+    let mut ordered = driven.txn.clone();
+    ordered.record(abort_input(), UnixMillis(2)).unwrap();
+    assert_eq!(ordered.trial(b), decided, "another server only records it");
+    driven.advance(abort_input(), 2).unwrap();
+    assert_eq!(driven.txn.trial(a), Some(TrialView::Awaited));
+    assert_eq!(driven.txn.trial(b), decided);
+    assert_eq!(play(&mut driven, ok("a", Try), 3), "cancel a#1");
+    assert_eq!(driven.txn.trial(b), decided);
 }
 
 #[test]

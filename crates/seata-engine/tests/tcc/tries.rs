@@ -59,6 +59,44 @@ async fn the_same_try_again_joins_the_call_in_flight() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_try_that_was_not_called_when_it_was_decided_is_answered_so() {
+    let world = World::new();
+    let engine = begun(&world).await;
+    let ask = |name: String| {
+        let engine = engine.clone();
+        tokio::spawn(async move { try_it(&engine, &name).await })
+    };
+    let parallelism = options().branch_parallelism as usize;
+    let mut busy = Vec::new();
+    for at in 0..parallelism {
+        let name = format!("b{at}");
+        world
+            .script
+            .say(&name, Operation::Try, [(1_000, Outcome::Success)]);
+        busy.push(ask(name));
+    }
+    while world.script.calls().len() < parallelism {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let late = ask("late".to_owned());
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let reason = Reason::new("enough");
+    engine.abort(gid("g"), reason).await.unwrap();
+    let decided = "the transaction was decided: this try is not called any more";
+    let not_known = TryAnswer::NotKnown {
+        reason: Some(Reason::new(decided)),
+    };
+    let late = late.await.unwrap();
+    assert_eq!(late.answer, not_known);
+    assert_eq!(late.snapshot.status(), Status::Aborting);
+    for tried in busy {
+        assert_eq!(tried.await.unwrap().answer, TryAnswer::Succeeded);
+    }
+    assert_eq!(settled(&engine, "g").await.status(), Status::Aborted);
+    assert!(!world.script.calls().contains(&"try late#1".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_same_try_again_is_made_again_only_until_it_is_answered() {
     let world = World::new();
     let engine = begun(&world).await;
