@@ -8,6 +8,7 @@
 mod apply;
 mod complete;
 mod decide;
+mod initiator;
 mod input;
 mod phase;
 mod register;
@@ -25,7 +26,8 @@ use crate::step::{Input, Step};
 use crate::time::UnixMillis;
 use crate::transaction::Transaction;
 
-pub(crate) use decide::{expires_at, has_lost_try, has_unanswered_try};
+pub(crate) use decide::{has_lost_try, has_unanswered_try};
+pub(crate) use initiator::waiting_for_initiator;
 pub(crate) use phase::{Phase, Side, Tcc};
 pub(crate) use view::{branch_status, trial_view};
 

@@ -82,9 +82,10 @@ fn it_says_what_it_waits_for() {
     let mut driven = check(tcc("a").deadline(5_000), []);
     let until = UnixMillis(5_000);
     assert_eq!(driven.txn.deadline(), Some(until));
+    let branch_id = name("a");
     assert_eq!(
         driven.txn.waiting_for(),
-        Some(WaitingFor::Submission { until })
+        Some(WaitingFor::Try { branch_id, until })
     );
     play(&mut driven, ask_try("a"), 0);
     let answer = WaitingFor::Answer {
@@ -125,6 +126,35 @@ fn it_says_what_it_waits_for() {
         1_201,
     );
     assert_eq!(driven.txn.waiting_for(), None);
+}
+
+#[test]
+fn it_says_which_word_of_its_initiator_it_waits_for() {
+    let mut driven = check(tcc("own* a b").deadline(5_000), []);
+    let until = UnixMillis(5_000);
+    play(&mut driven, ask_try("a"), 0);
+    play(&mut driven, silent("a", Try), 1);
+    let branch_id = name("a");
+    assert_eq!(
+        driven.txn.waiting_for(),
+        Some(WaitingFor::Try { branch_id, until })
+    );
+    let mut refused = check(tcc("own* a b").deadline(5_000), []);
+    play(&mut refused, ask_try("b"), 0);
+    play(&mut refused, no("b", Try), 1);
+    assert_eq!(
+        refused.txn.waiting_for(),
+        Some(WaitingFor::Abort {
+            branch_id: name("b"),
+            reason: "no stock".into(),
+            until
+        })
+    );
+    let own = check(tcc("own*").deadline(5_000), []);
+    assert_eq!(
+        own.txn.waiting_for(),
+        Some(WaitingFor::Submission { until })
+    );
 }
 
 /// Answers the words of an end, which are the same live and as anyone reads it from the record.

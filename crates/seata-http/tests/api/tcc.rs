@@ -39,6 +39,11 @@ fn called(world: &World) -> Vec<String> {
         .collect()
 }
 
+async fn waiting_for(world: &World) -> String {
+    let view = world.get("/api/tx/t").await.body;
+    view["waiting_for"].as_str().unwrap().to_owned()
+}
+
 #[tokio::test(start_paused = true)]
 async fn tries_are_called_one_by_one_and_a_submission_confirms_all() {
     let world = begun().await;
@@ -84,6 +89,10 @@ async fn a_refused_try_can_only_be_aborted() {
         );
     }
     let submitted = world.post("/api/submit", json!({"gid": "t"})).await;
+    let waits = waiting_for(&world).await;
+    let said =
+        "an abort: branch a refused its try: 409 Conflict: sold out; without one it is aborted at ";
+    assert!(waits.starts_with(said), "{waits}");
     assert_eq!(submitted.code(), "BRANCH_REFUSED");
     assert_eq!(
         submitted.body["details"]["reason"],
@@ -129,6 +138,10 @@ async fn a_try_that_nobody_knows_is_asked_again_by_the_same_body() {
         json!({"status": "pending", "gid": "t", "branch_id": "a", "transaction_status": "PREPARED",
                "reason": "503 Service Unavailable"})
     );
+    let waits = waiting_for(&world).await;
+    let said =
+        "its submission, which needs the try of a to be sent again; without one it is aborted at ";
+    assert!(waits.starts_with(said), "{waits}");
     let submitted = world.post("/api/submit", json!({"gid": "t"})).await;
     assert_eq!(submitted.code(), "INVALID_STATUS_TRANSITION");
     assert_eq!(submitted.body["details"]["branch_id"], "a");
@@ -136,6 +149,8 @@ async fn a_try_that_nobody_knows_is_asked_again_by_the_same_body() {
     let answered = world.post("/api/branch/try", other).await;
     assert_eq!(answered.code(), "BRANCH_CONFLICT");
     world.ok("/api/branch/try", branch("t", "a")).await;
+    let waits = waiting_for(&world).await;
+    assert!(waits.starts_with("its submission; "), "{waits}");
     let ended = world
         .ok("/api/submit", json!({"gid": "t", "wait": true}))
         .await;

@@ -73,6 +73,19 @@ pub(crate) fn waiting_for(transaction: &Transaction, now: UnixMillis) -> Option<
             "its submission; without one it is aborted at {}",
             rfc3339(until)
         ),
+        WaitingFor::Abort {
+            branch_id,
+            reason,
+            until,
+        } => format!(
+            "an abort: branch {branch_id} refused its try{}; without one it is aborted at {}",
+            reason.behind_colon(),
+            rfc3339(until)
+        ),
+        WaitingFor::Try { branch_id, until } => format!(
+            "its submission, which needs the try of {branch_id} to be sent again; without one it is aborted at {}",
+            rfc3339(until)
+        ),
         WaitingFor::Answer {
             branch_id,
             operation,
