@@ -15,6 +15,22 @@ pub enum Rejection {
         /// Which.
         branch_id: BranchId,
     },
+    /// The coordinator is asked for a try that the initiator said it calls itself.
+    #[error(
+        "branch {branch_id} was registered for the initiator to call its try: call it yourself, or take another branch_id to have it called"
+    )]
+    TryOfInitiator {
+        /// Whose.
+        branch_id: BranchId,
+    },
+    /// The initiator wants to call a try that it has asked the coordinator for.
+    #[error(
+        "branch {branch_id} was added for the coordinator to call its try: send the same try again, or take another branch_id to call it yourself"
+    )]
+    TryOfCoordinator {
+        /// Whose.
+        branch_id: BranchId,
+    },
     /// Two branches of one request have the same name.
     #[error("branch {branch_id} is given twice: give each branch a name of its own")]
     BranchTwice {

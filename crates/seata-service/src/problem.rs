@@ -295,6 +295,9 @@ fn rejected(rejection: &Rejection, text: String) -> Problem {
                 format_args!("{text}: choose another branch_id, or send the same content again");
             Problem::new(ErrorCode::BranchConflict, why).branch(branch_id)
         }
+        Rejection::TryOfInitiator { branch_id } | Rejection::TryOfCoordinator { branch_id } => {
+            Problem::new(ErrorCode::BranchConflict, text).branch(branch_id)
+        }
         Rejection::BranchTwice { branch_id } => {
             Problem::new(ErrorCode::InvalidRequest, text).branch(branch_id)
         }

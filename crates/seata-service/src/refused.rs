@@ -74,6 +74,8 @@ fn in_list(rejection: &Rejection, whole: &Whole) -> Option<(usize, &'static str)
         Rejection::AfterUnknown { branch_id, .. } => Some((at(branches, branch_id)?, "after")),
         Rejection::AfterCycle { names } => Some((at(branches, names.first()?)?, "after")),
         Rejection::BranchConflict { .. }
+        | Rejection::TryOfInitiator { .. }
+        | Rejection::TryOfCoordinator { .. }
         | Rejection::NoBranches
         | Rejection::UnknownBranch { .. }
         | Rejection::WrongStatus { .. }

@@ -49,10 +49,8 @@ impl Tcc {
             ));
         };
         if known.definition.endpoint(Operation::Try).is_none() {
-            // The initiator said that it calls this try itself.
-            return Err(Rejection::BranchConflict {
-                branch_id: definition.branch_id.clone(),
-            });
+            let branch_id = definition.branch_id.clone();
+            return Err(Rejection::TryOfInitiator { branch_id });
         }
         match known.trial.progress.state {
             OperationState::Succeeded(_) | OperationState::Refused(_) | OperationState::Skipped => {
@@ -108,11 +106,20 @@ fn known<'a>(
         Some((_, branch))
             if !same_content(branch.definition.fingerprint, definition.fingerprint) =>
         {
-            Err(Rejection::BranchConflict {
-                branch_id: definition.branch_id.clone(),
-            })
+            Err(conflict(&branch.definition, definition))
         }
         Some(_) | None => Ok(found),
+    }
+}
+
+/// Says why a branch is not the one that is known: another of the two may be wanted to call its try.
+fn conflict(known: &BranchDefinition, asked: &BranchDefinition) -> Rejection {
+    let branch_id = known.branch_id.clone();
+    let caller = |branch: &BranchDefinition| branch.endpoint(Operation::Try).map(drop);
+    match (caller(known), caller(asked)) {
+        (None, Some(())) => Rejection::TryOfInitiator { branch_id },
+        (Some(()), None) => Rejection::TryOfCoordinator { branch_id },
+        (None, None) | (Some(()), Some(())) => Rejection::BranchConflict { branch_id },
     }
 }
 

@@ -150,7 +150,29 @@ fn the_coordinator_does_not_call_the_try_of_a_branch_that_the_initiator_calls_it
             (
                 1,
                 ask_try("a*"),
-                "no: branch a was added before with other content",
+                "no: branch a was registered for the initiator to call its try: call it yourself, or take another branch_id to have it called",
+            ),
+            (
+                2,
+                ask_try("a"),
+                "no: branch a was registered for the initiator to call its try: call it yourself, or take another branch_id to have it called",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_branch_whose_try_the_coordinator_calls_is_not_registered_for_the_initiator() {
+    let mut own = branch("a*");
+    own.fingerprint = Fingerprint([1; 32]);
+    check(
+        tcc(""),
+        [
+            (0, ask_try("a"), CALLED),
+            (
+                1,
+                Do::Drive(Input::AddBranch(Arc::new(own))),
+                "no: branch a was added for the coordinator to call its try: send the same try again, or take another branch_id to call it yourself",
             ),
         ],
     );
