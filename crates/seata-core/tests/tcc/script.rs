@@ -150,6 +150,23 @@ pub(crate) fn skip_input(branch: BranchIndex, operation: impl Into<Option<Operat
     }
 }
 
+/// Answers which operation a step settles by somebody's word.
+pub(crate) fn settled(step: &Step) -> Option<(BranchIndex, Operation)> {
+    step.events.iter().find_map(|event| {
+        if let Fact::Completed {
+            branch, operation, ..
+        }
+        | Fact::Skipped {
+            branch, operation, ..
+        } = &event.fact
+        {
+            Some((*branch, *operation))
+        } else {
+            None
+        }
+    })
+}
+
 pub(crate) fn failure() -> Outcome {
     Outcome::Failure {
         reason: Reason::new("no stock"),

@@ -44,12 +44,14 @@ pub(crate) enum Move {
     },
     Complete {
         pick: usize,
-        operation: Operation,
+        /// None: whoever tells does not name it.
+        operation: Option<Operation>,
         told: Told,
     },
     ReloadOnComplete {
         pick: usize,
-        operation: Operation,
+        /// None: whoever tells does not name it.
+        operation: Option<Operation>,
         told: Told,
     },
     Pass {
@@ -67,7 +69,7 @@ pub(crate) enum Move {
     },
     Skip {
         pick: usize,
-        operation: Operation,
+        operation: Option<Operation>,
     },
     Force {
         to: End,
@@ -123,10 +125,18 @@ fn said() -> impl Strategy<Value = Said> {
     ]
 }
 
-fn told() -> impl Strategy<Value = (usize, Operation, Told)> {
-    let operation = prop_oneof![Just(Operation::Action), Just(Operation::Compensation)];
+/// Answers which operation is named, if any.
+fn named() -> impl Strategy<Value = Option<Operation>> {
+    prop_oneof![
+        Just(None),
+        Just(Some(Operation::Action)),
+        Just(Some(Operation::Compensation)),
+    ]
+}
+
+fn told() -> impl Strategy<Value = (usize, Option<Operation>, Told)> {
     let told = prop_oneof![2 => Just(Told::Done), 1 => Just(Told::Refused)];
-    (0..8_usize, operation, told)
+    (0..8_usize, named(), told)
 }
 
 /// What happens by itself, and what an initiator asks for.
@@ -151,11 +161,10 @@ pub(crate) fn moves() -> impl Strategy<Value = Move> {
 
 /// What an operator orders.
 pub(crate) fn orders() -> impl Strategy<Value = Move> {
-    let operation = prop_oneof![Just(Operation::Action), Just(Operation::Compensation)];
     let to = prop_oneof![Just(End::Committed), Just(End::Aborted)];
     prop_oneof![
         3 => prop::option::of(0..7_usize).prop_map(|pick| Move::Retry { pick }),
-        3 => (0..7_usize, operation)
+        3 => (0..7_usize, named())
             .prop_map(|(pick, operation)| Move::Skip { pick, operation }),
         1 => to.prop_map(|to| Move::Force { to }),
     ]

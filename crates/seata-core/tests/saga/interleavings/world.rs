@@ -3,13 +3,13 @@
 //! A participant guards itself as `seata-barrier` does: an action that arrives after its compensation does nothing.
 
 use seata_core::{
-    BranchIndex, CompletionEnd, Effect as Order, Input, Operation, Outcome, Reason, Status, Step,
-    Transaction, UnixMillis,
+    BranchIndex, CompletionEnd, Effect as Order, Input, Operation, OperationStatus, Outcome,
+    Reason, Status, Step, Transaction, UnixMillis,
 };
 
 use super::choices::{Effect, Move, Said, Told};
 use crate::driven::Driven;
-use crate::script::{abort_input, answer, failure, force_input, skip_input, unknown};
+use crate::script::{abort_input, answer, failure, force_input, settled, skip_input, unknown};
 use crate::spec::{Spec, gid};
 
 /// How many steps a saga may take to end once the faults have stopped.
@@ -82,8 +82,9 @@ impl World {
                 told,
             } => {
                 let input = self.completion(*pick, *operation, *told);
-                if self.saga.txn.step(input.clone(), self.now()).is_ok() {
-                    self.told(*pick, *operation, *told);
+                if let Ok(step) = self.saga.txn.step(input.clone(), self.now()) {
+                    assert_plain(&self.saga.txn, *operation, &step);
+                    self.told(*pick, *operation, *told, &step);
                     self.drive(input);
                 }
             }
@@ -95,8 +96,9 @@ impl World {
                 let input = self.completion(*pick, *operation, *told);
                 let events = self.saga.events[..self.saga.durable].to_vec();
                 let durable = Transaction::fold(&gid(), &events).unwrap();
-                if durable.step(input.clone(), self.now()).is_ok() {
-                    self.told(*pick, *operation, *told);
+                if let Ok(step) = durable.step(input.clone(), self.now()) {
+                    assert_plain(&durable, *operation, &step);
+                    self.told(*pick, *operation, *told, &step);
                 }
                 let step = self.saga.reload(Some(input), self.now_ms);
                 self.called(&step);
@@ -120,7 +122,13 @@ impl World {
                 branch: pick.map(|pick| self.pick(pick)),
                 reason: Reason::new("operator"),
             }),
-            Move::Skip { pick, operation } => self.drive(skip_input(self.pick(*pick), *operation)),
+            Move::Skip { pick, operation } => {
+                let input = skip_input(self.pick(*pick), *operation);
+                if let Ok(step) = self.saga.txn.step(input.clone(), self.now()) {
+                    assert_plain(&self.saga.txn, *operation, &step);
+                    self.drive(input);
+                }
+            }
             Move::Force { to } => self.drive(force_input(*to)),
         }
     }
@@ -129,10 +137,10 @@ impl World {
         UnixMillis(self.now_ms)
     }
 
-    fn completion(&self, pick: usize, operation: Operation, told: Told) -> Input {
+    fn completion(&self, pick: usize, operation: Option<Operation>, told: Told) -> Input {
         Input::Complete {
             branch: self.pick(pick),
-            operation: Some(operation),
+            operation,
             end: match told {
                 Told::Done => CompletionEnd::Succeeded,
                 Told::Refused => CompletionEnd::Failed {
@@ -143,10 +151,13 @@ impl World {
     }
 
     /// Whoever tells that an operation was done knows that it took effect.
-    fn told(&mut self, pick: usize, operation: Operation, told: Told) {
-        match told {
-            Told::Done => self.take_effect(self.pick(pick), operation, Effect::Now),
-            Told::Refused => {}
+    fn told(&mut self, pick: usize, operation: Option<Operation>, told: Told, step: &Step) {
+        let meant = operation.or_else(|| settled(step).map(|(_, operation)| operation));
+        match (told, meant) {
+            (Told::Done, Some(operation)) => {
+                self.take_effect(self.pick(pick), operation, Effect::Now);
+            }
+            (Told::Done, None) | (Told::Refused, _) => {}
         }
     }
 
@@ -337,6 +348,26 @@ impl World {
             on_the_way: 0,
         };
     }
+}
+
+/// Who names no operation never settles a compensation while the action may be meant.
+fn assert_plain(txn: &Transaction, named: Option<Operation>, step: &Step) {
+    let (None, Some((branch, Operation::Compensation))) = (named, settled(step)) else {
+        return;
+    };
+    let view = &txn.branches()[branch.0 as usize];
+    let action = view
+        .operations
+        .iter()
+        .find(|operation| operation.operation == Operation::Action);
+    let status = action.map(|action| action.status);
+    assert!(
+        matches!(
+            status,
+            Some(OperationStatus::Succeeded | OperationStatus::Refused)
+        ),
+        "{branch:?} is settled backward while its action is {status:?}"
+    );
 }
 
 fn stray(operation: Operation) -> ! {

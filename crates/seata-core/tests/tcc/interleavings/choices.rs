@@ -44,7 +44,8 @@ pub(crate) enum Move {
     },
     Complete {
         pick: usize,
-        operation: Operation,
+        /// None: whoever tells does not name it.
+        operation: Option<Operation>,
         told: Told,
     },
     Answer {
@@ -69,7 +70,7 @@ pub(crate) enum Move {
     },
     Skip {
         pick: usize,
-        operation: Operation,
+        operation: Option<Operation>,
     },
     Force {
         to: End,
@@ -107,11 +108,13 @@ fn said() -> impl Strategy<Value = Said> {
     ]
 }
 
-fn operation() -> impl Strategy<Value = Operation> {
+/// Answers which operation is named, if any.
+fn named() -> impl Strategy<Value = Option<Operation>> {
     prop_oneof![
-        Just(Operation::Try),
-        Just(Operation::Confirm),
-        Just(Operation::Cancel)
+        Just(None),
+        Just(Some(Operation::Try)),
+        Just(Some(Operation::Confirm)),
+        Just(Some(Operation::Cancel)),
     ]
 }
 
@@ -129,7 +132,7 @@ pub(crate) fn moves() -> impl Strategy<Value = Move> {
         1 => Just(Move::Abort),
         2 => pick().prop_map(|pick| Move::Confirm { pick }),
         1 => pick().prop_map(|pick| Move::Cancel { pick }),
-        2 => (pick(), operation(), told)
+        2 => (pick(), named(), told)
             .prop_map(|(pick, operation, told)| Move::Complete { pick, operation, told }),
         20 => (pick(), said(), effect())
             .prop_map(|(pick, said, effect)| Move::Answer { pick, said, effect }),
@@ -149,7 +152,7 @@ pub(crate) fn orders() -> impl Strategy<Value = Move> {
     let to = prop_oneof![Just(End::Committed), Just(End::Aborted)];
     prop_oneof![
         3 => prop::option::of(pick()).prop_map(|pick| Move::Retry { pick }),
-        3 => (pick(), operation()).prop_map(|(pick, operation)| Move::Skip { pick, operation }),
+        3 => (pick(), named()).prop_map(|(pick, operation)| Move::Skip { pick, operation }),
         1 => to.prop_map(|to| Move::Force { to }),
     ]
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use seata_core::{
-    BranchIndex, CompletionEnd, Effect as Order, Input, Operation, Outcome, Reason, Status, Step,
+    BranchIndex, CompletionEnd, Effect as Order, Input, Operation, OperationStatus, Outcome,
+    Reason, Status, Step,
 };
 
 use crate::driven::Driven;
 use crate::interleavings::choices::{Effect, Move, Said, Told};
 use crate::script::{
-    abort_input, answer, complete, failed, failure, force_input, skip_input, unknown,
+    abort_input, answer, complete, failed, failure, force_input, settled, skip_input, unknown,
 };
 use crate::spec::{CALL_MS, Spec, branch};
 
@@ -92,8 +93,7 @@ impl World {
                 });
             }
             Move::Skip { pick, operation } => {
-                let operation = *operation;
-                self.about(*pick, |branch| skip_input(branch, operation));
+                self.skip(*pick, *operation);
             }
             Move::Force { to } => self.drive(force_input(*to)),
         }
@@ -133,7 +133,18 @@ impl World {
         }
     }
 
-    fn complete(&mut self, pick: usize, operation: Operation, told: Told) {
+    fn skip(&mut self, pick: usize, operation: Option<Operation>) {
+        let Some(branch) = self.pick(pick) else {
+            return;
+        };
+        let input = skip_input(branch, operation);
+        if let Ok(step) = self.tcc.advance(input, self.now_ms) {
+            self.assert_plain(operation, &step);
+            self.called(&step);
+        }
+    }
+
+    fn complete(&mut self, pick: usize, operation: Option<Operation>, told: Told) {
         let Some(branch) = self.pick(pick) else {
             return;
         };
@@ -141,11 +152,13 @@ impl World {
             Told::Done => CompletionEnd::Succeeded,
             Told::Refused => failed(),
         };
-        let input = complete(branch, Some(operation), end);
+        let input = complete(branch, operation, end);
         if let Ok(step) = self.tcc.advance(input, self.now_ms) {
-            match told {
-                Told::Done => self.take_effect(branch, operation),
-                Told::Refused => {}
+            self.assert_plain(operation, &step);
+            let meant = operation.or_else(|| settled(&step).map(|(_, operation)| operation));
+            match (told, meant) {
+                (Told::Done, Some(operation)) => self.take_effect(branch, operation),
+                (Told::Done, None) | (Told::Refused, _) => {}
             }
             self.called(&step);
         }
@@ -251,6 +264,27 @@ impl World {
             }
             assert!(self.confirms == 0 || self.cancels == 0, "never both sides");
         }
+    }
+
+    /// Who names no operation never settles a confirm or a cancel while the try may be meant.
+    fn assert_plain(&self, named: Option<Operation>, step: &Step) {
+        let (None, Some((branch, Operation::Confirm | Operation::Cancel))) = (named, settled(step))
+        else {
+            return;
+        };
+        let view = &self.tcc.txn.branches()[branch.0 as usize];
+        let trial = view
+            .operations
+            .iter()
+            .find(|operation| operation.operation == Operation::Try);
+        let status = trial.map(|trial| trial.status);
+        assert!(
+            matches!(
+                status,
+                Some(OperationStatus::Succeeded | OperationStatus::Refused)
+            ),
+            "{branch:?} is settled while its try is {status:?}"
+        );
     }
 
     fn assert_awaited(&self, branch: BranchIndex) {
