@@ -203,6 +203,9 @@ impl Saga {
         reason: Reason,
         now: UnixMillis,
     ) -> Result<Step, Rejection> {
+        if let Some(unknown) = branch.filter(|branch| txn.table.get(*branch).is_none()) {
+            return Err(Rejection::no_branch_at(unknown));
+        }
         let Some(side) = self.side() else {
             return Err(Rejection::WrongStatus {
                 asked: "retried",

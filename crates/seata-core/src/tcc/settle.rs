@@ -19,6 +19,9 @@ impl Tcc {
         reason: Reason,
         now: UnixMillis,
     ) -> Result<Step, Rejection> {
+        if let Some(unknown) = branch.filter(|branch| txn.table.get(*branch).is_none()) {
+            return Err(Rejection::no_branch_at(unknown));
+        }
         if self.side().is_none() {
             return Err(self.refused("retried"));
         }

@@ -339,11 +339,17 @@ fn an_order_about_a_branch_that_is_not_there_names_it() {
         operation: Some(Operation::Action),
         reason: Reason::new("no matter"),
     };
+    let retry = Input::Retry {
+        branch: Some(BranchIndex(7)),
+        reason: Reason::new("no matter"),
+    };
     let branch_id = BranchId::parse("7").unwrap();
-    assert_eq!(
-        saga.txn.step(skip, UnixMillis(5)),
-        Err(Rejection::UnknownBranch { branch_id })
-    );
+    for order in [skip, retry] {
+        let unknown = Rejection::UnknownBranch {
+            branch_id: branch_id.clone(),
+        };
+        assert_eq!(saga.txn.step(order, UnixMillis(5)), Err(unknown));
+    }
 }
 
 fn skip_unnamed(branch: &'static str) -> Do {

@@ -1,6 +1,6 @@
 //! An operator's way out of every state.
 
-use seata_core::{CompletionEnd, End, Status};
+use seata_core::{BranchIndex, CompletionEnd, End, Input, Reason, Status};
 
 use crate::script::*;
 use crate::spec::tcc;
@@ -213,4 +213,25 @@ fn the_first_order_to_end_stands() {
             ),
         ],
     );
+}
+
+#[test]
+fn an_order_about_a_branch_that_is_not_there_names_it() {
+    let unknown = "no: no branch 7 in this transaction";
+    let reason = || Reason::new("no matter");
+    let seven = BranchIndex(7);
+    let retry = Input::Retry {
+        branch: Some(seven),
+        reason: reason(),
+    };
+    let orders = [
+        retry,
+        skip_input(seven, Confirm),
+        complete(seven, None, CompletionEnd::Succeeded),
+        Input::Confirm { branch: seven },
+        Input::Cancel { branch: seven },
+    ];
+    for order in orders {
+        check(tcc("a*"), [(0, Do::Drive(order), unknown)]);
+    }
 }
