@@ -56,7 +56,7 @@ impl End {
     }
 }
 
-/// Why a saga turned round.
+/// Why a transaction is or was aborted: why a saga turned round, or a TCC was cancelled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AbortCause {
     /// A participant refused its action.

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::cycles::without_cycles;
 use crate::event::{Answered, BranchIndex, Event, Fact};
-use crate::operation::{Operation, Outcome};
+use crate::operation::{Mode, Operation, Outcome};
 
 /// How many attempts of one operation a compacted history keeps at most: the first and the last ones.
 pub const ATTEMPTS_KEPT_MAX: u32 = 50;
@@ -15,9 +15,13 @@ pub const ATTEMPTS_KEPT_MAX: u32 = 50;
 /// long: a transaction of very many branches would end STUCK because its participants were silent for an hour.
 const ATTEMPTS_KEPT_TOGETHER_MAX: usize = 10_000;
 
-/// Answers how many attempts of one operation a compacted history of so many branches keeps.
-pub(crate) fn attempts_kept(branches: usize) -> u32 {
-    let operations = 2 * branches.max(1);
+/// Answers how many attempts of one operation a compacted history of so many branches of this mode keeps.
+pub(crate) fn attempts_kept(mode: Mode, branches: usize) -> u32 {
+    let of_each_branch = match mode {
+        Mode::Saga => 2,
+        Mode::Tcc => 3,
+    };
+    let operations = of_each_branch * branches.max(1);
     let each = u32::try_from(ATTEMPTS_KEPT_TOGETHER_MAX / operations).unwrap_or(u32::MAX);
     each.clamp(2, ATTEMPTS_KEPT_MAX)
 }
@@ -33,7 +37,8 @@ pub fn compact(events: &[Event]) -> Vec<Event> {
             attempts.entry(key).or_default().push(at);
         }
     }
-    let kept_last = attempts_kept(branch_count(events)) as usize - 1;
+    let (mode, branches) = shape(events);
+    let kept_last = attempts_kept(mode, branches) as usize - 1;
     let mut replaced: BTreeMap<usize, Option<Event>> =
         moot_hurries(events).map(|at| (at, None)).collect();
     for (key, run) in attempts {
@@ -81,14 +86,16 @@ pub(crate) fn replace(
         .collect()
 }
 
-fn branch_count(events: &[Event]) -> usize {
-    let created = if let Some(Fact::Created(definition)) = events.first().map(|event| &event.fact) {
-        definition.branches.len()
-    } else {
-        0
-    };
+/// Answers the mode, and how many branches there are. What does not begin with a creation is no history at all.
+fn shape(events: &[Event]) -> (Mode, usize) {
+    let (mode, created) =
+        if let Some(Fact::Created(definition)) = events.first().map(|event| &event.fact) {
+            (definition.mode, definition.branches.len())
+        } else {
+            (Mode::Saga, 0)
+        };
     let is_added = |event: &&Event| matches!(event.fact, Fact::BranchAdded(_));
-    created + events.iter().filter(is_added).count()
+    (mode, created + events.iter().filter(is_added).count())
 }
 
 /// Answers for each answer to a try where the two events stand that led to it: it was asked for, and it was begun. An
@@ -255,5 +262,26 @@ fn counts(fact: &Fact) -> (u32, u32) {
         | Fact::TryBegun { .. }
         | Fact::Completed { .. }
         | Fact::Hurried { .. } => (0, 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_operations_together_keep_a_bounded_number_of_attempts() {
+        for (mode, operations) in [(Mode::Saga, 2), (Mode::Tcc, 3)] {
+            for branches in [1, 70, 200, 500, 1_000] {
+                let each = attempts_kept(mode, branches);
+                let together = each as usize * operations * branches;
+                assert!(
+                    together <= ATTEMPTS_KEPT_TOGETHER_MAX,
+                    "{mode} of {branches}"
+                );
+            }
+            assert_eq!(attempts_kept(mode, 10), ATTEMPTS_KEPT_MAX);
+            assert_eq!(attempts_kept(mode, 1_000_000), 2, "the first and the last");
+        }
     }
 }

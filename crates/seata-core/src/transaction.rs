@@ -52,7 +52,7 @@ pub struct Transaction {
     pub(crate) state: ModeState,
 }
 
-/// What only one mode knows. A second mode is a second variant and a module of its own.
+/// What only one mode knows: one variant and one module for each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ModeState {
     Saga(Saga),
@@ -347,7 +347,7 @@ impl Transaction {
     /// Answers whether the history has grown so long that the next append should replace it by a compacted one.
     #[must_use]
     pub fn compaction_due(&self) -> bool {
-        self.recorded_max.max(self.retries) > 2 * attempts_kept(self.table.len())
+        self.recorded_max.max(self.retries) > 2 * attempts_kept(self.mode(), self.table.len())
     }
 
     /// Answers the state as everyone may know it.
