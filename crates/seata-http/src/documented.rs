@@ -80,7 +80,7 @@ fn the_routes_are_those_of_the_document() {
 
 #[test]
 fn the_fields_are_those_of_the_document() {
-    let transaction = first_cells(section("## POST /api/submit", "By gid, after"));
+    let transaction = first_cells(section("## POST /api/submit", "By gid, "));
     assert_eq!(words(TransactionBody::FIELDS), transaction);
     let mut branch = first_cells(section("### A branch", "### Options"));
     branch.insert("gid".to_owned());
