@@ -15,8 +15,10 @@ use seata_service::{ErrorCode, Problem};
 use tower::Service;
 
 use crate::api::Api;
-use crate::meters::Route;
+use crate::body::discard;
+use crate::meters::{Route, Verb};
 use crate::problem::respond;
+use crate::query::Query;
 
 /// What a handler gives.
 pub(crate) type Answer = Result<Response, Problem>;
@@ -45,7 +47,10 @@ impl Service<Request> for Endpoint {
         let handler = self.handler;
         Box::pin(async move {
             let begun = Instant::now();
-            let answering = AssertUnwindSafe(async { handler(Arc::clone(&api), request).await });
+            let answering = AssertUnwindSafe(async {
+                let request = checked(route, request).await?;
+                handler(Arc::clone(&api), request).await
+            });
             let answer = answering.catch_unwind().await.unwrap_or_else(|_| {
                 tracing::error!(route = route.path(), "a request made the server panic");
                 Err(Problem::new(
@@ -58,5 +63,25 @@ impl Service<Request> for Endpoint {
                 .answered(route, response.status(), begun.elapsed());
             Ok(response)
         })
+    }
+}
+
+/// Refuses the parameters of a path that takes none: one that is stepped over, a `wait` perhaps, promises what is not
+/// done.
+async fn checked(route: Route, request: Request) -> Result<Request, Problem> {
+    if !route.takes_no_query() {
+        return Ok(request);
+    }
+    let refused = Query::parse(request.uri().query()).and_then(|query| match route.verb() {
+        Verb::Post => query.none_beside_a_body(),
+        Verb::Get | Verb::Any => query.only(&[]).map(drop),
+    });
+    match refused {
+        Ok(()) => Ok(request),
+        Err(problem) => {
+            let (parts, body) = request.into_parts();
+            discard(&parts.headers, body).await;
+            Err(problem)
+        }
     }
 }

@@ -110,6 +110,39 @@ impl Route {
         }
     }
 
+    /// Says whether a parameter in its query is a mistake. Whoever looks after a server may add what it likes to the
+    /// paths made for it, and a list and a feed read theirs.
+    pub(crate) const fn takes_no_query(self) -> bool {
+        match self {
+            Self::Start
+            | Self::BranchAdd
+            | Self::BranchTry
+            | Self::BranchRegister
+            | Self::BranchConfirm
+            | Self::BranchCancel
+            | Self::BranchSucceed
+            | Self::BranchFail
+            | Self::Submit
+            | Self::Abort
+            | Self::Get
+            | Self::Events
+            | Self::Watch
+            | Self::Retry
+            | Self::Skip
+            | Self::Force => true,
+            Self::List
+            | Self::Feed
+            | Self::Health
+            | Self::Livez
+            | Self::Readyz
+            | Self::Metrics
+            | Self::Document
+            | Self::Docs
+            | Self::DocsPart
+            | Self::Other => false,
+        }
+    }
+
     /// Answers the path as routed, which is also the label.
     pub(crate) const fn path(self) -> &'static str {
         match self {

@@ -3,7 +3,7 @@
 use seata_core::Gid;
 use seata_service::{ErrorCode, Problem};
 
-use crate::parse::nearest;
+use crate::parse::{hint, near};
 
 /// The names and values of a query string.
 pub(crate) struct Query(Vec<(String, String)>);
@@ -27,9 +27,7 @@ impl Query {
     pub(crate) fn only(self, known: &[&'static str]) -> Result<Self, Problem> {
         for (name, value) in &self.0 {
             if !known.contains(&name.as_str()) {
-                let nearest = nearest(name, known.iter().copied()).unwrap_or_default();
-                let why = format_args!("unknown parameter: the nearest known one is `{nearest}`");
-                return Err(Problem::field(name, why));
+                return Err(Problem::field(name, unknown(name, known)));
             }
             if value.is_empty() {
                 let why = "is empty: give a value, or leave the parameter out";
@@ -37,6 +35,17 @@ impl Query {
             }
         }
         Ok(self)
+    }
+
+    /// Refuses all names: what a path with a body takes stands in it.
+    pub(crate) fn none_beside_a_body(&self) -> Result<(), Problem> {
+        match self.0.first() {
+            None => Ok(()),
+            Some((name, _)) => Err(Problem::field(
+                name,
+                "unknown parameter: this path takes none, give it in the body",
+            )),
+        }
     }
 
     /// Answers the value of a name.
@@ -50,6 +59,18 @@ impl Query {
             ));
         }
         Ok(value.map(|(_, value)| value.as_str()))
+    }
+}
+
+/// Says what a parameter is that is not known.
+fn unknown(name: &str, known: &[&'static str]) -> String {
+    if near(name, ["last_event_id"]).is_some() {
+        return "unknown parameter: the header `last-event-id` says behind which event a watch begins"
+            .to_owned();
+    }
+    match known {
+        [] => "unknown parameter: this path takes none".to_owned(),
+        known => format!("unknown parameter: {}", hint(name, known)),
     }
 }
 

@@ -96,7 +96,11 @@ impl Described {
     /// Says that it names a transaction in its path.
     fn of_a_transaction(self) -> Self {
         self.parameters([parameters::gid()])
-            .refuses([ErrorCode::InvalidGid, ErrorCode::TransactionNotFound])
+            .refuses([
+                ErrorCode::InvalidGid,
+                ErrorCode::InvalidRequest,
+                ErrorCode::TransactionNotFound,
+            ])
             .refuses(ENGINE)
     }
 

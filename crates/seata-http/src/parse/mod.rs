@@ -8,7 +8,7 @@ mod nearest;
 mod object;
 pub(crate) mod values;
 
-pub(crate) use nearest::{near, nearest};
+pub(crate) use nearest::{hint, near};
 
 use seata_service::{ErrorCode, Problem};
 use serde::Deserialize;

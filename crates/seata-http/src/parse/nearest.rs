@@ -6,9 +6,18 @@ const COMPARED_MAX: usize = 64;
 /// A word is near to a known one if it takes at most one edit for so many of its letters, and one in any case.
 const LETTERS_PER_EDIT: usize = 4;
 
-/// Answers the nearest of the known words.
-pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    closest(word, known).map(|(candidate, _)| candidate)
+/// Says which known word may be meant, or which there are.
+pub(crate) fn hint(word: &str, known: &[&str]) -> String {
+    match nearest(word, known.iter().copied()) {
+        Some(nearest) => format!("the nearest known one is `{nearest}`"),
+        None => format!("known are `{}`", known.join("`, `")),
+    }
+}
+
+/// Answers the nearest of the known words, if more of it stands there than not.
+fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let (candidate, edits) = closest(word, known)?;
+    (edits * 2 < letters(candidate).len()).then_some(candidate)
 }
 
 /// Answers the nearest of the known words, if it is so near that it was surely meant.
@@ -66,10 +75,19 @@ mod tests {
         assert_eq!(nearest("compensaton", KNOWN), Some("compensation"));
         assert_eq!(nearest("acton", KNOWN), Some("action"));
         assert_eq!(nearest("afer", KNOWN), Some("after"));
-        assert_eq!(nearest("", KNOWN), Some("after"));
-        assert_eq!(nearest("x", []), None);
+        assert_eq!(nearest("compensate_url", KNOWN), Some("compensation"));
         let far_from_all = "é".repeat(100_000);
-        assert_eq!(nearest(&far_from_all, KNOWN), Some("action"));
+        for far in ["", "x", "wait", &far_from_all] {
+            assert_eq!(nearest(far, KNOWN), None, "{far}");
+        }
+        assert_eq!(nearest("wait", ["gid"]), None);
+        assert_eq!(nearest("x", []), None);
+    }
+
+    #[test]
+    fn a_word_that_is_far_from_all_is_told_all() {
+        assert_eq!(hint("acton", &KNOWN), "the nearest known one is `action`");
+        assert_eq!(hint("wait", &["gid", "to"]), "known are `gid`, `to`");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess};
 use serde::{Deserialize, de};
 
 use super::bodies::{BranchOptionsBody, OptionsBody};
-use super::{near, nearest};
+use super::{hint, near};
 
 /// Declares a struct and how it is read. `refuse` makes an unknown field an error that names the nearest known one;
 /// `suspect` does so if it is near to a known one or is an option in the wrong place, and steps over it otherwise. Names joined by `|` are aliases of one field. A `null` counts as not given.
@@ -73,10 +73,11 @@ pub(crate) fn refuse<'de, A: MapAccess<'de>>(
     if let Some(why) = misplaced(key, known) {
         return map.next_value_seed(Refuse(&why));
     }
-    let nearest = nearest(key, known.iter().copied()).unwrap_or_default();
-    map.next_value_seed(Refuse(&format_args!(
-        "unknown field: the nearest known one is `{nearest}`"
-    )))
+    if key == "try" && known.contains(&"action") {
+        return map.next_value_seed(Refuse(&"unknown field: the endpoint of a try is `action`"));
+    }
+    let hint = hint(key, known);
+    map.next_value_seed(Refuse(&format_args!("unknown field: {hint}")))
 }
 
 /// Refuses an unknown field that is probably a known one, misspelt or misplaced; steps over any other.

@@ -13,6 +13,7 @@ mod endpoints;
 mod found;
 mod lists;
 mod orders;
+mod queries;
 mod random;
 mod refusals;
 mod tcc;
