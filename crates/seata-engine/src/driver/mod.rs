@@ -10,6 +10,7 @@ mod plan;
 mod record;
 mod stop;
 mod turn;
+mod wanted;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

@@ -10,9 +10,10 @@ use seata_store::{Expected, LeaseChange};
 
 use crate::driver::Driver;
 use crate::driver::record::{Record, skips_recovery};
+use crate::driver::wanted::Wanted;
 use crate::error::EngineError;
 use crate::mailbox::{Ask, Asked, Submission};
-use crate::snapshot::{Order, Snapshot};
+use crate::snapshot::Snapshot;
 
 /// In which role a turn is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,12 +46,6 @@ pub(super) enum Needed {
     Behind,
     /// Before anything else.
     Append,
-}
-
-/// What a question amounts to for the state as it is.
-enum Wanted {
-    Input(Input),
-    Read,
 }
 
 impl Driver {
@@ -178,84 +173,6 @@ impl Driver {
         }
     }
 
-    /// Says what a question amounts to.
-    fn wanted(&self, ask: Option<&Ask>) -> Result<Wanted, EngineError> {
-        let (Some(ask), Some(record)) = (ask, &self.record) else {
-            return Ok(Wanted::Read);
-        };
-        let txn = &record.txn;
-        let branches_max = self.shared.config.branches_max;
-        match &ask.asked {
-            Asked::Create {
-                definition,
-                submission,
-            } => {
-                if definition.branches.len() > branches_max {
-                    return Err(EngineError::TooManyBranches { max: branches_max });
-                }
-                if record.header.is_some() && definition.fingerprint != txn.fingerprint() {
-                    let present = self.appended_snapshot();
-                    return match present {
-                        Some(present) => Err(EngineError::GidConflict {
-                            gid: self.gid.clone(),
-                            present: Box::new(present),
-                        }),
-                        None => Err(EngineError::NotFound {
-                            gid: self.gid.clone(),
-                        }),
-                    };
-                }
-                Ok(match (submission, txn.status()) {
-                    (Submission::Now, seata_core::Status::Prepared) => Wanted::Input(Input::Submit),
-                    (Submission::Now | Submission::Later, _) => Wanted::Read,
-                })
-            }
-            Asked::AddBranch(branch) => {
-                if txn.branch_count() >= branches_max && txn.find_branch(&branch.branch_id).is_err()
-                {
-                    return Err(EngineError::TooManyBranches { max: branches_max });
-                }
-                Ok(Wanted::Input(Input::AddBranch(Arc::clone(branch))))
-            }
-            Asked::Try(branch) => {
-                if txn.branch_count() >= branches_max && txn.find_branch(&branch.branch_id).is_err()
-                {
-                    return Err(EngineError::TooManyBranches { max: branches_max });
-                }
-                Ok(Wanted::Input(Input::Try(Arc::clone(branch))))
-            }
-            Asked::ConfirmBranch(branch) => self
-                .known(txn.find_branch(branch))
-                .map(|branch| Wanted::Input(Input::Confirm { branch })),
-            Asked::CancelBranch(branch) => self
-                .known(txn.find_branch(branch))
-                .map(|branch| Wanted::Input(Input::Cancel { branch })),
-            Asked::Complete(completion) => {
-                self.known(txn.find_branch(&completion.branch))
-                    .map(|branch| {
-                        Wanted::Input(Input::Complete {
-                            branch,
-                            operation: completion.operation,
-                            end: completion.end.clone(),
-                        })
-                    })
-            }
-            Asked::Submit => Ok(Wanted::Input(Input::Submit)),
-            Asked::Abort { reason } => Ok(Wanted::Input(Input::Abort {
-                reason: reason.clone(),
-            })),
-            Asked::Order(order) => self.known(order_input(txn, order)).map(Wanted::Input),
-        }
-    }
-
-    /// Tells the state as it is to whoever asks for what it does not have.
-    fn known<T>(&self, found: Result<T, Rejection>) -> Result<T, EngineError> {
-        found.map_err(|rejection| EngineError::Rejected {
-            rejection,
-            present: self.appended_snapshot().map(Box::new),
-        })
-    }
-
     fn finish_plan(&self, role: Role, step: Step, asked: bool, now: UnixMillis) -> Plan {
         let record = self
             .record
@@ -374,35 +291,4 @@ fn certain(step: Result<Step, Rejection>) -> Step {
     step.unwrap_or_else(|rejection| {
         panic!("invariant: a driver's own input is never rejected: {rejection}")
     })
-}
-
-fn order_input(txn: &Transaction, order: &Order) -> Result<Input, Rejection> {
-    match order {
-        Order::Retry { branch, reason } => {
-            let branch = branch
-                .as_ref()
-                .map(|branch| txn.find_branch(branch))
-                .transpose()?;
-            Ok(Input::Retry {
-                branch,
-                reason: reason.clone(),
-            })
-        }
-        Order::Skip {
-            branch,
-            operation,
-            reason,
-        } => {
-            let index = txn.find_branch(branch)?;
-            Ok(Input::Skip {
-                branch: index,
-                operation: *operation,
-                reason: reason.clone(),
-            })
-        }
-        Order::Force { to, reason } => Ok(Input::Force {
-            to: *to,
-            reason: reason.clone(),
-        }),
-    }
 }
