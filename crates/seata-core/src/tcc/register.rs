@@ -22,7 +22,7 @@ impl Tcc {
         if known(txn, &definition)?.is_some() {
             return Ok(self.nothing(txn, now));
         }
-        self.require_new(&definition, "given another branch")?;
+        self.require_new(&definition)?;
         Ok(self.recorded(txn, Fact::BranchAdded(definition), now))
     }
 
@@ -35,7 +35,7 @@ impl Tcc {
         now: UnixMillis,
     ) -> Result<Step, Rejection> {
         let Some((branch, known)) = known(txn, &definition)? else {
-            self.require_new(&definition, "tried")?;
+            self.require_new(&definition)?;
             if definition.endpoint(Operation::Try).is_none() {
                 return Err(Rejection::NoTryEndpoint {
                     branch_id: definition.branch_id.clone(),
@@ -66,18 +66,14 @@ impl Tcc {
         }
     }
 
-    fn require_new(
-        &self,
-        definition: &BranchDefinition,
-        asked: &'static str,
-    ) -> Result<(), Rejection> {
+    fn require_new(&self, definition: &BranchDefinition) -> Result<(), Rejection> {
         if definition.endpoints.mode() != Mode::Tcc {
             return Err(Rejection::WrongMode {
                 asked: "given a branch with an action",
                 mode: Mode::Tcc,
             });
         }
-        self.require_undecided(asked)
+        self.require_undecided("given another branch")
     }
 
     pub(super) fn require_undecided(&self, asked: &'static str) -> Result<(), Rejection> {

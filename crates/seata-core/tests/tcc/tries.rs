@@ -113,7 +113,7 @@ fn registering_again_is_no_change_and_other_content_is_a_conflict() {
             (
                 5,
                 ask_try("c"),
-                "no: the transaction is ABORTING: it can't be tried any more",
+                "no: the transaction is ABORTING: it can't be given another branch any more",
             ),
         ],
     );

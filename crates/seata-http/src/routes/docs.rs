@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
-use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, StatusCode};
 use seata_service::{ErrorCode, Problem};
 use utoipa_swagger_ui::{Config, SwaggerFile, serve};
@@ -18,6 +18,9 @@ use crate::endpoint::Answer;
 use crate::meters::Route;
 
 const PAGE: &str = "index.html";
+
+/// What many a person types for the page.
+pub(super) const WITH_SLASH: &str = "/api/docs/";
 
 /// Lets the page load what this server has, and ask this server.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -43,6 +46,15 @@ pub(super) async fn page() -> Answer {
     let text = String::from_utf8_lossy(&file.bytes);
     let based = text.replacen("<head>", "<head><base href=\"docs/\">", 1);
     Ok(respond(based.into(), &file.content_type))
+}
+
+/// Sends to the page. By a relative address: a proxy may have put a prefix before ours.
+pub(super) fn without_slash() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    let headers = response.headers_mut();
+    headers.insert(LOCATION, HeaderValue::from_static("../docs"));
+    response
 }
 
 /// Answers a part of the page.

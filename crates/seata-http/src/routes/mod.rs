@@ -78,6 +78,9 @@ pub(crate) fn handler(route: Route) -> Handler {
 async fn no_route(request: Request) -> Answer {
     let (parts, body) = request.into_parts();
     discard(&parts.headers, body).await;
+    if parts.uri.path() == docs::WITH_SLASH {
+        return Ok(docs::without_slash());
+    }
     Err(Problem::new(
         ErrorCode::RouteNotFound,
         "no such path: docs/api.md lists them all",

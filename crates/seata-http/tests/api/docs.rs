@@ -3,6 +3,15 @@
 use crate::world::World;
 
 #[tokio::test(start_paused = true)]
+async fn the_page_with_a_slash_leads_to_the_page() {
+    let world = World::new().await;
+    let request = http::Request::get("/api/docs/").body(axum::body::Body::empty());
+    let response = world.open(request.unwrap()).await;
+    assert_eq!(response.status(), 308);
+    assert_eq!(response.headers()["location"], "../docs");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_document_is_served_with_the_version_and_the_defaults_of_this_server() {
     let world = World::new().await;
     let answered = world.get("/api/openapi.json").await;
