@@ -1,7 +1,7 @@
 //! What all modes tell alike: the operations of a branch, and what a transaction waits for.
 
 use crate::agenda::{Agenda, Place};
-use crate::branch::{Branch, OperationState, Progress, Table, Trace};
+use crate::branch::{Branch, OperationState, Progress, Stage, Table, Trace};
 use crate::event::BranchIndex;
 use crate::operation::{Operation, Status};
 use crate::time::UnixMillis;
@@ -49,6 +49,7 @@ impl Course<'_> {
         };
         let touched = progress.calls > 0
             || status != OperationStatus::Open
+            || (operation == Operation::Try && self.shows_try(branch))
             || (self.status.is_final() && progress.trace == Trace::Doubtful);
         (due || touched).then(|| OperationView {
             operation,
@@ -64,6 +65,15 @@ impl Course<'_> {
                 | None => None,
             },
         })
+    }
+
+    /// Says whether a try that nobody answered is shown: no agenda tells of it.
+    fn shows_try(&self, branch: &Branch) -> bool {
+        match branch.trial.stage {
+            Stage::Calling { .. } => true,
+            Stage::Requested => self.status == Status::Prepared,
+            Stage::Idle => branch.trial.progress.trace == Trace::Doubtful,
+        }
     }
 
     fn operation_status(&self, progress: &Progress) -> OperationStatus {

@@ -1,7 +1,7 @@
 //! What anyone may know.
 
 use seata_core::{
-    BranchStatus, End, OperationStatus, Outcome, Transaction, UnixMillis, WaitingFor,
+    BranchStatus, End, Operation, OperationStatus, Outcome, Transaction, UnixMillis, WaitingFor,
 };
 
 use crate::driven::Driven;
@@ -155,6 +155,31 @@ fn it_says_which_word_of_its_initiator_it_waits_for() {
         own.txn.waiting_for(),
         Some(WaitingFor::Submission { until })
     );
+}
+
+/// Answers each operation that is shown of the first branch, with its state.
+fn shown(driven: &Driven) -> Vec<(Operation, OperationStatus)> {
+    let operations = driven.txn.branches().remove(0).operations;
+    operations
+        .iter()
+        .map(|shown| (shown.operation, shown.status))
+        .collect()
+}
+
+#[test]
+fn a_try_that_was_asked_for_or_begun_is_shown_though_nobody_answered() {
+    let mut driven = check(tcc("a b").parallelism(1), []);
+    assert_eq!(shown(&driven), []);
+    play(&mut driven, ask_try("a"), 0);
+    assert_eq!(shown(&driven), [(Try, OperationStatus::Calling)]);
+    play(&mut driven, crash(), 1);
+    assert_eq!(words(&driven), ["IN_DOUBT", "REGISTERED"]);
+    assert_eq!(shown(&driven), [(Try, OperationStatus::Open)]);
+    let read = Transaction::fold(&gid(), &driven.events).unwrap();
+    assert_eq!(driven.txn.branches(), read.branches());
+    driven.advance(force_input(End::Aborted), 2).unwrap();
+    assert_eq!(words_at_end(&driven), ["IN_DOUBT", "REGISTERED"]);
+    assert_eq!(shown(&driven), [(Try, OperationStatus::Open)]);
 }
 
 /// Answers the words of an end, which are the same live and as anyone reads it from the record.
