@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep};
 
+use crate::end::End;
 use crate::error::Error;
 use crate::feed::Feed;
 use crate::gid::Gid;
-use crate::kit::End;
 use crate::participant::Operation;
 use crate::repeat::Repeat;
 use crate::requests::{

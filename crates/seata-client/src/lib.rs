@@ -34,6 +34,7 @@
 #![warn(missing_docs)]
 
 mod client;
+mod end;
 mod error;
 mod feed;
 mod gid;
@@ -52,10 +53,11 @@ mod watch;
 mod words;
 
 pub use client::{Client, ClientConfig};
+pub use end::End;
 pub use error::{Error, ErrorCode, Refusal};
 pub use feed::Feed;
 pub use gid::{Gid, InvalidGid};
-pub use kit::{Breach, End, Report, Rule, SagaKit};
+pub use kit::{Breach, Report, Rule, SagaKit};
 pub use options::{BranchOptions, Options, Order};
 pub use participant::{Answer, Call, HttpParticipant, Operation, Participant, UnknownCall};
 pub use payload::Payload;

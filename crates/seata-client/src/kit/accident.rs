@@ -1,8 +1,8 @@
 //! What can happen to one branch on the way, and the calls that come of it. It makes no calls.
 
-use super::End;
 use super::definition::{Definition, Part, Pattern};
 use super::report::Rule;
+use crate::end::End;
 
 /// How a call is delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

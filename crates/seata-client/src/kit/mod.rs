@@ -6,11 +6,11 @@ mod definition;
 mod report;
 mod run;
 
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::end::End;
 use crate::participant::{HttpParticipant, Operation, Participant};
 use crate::saga::Saga;
 use crate::tcc::Tcc;
@@ -20,32 +20,6 @@ use definition::{Definition, Part};
 use run::Runner;
 
 pub use report::{Breach, Report, Rule};
-
-/// How a transaction ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// Every branch took effect.
-    Committed,
-    /// No branch's effect remains.
-    Aborted,
-}
-
-impl End {
-    /// Answers the word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Committed => "committed",
-            Self::Aborted => "aborted",
-        }
-    }
-}
-
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 type Checked = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 type Reset = dyn Fn() -> Checked + Send + Sync;
