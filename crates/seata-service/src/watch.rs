@@ -12,7 +12,8 @@ use seata_core::{Event, Gid};
 use seata_engine::{Change, Changes, Engine, Lagged, Snapshot};
 use tokio::sync::watch;
 
-use crate::problem::Problem;
+use crate::code::ErrorCode;
+use crate::problem::{Detail, Problem};
 use crate::service::{Life, Service};
 
 /// How often the store is asked about a transaction that may be driven elsewhere.
@@ -54,7 +55,7 @@ impl Service {
     /// answers, so that what fails at once is told properly.
     ///
     /// # Errors
-    /// No such transaction, no room for watchers, or the store does not answer.
+    /// No such transaction, no such event in it, no room for watchers, or the store does not answer.
     pub async fn watch(&self, gid: Gid, behind: u32) -> Result<Watch, Problem> {
         // Before the history is read, so that nothing falls between.
         let changes = self.engine().watch().map_err(Problem::from);
@@ -67,7 +68,12 @@ impl Service {
             ready: None,
             rest: Rest::Open,
         };
-        watch.ready = watch.look().await?;
+        let (snapshot, events) = watch.history().await?;
+        let last = events.last().map_or(0, |event| event.number);
+        if behind > last {
+            return Err(beyond(behind, last).of(&watch.gid));
+        }
+        watch.ready = watch.news(snapshot, events);
         Ok(watch)
     }
 }
@@ -163,16 +169,30 @@ impl Watch {
 
     /// Reads what was appended behind what was told.
     async fn look(&mut self) -> Result<Option<Watched>, Problem> {
+        let (snapshot, events) = self.history().await?;
+        Ok(self.news(snapshot, events))
+    }
+
+    async fn history(&self) -> Result<(Snapshot, Vec<Event>), Problem> {
         let history = self.engine.history(&self.gid).await;
-        let (snapshot, mut events) = history.map_err(|error| Problem::from(error).of(&self.gid))?;
+        history.map_err(|error| Problem::from(error).of(&self.gid))
+    }
+
+    /// Leaves of a history what was not told yet.
+    fn news(&mut self, snapshot: Snapshot, mut events: Vec<Event>) -> Option<Watched> {
         if snapshot.status().is_final() {
             self.rest = Rest::Over;
         }
         events.retain(|event| event.number > self.told);
-        let Some(last) = events.last() else {
-            return Ok(None);
-        };
-        self.told = last.number;
-        Ok(Some(Watched { snapshot, events }))
+        self.told = events.last()?.number;
+        Some(Watched { snapshot, events })
     }
+}
+
+/// Refuses a number that no event of this transaction has: nothing would come for long, or ever.
+fn beyond(behind: u32, last: u32) -> Problem {
+    let text = format_args!(
+        "event {behind} is beyond the history, which ends with event {last}: send the number of the last event that came"
+    );
+    Problem::new(ErrorCode::InvalidRequest, text).with("last_event", Detail::Count(last.into()))
 }

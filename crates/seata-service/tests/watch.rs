@@ -9,7 +9,7 @@ use seata_core::{Endpoint, Gid, Outcome, Reason, UnixMillis};
 use seata_engine::{Call, Caller, Clock, Config, Engine, Slot, Task};
 use seata_service::request::{BranchRequest, TransactionRequest};
 use seata_service::{
-    Defaults, ErrorCode, Limits, LocalEndpoints, Rules, Service, Submission, Watch, Whole,
+    Defaults, Detail, ErrorCode, Limits, LocalEndpoints, Rules, Service, Submission, Watch, Whole,
 };
 use seata_store::Owner;
 use seata_store_mem::MemStore;
@@ -127,11 +127,30 @@ async fn a_client_goes_on_behind_the_event_that_it_knows() {
     let submitted = service.submit(whole).await.unwrap();
     let wait = Some(Duration::from_secs(30));
     service.settle(submitted, wait).await.unwrap();
-    for known in 0..=6 {
+    for known in 0..=5 {
         let watch = service.watch(gid(), known).await.unwrap();
         let rest = ALL.get(known as usize..).unwrap_or_default();
         assert_eq!(told(watch).await, rest, "behind {known}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_beyond_the_history_is_refused_with_the_last_one() {
+    let start = Instant::now();
+    let service = service(&store(start), start, 1).await;
+    service.start(saga(&service)).await.unwrap();
+    let open = service.watch(gid(), 2).await.err().unwrap();
+    assert_eq!(open.code, ErrorCode::InvalidRequest);
+    assert_eq!(
+        open.text(),
+        "event 2 is beyond the history, which ends with event 1: send the number of the last event that came"
+    );
+    let whole = Submission::ByGid(gid());
+    let submitted = service.submit(whole).await.unwrap();
+    let wait = Some(Duration::from_secs(30));
+    service.settle(submitted, wait).await.unwrap();
+    let ended = service.watch(gid(), u32::MAX).await.err().unwrap();
+    assert!(ended.details().contains(&("last_event", Detail::Count(5))));
 }
 
 #[tokio::test(start_paused = true)]

@@ -57,6 +57,9 @@ async fn one_transaction_is_followed_from_any_event_to_its_end() {
         }
         assert_eq!(kinds.join(" "), expected, "behind {behind}");
     }
+    let beyond = client.watch(watch("g", 5)).await.unwrap_err();
+    assert_eq!(beyond.code(), tonic::Code::InvalidArgument);
+    assert!(beyond.message().contains("ends with event 4"), "{beyond:?}");
     let missing = client.watch(watch("none", 0)).await.unwrap_err();
     assert_eq!(Told::status(&missing).code(), "TRANSACTION_NOT_FOUND");
 }

@@ -113,6 +113,7 @@ fn details() -> Part {
         .sometimes("cycle", branch_ids())
         .sometimes("bytes_max", count())
         .sometimes("branches_max", count())
+        .sometimes("last_event", count())
         .sometimes("allow", about(list(text()), "The methods of the path."))
         .open()
 }

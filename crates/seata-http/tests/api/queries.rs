@@ -64,6 +64,20 @@ async fn the_last_event_in_a_query_is_told_the_header() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_watch_behind_an_event_that_is_not_there_is_told_the_last_one() {
+    let world = World::new().await;
+    world.ok("/api/start", json!({"gid": "g"})).await;
+    let request = http::Request::get("/api/tx/g/watch").header("last-event-id", "7");
+    let body = axum::body::Body::empty();
+    let answered = world.send(request.body(body).unwrap()).await;
+    assert_eq!(answered.code(), "INVALID_REQUEST");
+    assert_eq!(
+        answered.body["details"],
+        json!({"gid": "g", "last_event": 1})
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_a_name_that_is_near_is_offered() {
     let world = World::new().await;
     world.ok("/api/start", json!({"gid": "g"})).await;
