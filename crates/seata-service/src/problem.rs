@@ -126,7 +126,7 @@ impl Problem {
             asked,
             status: present.status(),
         };
-        rejected(&rejection, rejection.to_string())
+        rejected(&rejection, refusal(&rejection, Some(present)))
             .branch(branch_id)
             .with_state(present)
     }
@@ -249,7 +249,7 @@ impl From<EngineError> for Problem {
                 .of(&gid)
                 .with("status", Detail::Text(present.status().to_string())),
             EngineError::Rejected { rejection, present } => {
-                let problem = rejected(&rejection, text);
+                let problem = rejected(&rejection, refusal(&rejection, present.as_deref()));
                 match present {
                     Some(present) => problem.with_state(&present),
                     None => problem,
@@ -285,6 +285,20 @@ const fn decision(end: End) -> &'static str {
     match end {
         End::Committed => "confirm",
         End::Aborted => "abort",
+    }
+}
+
+/// Answers the text of a refusal. The status of a TCC alone doesn't say which way it was decided when it is stuck.
+fn refusal(rejection: &Rejection, present: Option<&Snapshot>) -> String {
+    let decided = present.and_then(|present| present.transaction.decided());
+    match (rejection, decided) {
+        (Rejection::WrongStatus { asked, status }, Some(end)) => {
+            let decision = decision(end);
+            format!(
+                "the transaction is {status}: it was decided to {decision}, so that it can't be {asked} any more"
+            )
+        }
+        (rejection, _) => rejection.to_string(),
     }
 }
 

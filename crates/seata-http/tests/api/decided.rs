@@ -51,7 +51,7 @@ async fn a_try_that_succeeded_is_no_success_once_the_tcc_was_decided_to_abort() 
     assert_decided_to_abort(&aborted, "ABORTED", "CANCELLED");
     assert_eq!(
         aborted.error(),
-        "the transaction is ABORTED: it can't be tried any more"
+        "the transaction is ABORTED: it was decided to abort, so that it can't be tried any more"
     );
 }
 
@@ -117,7 +117,7 @@ async fn a_known_branch_is_not_registered_once_the_tcc_was_decided_to_abort() {
     assert_decided_to_abort(&aborted, "ABORTED", "CANCELLED");
     assert_eq!(
         aborted.error(),
-        "the transaction is ABORTED: it can't be given another branch any more"
+        "the transaction is ABORTED: it was decided to abort, so that it can't be given another branch any more"
     );
 }
 
@@ -129,4 +129,50 @@ async fn a_known_branch_is_registered_once_the_tcc_was_decided_to_confirm() {
         .ok("/api/submit", json!({"gid": "t", "wait": true}))
         .await;
     world.ok("/api/branch/register", branch("a")).await;
+}
+
+async fn refused_by_the_state(world: &World, path: &str, body: Value) -> Answered {
+    let answered = world.post(path, body).await;
+    assert_eq!(answered.code(), "INVALID_STATUS_TRANSITION", "{path}");
+    answered
+}
+
+#[tokio::test(start_paused = true)]
+async fn contrary_orders_are_told_which_way_a_stuck_tcc_was_decided() {
+    let world = begun().await;
+    world.say("http://a/confirm", [(0, refused())]);
+    world.ok("/api/branch/register", branch("a")).await;
+    let stuck = world
+        .ok("/api/submit", json!({"gid": "t", "wait": true}))
+        .await;
+    assert_eq!(stuck["status"], "stuck");
+    let force = json!({"to": "aborted", "reason": "x"});
+    for (path, body, asked) in [
+        ("/api/tx/t/force", force, "forced to ABORTED"),
+        ("/api/abort", json!({"gid": "t"}), "aborted"),
+    ] {
+        let answered = refused_by_the_state(&world, path, body).await;
+        let said = format!(
+            "the transaction is STUCK: it was decided to confirm, so that it can't be {asked} any more"
+        );
+        assert_eq!(answered.error(), said);
+        assert_eq!(answered.body["details"]["decided"], "confirm");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_submit_is_told_that_it_was_decided_to_abort() {
+    let world = begun().await;
+    world.say("http://a/cancel", [(0, refused())]);
+    world.ok("/api/branch/register", branch("a")).await;
+    let stuck = world
+        .ok("/api/abort", json!({"gid": "t", "wait": true}))
+        .await;
+    assert_eq!(stuck["status"], "stuck");
+    let answered = refused_by_the_state(&world, "/api/submit", json!({"gid": "t"})).await;
+    assert_eq!(
+        answered.error(),
+        "the transaction is STUCK: it was decided to abort, so that it can't be submitted any more"
+    );
+    assert_eq!(answered.body["details"]["decided"], "abort");
 }
