@@ -90,14 +90,10 @@ impl Engine {
             stopping: Stopping::default(),
             config,
         });
-        let time = shared
-            .ask("asking the store's time", shared.store.ping())
-            .await;
-        let time = time.map_err(|error| {
+        shared.learn_time().await.map_err(|error| {
             tracing::error!(%error, "the store can't be reached");
             store_failed(&error, None)
         })?;
-        shared.time.set(time, shared.boot());
         tasks::start(&shared);
         Ok(Self { shared })
     }

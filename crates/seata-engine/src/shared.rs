@@ -31,6 +31,9 @@ use crate::watch::Change;
 /// How long a client should wait before it tries again.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// How often the store's time is asked at once, until an answer comes in time.
+const TIME_TRIES_MAX: u32 = 3;
+
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn TxnStore>,
     pub(crate) caller: Arc<dyn Caller>,
@@ -89,6 +92,26 @@ impl Shared {
             self.meters.store_error(error.kind);
         }
         answer
+    }
+
+    /// Asks the store for its time and goes by it from now on. An answer that was too long on its way is not taken: this
+    /// process may have stood still meanwhile, and would be late by as much.
+    pub(crate) async fn learn_time(&self) -> Result<(), StoreError> {
+        const DOING: &str = "asking the store's time";
+        for _ in 0..TIME_TRIES_MAX {
+            let sent_at = self.boot();
+            let time = self.ask(DOING, self.store.ping()).await?;
+            let arrived_at = self.boot();
+            if arrived_at.saturating_sub(sent_at) <= self.config.store_timeout {
+                self.time.set(time, arrived_at);
+                return Ok(());
+            }
+        }
+        Err(StoreError::new(
+            StoreErrorKind::Unavailable,
+            DOING,
+            "its answers were too long on their way",
+        ))
     }
 
     pub(crate) async fn load(&self, gid: &Gid) -> Result<Option<Stored>, StoreError> {

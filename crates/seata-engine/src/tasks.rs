@@ -103,12 +103,8 @@ fn take(shared: &Arc<Shared>, stored: Stored, sent_at: Duration) {
 async fn follow_time(shared: Arc<Shared>) {
     loop {
         tokio::time::sleep(TIME_INTERVAL).await;
-        match shared
-            .ask("asking the store's time", shared.store.ping())
-            .await
-        {
-            Ok(time) => shared.time.set(time, shared.boot()),
-            Err(error) => tracing::warn!(%error, "the store does not answer"),
+        if let Err(error) = shared.learn_time().await {
+            tracing::warn!(%error, "the store does not answer");
         }
     }
 }
