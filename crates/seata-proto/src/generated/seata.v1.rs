@@ -560,7 +560,7 @@ pub struct WatchRequest {
     /// One transaction; empty: all that this server drives, from now on.
     #[prost(string, tag = "1")]
     pub gid: ::prost::alloc::string::String,
-    /// Of one transaction: the number of the last event that the client knows.
+    /// Of one transaction: the number of the last event that the client knows. A number beyond the last event is refused.
     #[prost(uint32, tag = "2")]
     pub behind_event: u32,
     /// Of all: only those that come to these states; none: all.
