@@ -4,9 +4,12 @@
 
 use std::collections::BTreeSet;
 
+use crate::branch::Table;
 use crate::dag::{Dag, index};
 use crate::event::BranchIndex;
+use crate::operation::Operation;
 use crate::planted::{self, Planted};
+use crate::step::{Call, Effect};
 use crate::time::UnixMillis;
 
 /// Which way the graph is walked.
@@ -115,7 +118,7 @@ impl Agenda {
     }
 
     /// Answers who may be called at `now`, those that waited first.
-    pub(crate) fn callable(&self, now: UnixMillis) -> impl Iterator<Item = BranchIndex> {
+    fn callable(&self, now: UnixMillis) -> impl Iterator<Item = BranchIndex> {
         let due = self
             .waiting
             .iter()
@@ -138,6 +141,41 @@ impl Agenda {
         (0..self.places.len())
             .map(index)
             .filter(|branch| self.place(*branch) != Place::Settled)
+    }
+
+    /// Answers whether an order to try again, of one branch or of all, finds one that waits for another attempt or was
+    /// halted.
+    pub(crate) fn takes_retry(&self, only: Option<BranchIndex>) -> bool {
+        self.retried(only).any(|branch| match self.place(branch) {
+            Place::Waiting(_) | Place::Halted => true,
+            Place::Blocked | Place::Ready | Place::Calling | Place::Settled => false,
+        })
+    }
+
+    /// Answers the branches that an order to try again is about.
+    pub(crate) fn retried(&self, only: Option<BranchIndex>) -> impl Iterator<Item = BranchIndex> {
+        self.unsettled()
+            .filter(move |branch| only.is_none_or(|only| only == *branch))
+    }
+
+    /// Answers the calls that may be made now, at most so many.
+    pub(crate) fn calls(
+        &self,
+        table: &Table,
+        operation: Operation,
+        free: u32,
+        now: UnixMillis,
+    ) -> Vec<Effect> {
+        self.callable(now)
+            .take(free as usize)
+            .filter_map(|branch| {
+                Some(Effect::Call(Call {
+                    branch,
+                    operation,
+                    number: table.get(branch)?.progress(operation).next_number(),
+                }))
+            })
+            .collect()
     }
 
     pub(crate) fn call(&mut self, branch: BranchIndex) {

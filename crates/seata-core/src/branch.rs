@@ -246,7 +246,31 @@ impl Flights {
         self.forward + self.backward + self.trials
     }
 
-    pub(crate) const fn of_mut(&mut self, operation: Operation) -> &mut u32 {
+    /// Notes a call of a branch in flight.
+    pub(crate) fn begin(&mut self, branch: &mut Branch, operation: Operation, attempt: AttemptId) {
+        let flight = &mut branch.progress_mut(operation).flight;
+        if flight.replace(attempt).is_none() {
+            *self.of_mut(operation) += 1;
+        }
+    }
+
+    /// Notes that a call of a branch is in flight no more, whatever its answer changes. Answers whether it was.
+    pub(crate) fn end(
+        &mut self,
+        branch: &mut Branch,
+        operation: Operation,
+        attempt: AttemptId,
+    ) -> bool {
+        let flight = &mut branch.progress_mut(operation).flight;
+        let flew = *flight == Some(attempt);
+        if flew {
+            *flight = None;
+            *self.of_mut(operation) -= 1;
+        }
+        flew
+    }
+
+    const fn of_mut(&mut self, operation: Operation) -> &mut u32 {
         match operation {
             Operation::Action | Operation::Confirm => &mut self.forward,
             Operation::Compensation | Operation::Cancel => &mut self.backward,

@@ -1,10 +1,12 @@
 //! Completion from outside: which operation is meant, and whether it may be completed so. Likewise which one an operator
 //! skips.
 
+use crate::agenda::{Agenda, Place};
 use crate::branch::{Branch, By, OperationState};
-use crate::event::CompletionEnd;
+use crate::event::{BranchIndex, CompletionEnd, Fact};
 use crate::operation::Operation;
 use crate::rejection::Rejection;
+use crate::text::Reason;
 
 /// What somebody outside says.
 #[derive(Debug, Clone)]
@@ -31,9 +33,66 @@ pub(crate) enum AskedFor {
     NotNow,
 }
 
+impl AskedFor {
+    /// Says whether an agenda still asks for a branch.
+    pub(crate) fn on(agenda: &Agenda, branch: BranchIndex) -> Self {
+        match agenda.place(branch) {
+            Place::Settled => Self::NotNow,
+            Place::Blocked | Place::Ready | Place::Waiting(_) | Place::Calling | Place::Halted => {
+                Self::Now
+            }
+        }
+    }
+}
+
+/// Answers the fact that a completion of a branch is recorded as; none if it says what is known.
+///
+/// # Errors
+/// The operation isn't asked for, has ended otherwise, or can't be told from an earlier one.
+pub(crate) fn completed(
+    (index, branch): (BranchIndex, &Branch),
+    facing: Facing,
+    said: Said,
+) -> Result<Option<Fact>, Rejection> {
+    Ok(match judge(branch, facing, &said)? {
+        Verdict::Repeats => None,
+        Verdict::Settles(operation) => Some(Fact::Completed {
+            branch: index,
+            operation,
+            end: said.end,
+        }),
+    })
+}
+
+/// Answers the fact that an order to skip is recorded as. `open`: the operation that this branch is to do, or none.
+///
+/// # Errors
+/// The operation isn't open, or can't be told from an earlier one.
+pub(crate) fn skipped(
+    (index, branch): (BranchIndex, &Branch),
+    facing: Facing,
+    open: Option<Operation>,
+    named: Option<Operation>,
+    reason: Reason,
+) -> Result<Fact, Rejection> {
+    let operation = named.unwrap_or(facing.present);
+    if open != Some(operation) {
+        return Err(Rejection::OperationNotOpen {
+            branch_id: branch.definition.branch_id.clone(),
+            operation,
+        });
+    }
+    require_plain(branch, facing, named)?;
+    Ok(Fact::Skipped {
+        branch: index,
+        operation,
+        reason,
+    })
+}
+
 /// What a completion amounts to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+enum Verdict {
     /// It settles this operation.
     Settles(Operation),
     /// It says what is known.
@@ -41,10 +100,7 @@ pub(crate) enum Verdict {
 }
 
 /// Judges what somebody outside says of a branch.
-///
-/// # Errors
-/// The operation isn't asked for, has ended otherwise, or can't be told from an earlier one.
-pub(crate) fn judge(branch: &Branch, facing: Facing, said: &Said) -> Result<Verdict, Rejection> {
+fn judge(branch: &Branch, facing: Facing, said: &Said) -> Result<Verdict, Rejection> {
     let operation = match said.operation {
         Some(operation) => operation,
         None => unnamed(branch, facing, &said.end)?,
@@ -96,7 +152,7 @@ fn unnamed(branch: &Branch, facing: Facing, end: &CompletionEnd) -> Result<Opera
 /// Refuses an order to skip that names no operation and may mean the one before the present direction: it is not
 /// settled, or was skipped so before. An order that crosses with the decision must not count as a compensation, a confirm
 /// or a cancel that nobody has done.
-pub(crate) fn require_plain(
+fn require_plain(
     branch: &Branch,
     facing: Facing,
     named: Option<Operation>,

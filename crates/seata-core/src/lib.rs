@@ -20,6 +20,7 @@ mod event;
 mod history;
 mod id;
 mod operation;
+mod phase;
 pub mod planted;
 mod rejection;
 mod retry;

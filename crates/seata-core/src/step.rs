@@ -146,6 +146,39 @@ impl Step {
         self.next = later.next;
         self.append = self.append.max(later.append);
     }
+
+    /// Makes calls, if there are any. Somebody looks as soon as nobody holds the lease.
+    pub(crate) fn calling(mut self, calls: Vec<Effect>, now: UnixMillis) -> Self {
+        if !calls.is_empty() {
+            self.next = Next::WakeAt(now);
+        }
+        self.effects = calls;
+        self
+    }
+}
+
+/// Says who looks next once a fact is recorded. Whether anything follows from it is for the next step to say, so
+/// somebody looks at once; only a new branch changes nothing.
+pub(crate) fn next_after(fact: &Fact, unchanged: impl FnOnce() -> Next, now: UnixMillis) -> Next {
+    match fact {
+        Fact::Committed | Fact::Aborted => Next::Nobody,
+        Fact::Stuck { .. } => Next::Operator,
+        Fact::BranchAdded(_) => unchanged(),
+        Fact::Created(_)
+        | Fact::Submitted
+        | Fact::AbortRequested { .. }
+        | Fact::Answered(_)
+        | Fact::Recovered { .. }
+        | Fact::TurnedRound { .. }
+        | Fact::Retried { .. }
+        | Fact::Skipped { .. }
+        | Fact::Forced { .. }
+        | Fact::TryRequested { .. }
+        | Fact::TryBegun { .. }
+        | Fact::Completed { .. }
+        | Fact::Hurried { .. }
+        | Fact::Elided { .. } => Next::WakeAt(now),
+    }
 }
 
 /// Says whether a fact must be durable before what follows from it.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::branch::Table;
+use crate::branch::{Branch, Table};
 use crate::dag::Dag;
 use crate::definition::{Definition, Fingerprint, Options, Payload};
 use crate::event::{BranchIndex, Event, Fact};
@@ -32,6 +32,14 @@ pub struct IllegalEvent {
 
 /// Says that a fact cannot follow the state of its mode.
 pub(crate) struct Illegal;
+
+/// Whether a fact was applied.
+pub(crate) type Applied = Result<(), Illegal>;
+
+/// Says that a fact is illegal where a condition of it does not hold.
+pub(crate) const fn legal(condition: bool) -> Applied {
+    if condition { Ok(()) } else { Err(Illegal) }
+}
 
 /// A global transaction as its events tell it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -247,9 +255,12 @@ impl Transaction {
     }
 
     fn call_ended(&mut self, branch: BranchIndex, operation: Operation, attempt: AttemptId) {
-        match &mut self.state {
-            ModeState::Saga(saga) => saga.call_ended(&mut self.table, branch, operation, attempt),
-            ModeState::Tcc(tcc) => tcc.call_ended(&mut self.table, branch, operation, attempt),
+        let flights = match &mut self.state {
+            ModeState::Saga(saga) => &mut saga.flights,
+            ModeState::Tcc(tcc) => &mut tcc.flights,
+        };
+        if let Some(branch) = self.table.get_mut(branch) {
+            flights.end(branch, operation, attempt);
         }
     }
 
@@ -300,10 +311,10 @@ impl Transaction {
         now: UnixMillis,
     ) -> Result<Step, Rejection> {
         let mut whole = self.record(input, now)?;
-        self.begin_calls(&whole, token);
+        self.calls_begun(&whole.effects, token);
         loop {
             let step = self.record(Input::Wake, now)?;
-            self.begin_calls(&step, token);
+            self.calls_begun(&step.effects, token);
             let settled = step.events.is_empty() && step.effects.is_empty();
             whole.then(step);
             if settled {
@@ -312,8 +323,9 @@ impl Transaction {
         }
     }
 
-    fn begin_calls(&mut self, step: &Step, token: FencingToken) {
-        for effect in &step.effects {
+    /// Notes that the calls of a step are in flight under a token.
+    pub fn calls_begun(&mut self, effects: &[Effect], token: FencingToken) {
+        for effect in effects {
             match effect {
                 Effect::Call(call) => {
                     let attempt = AttemptId {
@@ -429,6 +441,16 @@ impl Transaction {
     #[must_use]
     pub fn branch(&self, index: BranchIndex) -> Option<&Arc<crate::definition::BranchDefinition>> {
         self.table.get(index).map(|branch| &branch.definition)
+    }
+
+    /// Answers what is known of the branch at this position.
+    ///
+    /// # Errors
+    /// No branch stands there.
+    pub(crate) fn known(&self, index: BranchIndex) -> Result<&Branch, Rejection> {
+        self.table
+            .get(index)
+            .ok_or_else(|| Rejection::no_branch_at(index))
     }
 
     /// Finds a branch by its name.

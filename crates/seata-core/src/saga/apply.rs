@@ -8,16 +8,9 @@ use crate::dag::Dag;
 use crate::definition::Definition;
 use crate::event::{AbortCause, Answered, BranchIndex, CompletionEnd, End, Event, Fact};
 use crate::operation::{Mode, Operation, Outcome};
-use crate::saga::phase::Forced;
 use crate::saga::{Phase, Saga, Side};
 use crate::time::UnixMillis;
-use crate::transaction::Illegal;
-
-type Applied = Result<(), Illegal>;
-
-fn legal(condition: bool) -> Applied {
-    if condition { Ok(()) } else { Err(Illegal) }
-}
+use crate::transaction::{Applied, Illegal, legal};
 
 impl Saga {
     pub(crate) fn apply(
@@ -62,7 +55,7 @@ impl Saga {
             }
             Fact::Committed => self.apply_committed(table),
             Fact::Aborted => self.apply_aborted(table),
-            Fact::Stuck { reason } => self.apply_stuck(reason),
+            Fact::Stuck { reason } => self.phase.stick(reason),
             Fact::Retried { branch, .. } => self.apply_retried(table, *branch, at),
             Fact::Skipped {
                 branch,
@@ -74,7 +67,7 @@ impl Saga {
             }
             Fact::Forced { to, reason } => {
                 legal(self.is_undecided() || (self.side().is_some() && *to == End::Aborted))?;
-                self.forced = Some(Forced { to: *to });
+                self.forced = Some(*to);
                 self.overridden = Some(reason.clone());
                 Ok(())
             }
@@ -286,7 +279,7 @@ impl Saga {
         cause: &AbortCause,
         compensate: &[BranchIndex],
     ) -> Applied {
-        legal(self.is_undecided() && self.forced_to() != Some(End::Committed))?;
+        legal(self.is_undecided() && self.forced != Some(End::Committed))?;
         legal(compensate.iter().all(|branch| table.get(*branch).is_some()))?;
         let phase = std::mem::replace(&mut self.phase, Phase::Ended(End::Aborted));
         let dag = match phase {
@@ -309,10 +302,7 @@ impl Saga {
     }
 
     fn apply_committed(&mut self, table: &mut Table) -> Applied {
-        let forced = self
-            .forced
-            .as_ref()
-            .is_some_and(|forced| forced.to == End::Committed);
+        let forced = self.forced == Some(End::Committed);
         let done = match &self.phase {
             Phase::Open(Side::Running { agenda, .. }) => agenda.open() == 0,
             Phase::Open(Side::Prepared | Side::Aborting { .. })
@@ -326,10 +316,7 @@ impl Saga {
     }
 
     fn apply_aborted(&mut self, table: &mut Table) -> Applied {
-        let forced = self
-            .forced
-            .as_ref()
-            .is_some_and(|forced| forced.to == End::Aborted);
+        let forced = self.forced == Some(End::Aborted);
         let done = match &self.phase {
             Phase::Open(Side::Aborting { agenda }) => agenda.open() == 0,
             Phase::Open(Side::Prepared | Side::Running { .. })
@@ -369,19 +356,6 @@ impl Saga {
         }
     }
 
-    fn apply_stuck(&mut self, reason: &crate::text::Reason) -> Applied {
-        match std::mem::replace(&mut self.phase, Phase::Ended(End::Aborted)) {
-            Phase::Open(side) => {
-                self.phase = Phase::Stuck {
-                    side,
-                    reason: reason.clone(),
-                };
-                Ok(())
-            }
-            Phase::Stuck { .. } | Phase::Ended(_) => Err(Illegal),
-        }
-    }
-
     fn apply_retried(
         &mut self,
         table: &mut Table,
@@ -390,10 +364,7 @@ impl Saga {
     ) -> Applied {
         let operation = self.operation().ok_or(Illegal)?;
         let agenda = self.agenda_mut().ok_or(Illegal)?;
-        let targets: Vec<BranchIndex> = agenda
-            .unsettled()
-            .filter(|branch| only.is_none_or(|only| only == *branch))
-            .collect();
+        let targets: Vec<BranchIndex> = agenda.retried(only).collect();
         for branch in targets {
             match agenda.place(branch) {
                 Place::Waiting(_) => agenda.wait_in_turn(branch, at),
@@ -412,7 +383,7 @@ impl Saga {
                 Place::Blocked | Place::Ready | Place::Calling | Place::Settled => {}
             }
         }
-        self.reopen();
+        self.phase.reopen();
         Ok(())
     }
 
@@ -431,16 +402,7 @@ impl Saga {
         legal(agenda.place(branch) != Place::Settled)?;
         progress.state = OperationState::Skipped;
         agenda.settle(branch);
-        self.reopen();
+        self.phase.reopen();
         Ok(())
-    }
-
-    /// An operator's order ends the standstill; the side stays.
-    fn reopen(&mut self) {
-        self.phase = match std::mem::replace(&mut self.phase, Phase::Ended(End::Aborted)) {
-            Phase::Stuck { side, .. } => Phase::Open(side),
-            Phase::Open(side) => Phase::Open(side),
-            Phase::Ended(end) => Phase::Ended(end),
-        };
     }
 }

@@ -3,11 +3,11 @@
 use crate::agenda::{Agenda, Place};
 use crate::branch::{Branch, By, OperationState, Trace};
 use crate::event::{AbortCause, BranchIndex, End, Event, Fact};
-use crate::operation::{Operation, Outcome};
+use crate::operation::Operation;
+use crate::phase::stuck_reason;
 use crate::planted::{self, Planted};
 use crate::saga::{Phase, Saga, Side};
-use crate::step::{AppendMode, Call, Effect, Next, Step, append_mode};
-use crate::text::Reason;
+use crate::step::{AppendMode, Next, Step, append_mode, next_after};
 use crate::time::UnixMillis;
 use crate::transaction::Transaction;
 
@@ -31,7 +31,7 @@ impl Saga {
     }
 
     fn end_forced(&self, txn: &Transaction, now: UnixMillis) -> Step {
-        match self.forced_to() {
+        match self.forced {
             Some(End::Committed) => self.recorded(txn, Fact::Committed, now),
             Some(End::Aborted) => self.recorded(txn, Fact::Aborted, now),
             None => self.nothing(txn, now),
@@ -69,7 +69,7 @@ impl Saga {
             return self.recorded(txn, Fact::Aborted, now);
         }
         if agenda.next_at(now).is_none() && self.in_flight() == 0 {
-            let reason = stuck_reason(txn, agenda);
+            let reason = stuck_reason(&txn.table, agenda, Operation::Compensation);
             return self.recorded(txn, Fact::Stuck { reason }, now);
         }
         self.call(txn, agenda, Operation::Compensation, now)
@@ -98,30 +98,8 @@ impl Saga {
             .options()
             .branch_parallelism
             .saturating_sub(self.in_flight());
-        let numbered = |branch: BranchIndex| {
-            txn.table
-                .get(branch)
-                .map(|b| b.progress(operation).next_number())
-        };
-        let effects: Vec<Effect> = agenda
-            .callable(now)
-            .take(free as usize)
-            .filter_map(|branch| {
-                numbered(branch).map(|number| {
-                    Effect::Call(Call {
-                        branch,
-                        operation,
-                        number,
-                    })
-                })
-            })
-            .collect();
-        let mut step = self.nothing(txn, now);
-        if !effects.is_empty() {
-            step.next = Next::WakeAt(now);
-        }
-        step.effects = effects;
-        step
+        let calls = agenda.calls(&txn.table, operation, free, now);
+        self.nothing(txn, now).calling(calls, now)
     }
 
     fn deadline(&self, txn: &Transaction) -> Option<UnixMillis> {
@@ -187,28 +165,10 @@ impl Saga {
         }
     }
 
-    /// Records one fact. Whether anything follows from it is for the next step to say, so somebody looks at once.
+    /// Records one fact.
     pub(super) fn recorded(&self, txn: &Transaction, fact: Fact, now: UnixMillis) -> Step {
         let append = append_mode(&fact);
-        let next = match fact {
-            Fact::Committed | Fact::Aborted => Next::Nobody,
-            Fact::Stuck { .. } => Next::Operator,
-            Fact::BranchAdded(_) => self.next(txn, now),
-            Fact::Created(_)
-            | Fact::Submitted
-            | Fact::AbortRequested { .. }
-            | Fact::Answered(_)
-            | Fact::Recovered { .. }
-            | Fact::TurnedRound { .. }
-            | Fact::Retried { .. }
-            | Fact::Skipped { .. }
-            | Fact::Forced { .. }
-            | Fact::TryRequested { .. }
-            | Fact::TryBegun { .. }
-            | Fact::Completed { .. }
-            | Fact::Hurried { .. }
-            | Fact::Elided { .. } => Next::WakeAt(now),
-        };
+        let next = next_after(&fact, || self.next(txn, now), now);
         let event = Event {
             number: txn.events + 1,
             at: now,
@@ -253,23 +213,4 @@ fn needs_compensation(branch: &Branch) -> bool {
             .definition
             .endpoint(Operation::Compensation)
             .is_some()
-}
-
-fn stuck_reason(txn: &Transaction, agenda: &Agenda) -> Reason {
-    let refused = agenda
-        .unsettled()
-        .filter_map(|index| txn.table.get(index))
-        .find_map(|branch| match &branch.backward.last.as_ref()?.outcome {
-            Outcome::Failure { reason } => {
-                Some((branch.definition.branch_id.clone(), reason.clone()))
-            }
-            Outcome::Success | Outcome::Ongoing | Outcome::Unknown { .. } => None,
-        });
-    match refused {
-        Some((branch_id, said)) => Reason::new(&format!(
-            "branch {branch_id} refused its compensation{}",
-            said.behind_colon()
-        )),
-        None => Reason::new("no compensation can go on"),
-    }
 }

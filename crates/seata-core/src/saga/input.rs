@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::again::next_attempt_at;
 use crate::agenda::{Agenda, Place};
 use crate::branch::{Branch, OperationState};
-use crate::completion::{AskedFor, Facing, Said, Verdict, judge, require_plain};
+use crate::completion::{AskedFor, Facing, Said, completed, skipped};
 use crate::definition::BranchDefinition;
 use crate::event::{Answered, BranchIndex, End, Fact};
-use crate::operation::{FencingToken, Mode, Operation, Outcome, Status};
+use crate::operation::{FencingToken, Mode, Operation, Outcome};
 use crate::planted::{self, Planted};
 use crate::rejection::{Rejection, same_content};
 use crate::saga::{Phase, Saga, Side};
@@ -56,10 +56,7 @@ impl Saga {
     }
 
     pub(super) fn submit(&self, txn: &Transaction, now: UnixMillis) -> Result<Step, Rejection> {
-        let decided = || Rejection::WrongStatus {
-            asked: "submitted",
-            status: self.status(),
-        };
+        let decided = || self.refused("submitted");
         match &self.phase {
             Phase::Open(Side::Prepared) if self.cause.is_some() || self.forced.is_some() => {
                 Err(decided())
@@ -95,11 +92,8 @@ impl Saga {
             | Phase::Stuck {
                 side: Side::Prepared | Side::Running { .. },
                 ..
-            } => match (self.forced_to(), &self.cause) {
-                (Some(End::Committed), _) => Err(Rejection::WrongStatus {
-                    asked: "aborted",
-                    status: self.status(),
-                }),
+            } => match (self.forced, &self.cause) {
+                (Some(End::Committed), _) => Err(self.refused("aborted")),
                 (Some(End::Aborted) | None, None) => {
                     Ok(self.recorded(txn, Fact::AbortRequested { reason }, now))
                 }
@@ -111,10 +105,7 @@ impl Saga {
                 ..
             }
             | Phase::Ended(End::Aborted) => Ok(self.nothing(txn, now)),
-            Phase::Ended(End::Committed) => Err(Rejection::WrongStatus {
-                asked: "aborted",
-                status: Status::Committed,
-            }),
+            Phase::Ended(End::Committed) => Err(self.refused("aborted")),
         }
     }
 
@@ -203,32 +194,15 @@ impl Saga {
         reason: Reason,
         now: UnixMillis,
     ) -> Result<Step, Rejection> {
-        if let Some(unknown) = branch.filter(|branch| txn.table.get(*branch).is_none()) {
-            return Err(Rejection::no_branch_at(unknown));
+        branch.map(|branch| txn.known(branch)).transpose()?;
+        if self.side().is_none() {
+            return Err(self.refused("retried"));
         }
-        let Some(side) = self.side() else {
-            return Err(Rejection::WrongStatus {
-                asked: "retried",
-                status: self.status(),
-            });
-        };
-        let waits = |agenda: &Agenda| {
-            agenda
-                .unsettled()
-                .filter(|open| branch.is_none_or(|only| only == *open))
-                .any(|open| match agenda.place(open) {
-                    Place::Waiting(_) | Place::Halted => true,
-                    Place::Blocked | Place::Ready | Place::Calling | Place::Settled => false,
-                })
-        };
-        let any = match side {
-            Side::Prepared => false,
-            Side::Running { agenda, .. } | Side::Aborting { agenda } => waits(agenda),
-        };
-        if any {
-            Ok(self.recorded(txn, Fact::Retried { branch, reason }, now))
-        } else {
-            Err(Rejection::NothingToRetry)
+        match self.agenda() {
+            Some(agenda) if agenda.takes_retry(branch) => {
+                Ok(self.recorded(txn, Fact::Retried { branch, reason }, now))
+            }
+            Some(_) | None => Err(Rejection::NothingToRetry),
         }
     }
 
@@ -240,28 +214,22 @@ impl Saga {
         reason: Reason,
         now: UnixMillis,
     ) -> Result<Step, Rejection> {
-        let Some(known) = txn.table.get(branch) else {
-            return Err(Rejection::no_branch_at(branch));
-        };
-        let facing = self.facing(branch);
-        let operation = named.unwrap_or(facing.present);
-        let open = self.operation() == Some(operation)
-            && self
-                .agenda()
-                .is_some_and(|agenda| agenda.place(branch) != Place::Settled);
-        if !open {
-            return Err(Rejection::OperationNotOpen {
-                branch_id: known.definition.branch_id.clone(),
-                operation,
-            });
-        }
-        require_plain(known, facing, named)?;
-        let skipped = Fact::Skipped {
-            branch,
-            operation,
+        let known = txn.known(branch)?;
+        let skipped = skipped(
+            (branch, known),
+            self.facing(branch),
+            self.open_operation(branch),
+            named,
             reason,
-        };
+        )?;
         Ok(self.recorded(txn, skipped, now))
+    }
+
+    /// Answers which operation this branch is still to do in the present direction.
+    fn open_operation(&self, branch: BranchIndex) -> Option<Operation> {
+        let agenda = self.agenda()?;
+        self.operation()
+            .filter(|_| agenda.place(branch) != Place::Settled)
     }
 
     pub(super) fn force(
@@ -272,18 +240,14 @@ impl Saga {
         now: UnixMillis,
     ) -> Result<Step, Rejection> {
         let refused = || {
-            let asked = match to {
+            self.refused(match to {
                 End::Committed => "forced to COMMITTED",
                 End::Aborted => "forced to ABORTED",
-            };
-            Rejection::WrongStatus {
-                asked,
-                status: self.status(),
-            }
+            })
         };
         match (self.side(), to) {
             (Some(Side::Prepared | Side::Running { .. }), End::Committed | End::Aborted)
-            | (Some(Side::Aborting { .. }), End::Aborted) => match self.forced_to() {
+            | (Some(Side::Aborting { .. }), End::Aborted) => match self.forced {
                 None => Ok(self.recorded(txn, Fact::Forced { to, reason }, now)),
                 Some(ordered) if ordered == to => Ok(self.nothing(txn, now)),
                 // The first order stands, though nobody has carried it out yet.
@@ -308,21 +272,12 @@ impl Saga {
         said: Said,
         now: UnixMillis,
     ) -> Result<Step, Rejection> {
-        let Some(known) = txn.table.get(branch) else {
-            return Err(Rejection::no_branch_at(branch));
-        };
-        match judge(known, self.facing(branch), &said)? {
-            Verdict::Repeats => Ok(self.nothing(txn, now)),
-            Verdict::Settles(operation) => Ok(self.recorded(
-                txn,
-                Fact::Completed {
-                    branch,
-                    operation,
-                    end: said.end,
-                },
-                now,
-            )),
-        }
+        let known = txn.known(branch)?;
+        let completed = completed((branch, known), self.facing(branch), said)?;
+        Ok(match completed {
+            Some(fact) => self.recorded(txn, fact, now),
+            None => self.nothing(txn, now),
+        })
     }
 
     fn facing(&self, branch: BranchIndex) -> Facing {
@@ -336,19 +291,13 @@ impl Saga {
             before: None,
             asked_for: AskedFor::NotNow,
         };
-        let on = |agenda: &Agenda| match agenda.place(branch) {
-            Place::Settled => AskedFor::NotNow,
-            Place::Blocked | Place::Ready | Place::Waiting(_) | Place::Calling | Place::Halted => {
-                AskedFor::Now
-            }
-        };
         match &self.phase {
             Phase::Open(Side::Running { agenda, .. }) => Facing {
-                asked_for: on(agenda),
+                asked_for: AskedFor::on(agenda, branch),
                 ..forward
             },
             Phase::Open(Side::Aborting { agenda }) => Facing {
-                asked_for: on(agenda),
+                asked_for: AskedFor::on(agenda, branch),
                 ..backward
             },
             Phase::Open(Side::Prepared)
@@ -365,15 +314,19 @@ impl Saga {
         }
     }
 
+    fn refused(&self, asked: &'static str) -> Rejection {
+        Rejection::WrongStatus {
+            asked,
+            status: self.status(),
+        }
+    }
+
     fn require_prepared(&self, asked: &'static str) -> Result<(), Rejection> {
         match &self.phase {
             Phase::Open(Side::Prepared) if self.cause.is_none() && self.forced.is_none() => Ok(()),
             Phase::Open(Side::Prepared | Side::Running { .. } | Side::Aborting { .. })
             | Phase::Stuck { .. }
-            | Phase::Ended(_) => Err(Rejection::WrongStatus {
-                asked,
-                status: self.status(),
-            }),
+            | Phase::Ended(_) => Err(self.refused(asked)),
         }
     }
 }

@@ -90,37 +90,12 @@ impl Saga {
         let Some(known) = table.get_mut(branch) else {
             return;
         };
-        if known
-            .progress_mut(operation)
-            .flight
-            .replace(attempt)
-            .is_none()
-        {
-            *self.flights.of_mut(operation) += 1;
-        }
+        self.flights.begin(known, operation, attempt);
         let current = self.operation() == Some(operation);
         if let Some(agenda) = self.agenda_mut()
             && current
         {
             agenda.fly(branch);
-        }
-    }
-
-    /// Notes that a call is in flight no more, whatever its answer changes.
-    pub(crate) fn call_ended(
-        &mut self,
-        table: &mut Table,
-        branch: BranchIndex,
-        operation: Operation,
-        attempt: AttemptId,
-    ) {
-        let Some(known) = table.get_mut(branch) else {
-            return;
-        };
-        let flight = &mut known.progress_mut(operation).flight;
-        if *flight == Some(attempt) {
-            *flight = None;
-            *self.flights.of_mut(operation) -= 1;
         }
     }
 
@@ -132,13 +107,12 @@ impl Saga {
         operation: Operation,
         attempt: AttemptId,
     ) {
-        let flies = table
-            .get(branch)
-            .is_some_and(|known| known.progress(operation).flight == Some(attempt));
-        if !flies {
+        let Some(known) = table.get_mut(branch) else {
+            return;
+        };
+        if !self.flights.end(known, operation, attempt) {
             return;
         }
-        self.call_ended(table, branch, operation, attempt);
         let current = self.operation() == Some(operation);
         if let Some(agenda) = self.agenda_mut()
             && current

@@ -21,22 +21,7 @@ pub(crate) enum Side {
 }
 
 /// Where a saga stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Phase {
-    Open(Side),
-    /// Only an operator can go on; the side is kept.
-    Stuck {
-        side: Side,
-        reason: Reason,
-    },
-    Ended(End),
-}
-
-/// An operator's order to end it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Forced {
-    pub(crate) to: End,
-}
+pub(crate) type Phase = crate::phase::Phase<Side>;
 
 /// What only a saga knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +30,8 @@ pub(crate) struct Saga {
     pub(crate) flights: Flights,
     /// Why it must turn round, or did: the first cause stays.
     pub(crate) cause: Option<AbortCause>,
-    /// An order to end it that was recorded; the driver carries it out.
-    pub(crate) forced: Option<Forced>,
+    /// The end that an operator ordered; the driver carries it out.
+    pub(crate) forced: Option<End>,
     /// An operator skipped or forced something: the end is not the participants' own (P3).
     pub(crate) overridden: Option<Reason>,
 }
@@ -64,18 +49,7 @@ impl Saga {
 
     /// Answers the side of an open saga, stuck or not.
     pub(crate) const fn side(&self) -> Option<&Side> {
-        match &self.phase {
-            Phase::Open(side) | Phase::Stuck { side, .. } => Some(side),
-            Phase::Ended(_) => None,
-        }
-    }
-
-    /// Answers the end that an operator ordered, carried out or not.
-    pub(crate) const fn forced_to(&self) -> Option<End> {
-        match &self.forced {
-            Some(forced) => Some(forced.to),
-            None => None,
-        }
+        self.phase.side()
     }
 
     pub(crate) const fn agenda(&self) -> Option<&Agenda> {
@@ -86,12 +60,9 @@ impl Saga {
     }
 
     pub(crate) const fn agenda_mut(&mut self) -> Option<&mut Agenda> {
-        match &mut self.phase {
-            Phase::Open(side) | Phase::Stuck { side, .. } => match side {
-                Side::Running { agenda, .. } | Side::Aborting { agenda } => Some(agenda),
-                Side::Prepared => None,
-            },
-            Phase::Ended(_) => None,
+        match self.phase.side_mut() {
+            Some(Side::Running { agenda, .. } | Side::Aborting { agenda }) => Some(agenda),
+            Some(Side::Prepared) | None => None,
         }
     }
 }

@@ -1,8 +1,7 @@
 //! Completion from outside.
 
-use crate::agenda::Place;
-use crate::completion::{AskedFor, Facing, Said, Verdict, judge};
-use crate::event::{BranchIndex, End, Fact};
+use crate::completion::{AskedFor, Facing, Said, completed};
+use crate::event::{BranchIndex, End};
 use crate::operation::Operation;
 use crate::rejection::Rejection;
 use crate::step::Step;
@@ -19,21 +18,12 @@ impl Tcc {
         said: Said,
         now: UnixMillis,
     ) -> Result<Step, Rejection> {
-        let Some(known) = txn.table.get(branch) else {
-            return Err(Rejection::no_branch_at(branch));
-        };
-        match judge(known, self.facing(branch), &said)? {
-            Verdict::Repeats => Ok(self.nothing(txn, now)),
-            Verdict::Settles(operation) => Ok(self.recorded(
-                txn,
-                Fact::Completed {
-                    branch,
-                    operation,
-                    end: said.end,
-                },
-                now,
-            )),
-        }
+        let known = txn.known(branch)?;
+        let completed = completed((branch, known), self.facing(branch), said)?;
+        Ok(match completed {
+            Some(fact) => self.recorded(txn, fact, now),
+            None => self.nothing(txn, now),
+        })
     }
 
     pub(super) fn facing(&self, branch: BranchIndex) -> Facing {
@@ -57,14 +47,7 @@ impl Tcc {
         match &self.phase {
             Phase::Open(Side::Trying) => AskedFor::Now,
             Phase::Open(Side::Confirming { agenda } | Side::Cancelling { agenda }) => {
-                match agenda.place(branch) {
-                    Place::Settled => AskedFor::NotNow,
-                    Place::Blocked
-                    | Place::Ready
-                    | Place::Waiting(_)
-                    | Place::Calling
-                    | Place::Halted => AskedFor::Now,
-                }
+                AskedFor::on(agenda, branch)
             }
             Phase::Stuck { .. } | Phase::Ended(_) => AskedFor::NotNow,
         }

@@ -3,11 +3,11 @@
 use crate::agenda::{Agenda, Place};
 use crate::branch::{Branch, OperationState, Stage};
 use crate::event::{AbortCause, BranchIndex, End, Event, Fact};
-use crate::operation::{Operation, Outcome};
+use crate::operation::Operation;
+use crate::phase::stuck_reason;
 use crate::planted::{self, Planted};
-use crate::step::{AppendMode, Call, Effect, Next, Step, append_mode};
+use crate::step::{AppendMode, Call, Effect, Next, Step, append_mode, next_after};
 use crate::tcc::{Phase, Side, Tcc};
-use crate::text::Reason;
 use crate::time::UnixMillis;
 use crate::transaction::Transaction;
 
@@ -90,7 +90,7 @@ impl Tcc {
             return self.recorded(txn, end, now);
         }
         if agenda.next_at(now).is_none() && self.in_flight() == 0 {
-            let reason = stuck_reason(txn, agenda, operation);
+            let reason = stuck_reason(&txn.table, agenda, operation);
             return self.recorded(txn, Fact::Stuck { reason }, now);
         }
         self.call(txn, agenda, operation, now)
@@ -110,24 +110,8 @@ impl Tcc {
         operation: Operation,
         now: UnixMillis,
     ) -> Step {
-        let effects: Vec<Effect> = agenda
-            .callable(now)
-            .take(self.free(txn) as usize)
-            .filter_map(|index| {
-                let branch = txn.table.get(index)?;
-                Some(Effect::Call(Call {
-                    branch: index,
-                    operation,
-                    number: branch.progress(operation).next_number(),
-                }))
-            })
-            .collect();
-        let mut step = self.nothing(txn, now);
-        if !effects.is_empty() {
-            step.next = Next::WakeAt(now);
-        }
-        step.effects = effects;
-        step
+        let calls = agenda.calls(&txn.table, operation, self.free(txn), now);
+        self.nothing(txn, now).calling(calls, now)
     }
 
     fn free(&self, txn: &Transaction) -> u32 {
@@ -185,7 +169,7 @@ impl Tcc {
         }
     }
 
-    /// Records one fact. Whether anything follows from it is for the next step to say, so somebody looks at once.
+    /// Records one fact.
     pub(super) fn recorded(&self, txn: &Transaction, fact: Fact, now: UnixMillis) -> Step {
         self.recorded_all(txn, [fact], now)
     }
@@ -199,7 +183,7 @@ impl Tcc {
         let mut step = self.nothing(txn, now);
         for (number, fact) in (txn.events + 1..).zip(facts) {
             step.append = step.append.max(append_mode(&fact));
-            step.next = self.next_after(txn, &fact, now);
+            step.next = next_after(&fact, || self.next(txn, now), now);
             step.events.push(Event {
                 number,
                 at: now,
@@ -207,28 +191,6 @@ impl Tcc {
             });
         }
         step
-    }
-
-    fn next_after(&self, txn: &Transaction, fact: &Fact, now: UnixMillis) -> Next {
-        match fact {
-            Fact::Committed | Fact::Aborted => Next::Nobody,
-            Fact::Stuck { .. } => Next::Operator,
-            Fact::BranchAdded(_) => self.next(txn, now),
-            Fact::Created(_)
-            | Fact::Submitted
-            | Fact::AbortRequested { .. }
-            | Fact::Answered(_)
-            | Fact::Recovered { .. }
-            | Fact::TurnedRound { .. }
-            | Fact::Retried { .. }
-            | Fact::Skipped { .. }
-            | Fact::Forced { .. }
-            | Fact::TryRequested { .. }
-            | Fact::TryBegun { .. }
-            | Fact::Completed { .. }
-            | Fact::Hurried { .. }
-            | Fact::Elided { .. } => Next::WakeAt(now),
-        }
     }
 
     /// Says who looks next. While a call is in flight, here or elsewhere, the time has passed already: whoever finds the
@@ -302,23 +264,4 @@ fn try_call(
         number,
     };
     (begun, Effect::Call(call))
-}
-
-fn stuck_reason(txn: &Transaction, agenda: &Agenda, operation: Operation) -> Reason {
-    let refused = agenda
-        .unsettled()
-        .filter_map(|index| txn.table.get(index))
-        .find_map(
-            |branch| match &branch.progress(operation).last.as_ref()?.outcome {
-                Outcome::Failure { reason } => Some((&branch.definition.branch_id, reason)),
-                Outcome::Success | Outcome::Ongoing | Outcome::Unknown { .. } => None,
-            },
-        );
-    match refused {
-        Some((branch_id, said)) => Reason::new(&format!(
-            "branch {branch_id} refused its {operation}{}",
-            said.behind_colon()
-        )),
-        None => Reason::new(&format!("no {operation} can go on")),
-    }
 }

@@ -81,11 +81,9 @@ impl Tcc {
         branch: BranchIndex,
         now: UnixMillis,
     ) -> Result<Step, Rejection> {
-        if txn.table.get(branch).is_none() {
-            return Err(Rejection::no_branch_at(branch));
-        }
+        let known = txn.known(branch)?;
         match self.side() {
-            Some(Side::Confirming { .. }) => Ok(self.hurry(txn, branch, now)),
+            Some(Side::Confirming { .. }) => Ok(self.hurry(txn, (branch, known), now)),
             Some(Side::Trying | Side::Cancelling { .. }) | None => self.submit(txn, now),
         }
     }
@@ -97,11 +95,9 @@ impl Tcc {
         branch: BranchIndex,
         now: UnixMillis,
     ) -> Result<Step, Rejection> {
-        let Some(known) = txn.table.get(branch) else {
-            return Err(Rejection::no_branch_at(branch));
-        };
+        let known = txn.known(branch)?;
         match self.side() {
-            Some(Side::Cancelling { .. }) => Ok(self.hurry(txn, branch, now)),
+            Some(Side::Cancelling { .. }) => Ok(self.hurry(txn, (branch, known), now)),
             Some(Side::Trying | Side::Confirming { .. }) | None => {
                 let name = &known.definition.branch_id;
                 let reason = Reason::new(&format!("the initiator cancelled branch {name}"));
@@ -111,14 +107,14 @@ impl Tcc {
     }
 
     /// Wants the waiting attempt made at once, but for a branch that waits for its try.
-    fn hurry(&self, txn: &Transaction, branch: BranchIndex, now: UnixMillis) -> Step {
-        let held = txn
-            .table
-            .get(branch)
-            .and_then(held_until)
-            .is_some_and(|until| until > now);
+    fn hurry(
+        &self,
+        txn: &Transaction,
+        (branch, known): (BranchIndex, &Branch),
+        now: UnixMillis,
+    ) -> Step {
+        let held = held_until(known).is_some_and(|until| until > now);
         let waits = matches!(self.phase, Phase::Open(_))
-            && txn.table.get(branch).is_some()
             && self
                 .agenda()
                 .is_some_and(|agenda| match agenda.place(branch) {

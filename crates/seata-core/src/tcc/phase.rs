@@ -19,16 +19,7 @@ pub(crate) enum Side {
 }
 
 /// Where a TCC stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Phase {
-    Open(Side),
-    /// Only an operator can go on; the side is kept.
-    Stuck {
-        side: Side,
-        reason: Reason,
-    },
-    Ended(End),
-}
+pub(crate) type Phase = crate::phase::Phase<Side>;
 
 /// What only a TCC knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,10 +47,7 @@ impl Tcc {
 
     /// Answers the side of an open TCC, stuck or not.
     pub(crate) const fn side(&self) -> Option<&Side> {
-        match &self.phase {
-            Phase::Open(side) | Phase::Stuck { side, .. } => Some(side),
-            Phase::Ended(_) => None,
-        }
+        self.phase.side()
     }
 
     pub(crate) const fn agenda(&self) -> Option<&Agenda> {
@@ -70,12 +58,9 @@ impl Tcc {
     }
 
     pub(crate) const fn agenda_mut(&mut self) -> Option<&mut Agenda> {
-        match &mut self.phase {
-            Phase::Open(side) | Phase::Stuck { side, .. } => match side {
-                Side::Confirming { agenda } | Side::Cancelling { agenda } => Some(agenda),
-                Side::Trying => None,
-            },
-            Phase::Ended(_) => None,
+        match self.phase.side_mut() {
+            Some(Side::Confirming { agenda } | Side::Cancelling { agenda }) => Some(agenda),
+            Some(Side::Trying) | None => None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! An operator's orders: recorded, and carried out by the driver.
 
 use crate::agenda::Place;
-use crate::completion::require_plain;
+use crate::completion::skipped;
 use crate::event::{BranchIndex, End, Fact};
 use crate::operation::Operation;
 use crate::rejection::Rejection;
@@ -19,25 +19,15 @@ impl Tcc {
         reason: Reason,
         now: UnixMillis,
     ) -> Result<Step, Rejection> {
-        if let Some(unknown) = branch.filter(|branch| txn.table.get(*branch).is_none()) {
-            return Err(Rejection::no_branch_at(unknown));
-        }
+        branch.map(|branch| txn.known(branch)).transpose()?;
         if self.side().is_none() {
             return Err(self.refused("retried"));
         }
-        let waits = self.agenda().is_some_and(|agenda| {
-            agenda
-                .unsettled()
-                .filter(|open| branch.is_none_or(|only| only == *open))
-                .any(|open| match agenda.place(open) {
-                    Place::Waiting(_) | Place::Halted => true,
-                    Place::Blocked | Place::Ready | Place::Calling | Place::Settled => false,
-                })
-        });
-        if waits {
-            Ok(self.recorded(txn, Fact::Retried { branch, reason }, now))
-        } else {
-            Err(Rejection::NothingToRetry)
+        match self.agenda() {
+            Some(agenda) if agenda.takes_retry(branch) => {
+                Ok(self.recorded(txn, Fact::Retried { branch, reason }, now))
+            }
+            Some(_) | None => Err(Rejection::NothingToRetry),
         }
     }
 
@@ -49,28 +39,22 @@ impl Tcc {
         reason: Reason,
         now: UnixMillis,
     ) -> Result<Step, Rejection> {
-        let Some(known) = txn.table.get(branch) else {
-            return Err(Rejection::no_branch_at(branch));
-        };
-        let facing = self.facing(branch);
-        let operation = named.unwrap_or(facing.present);
-        let open = self.operation() == Some(operation)
-            && self
-                .agenda()
-                .is_some_and(|agenda| agenda.place(branch) != Place::Settled);
-        if !open {
-            return Err(Rejection::OperationNotOpen {
-                branch_id: known.definition.branch_id.clone(),
-                operation,
-            });
-        }
-        require_plain(known, facing, named)?;
-        let skipped = Fact::Skipped {
-            branch,
-            operation,
+        let known = txn.known(branch)?;
+        let skipped = skipped(
+            (branch, known),
+            self.facing(branch),
+            self.open_operation(branch),
+            named,
             reason,
-        };
+        )?;
         Ok(self.recorded(txn, skipped, now))
+    }
+
+    /// Answers which operation this branch is still to do in the present direction.
+    fn open_operation(&self, branch: BranchIndex) -> Option<Operation> {
+        let agenda = self.agenda()?;
+        self.operation()
+            .filter(|_| agenda.place(branch) != Place::Settled)
     }
 
     /// Orders the end: only the decided one, or either while undecided.

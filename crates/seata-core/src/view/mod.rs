@@ -269,7 +269,7 @@ impl Transaction {
 
     const fn forced_to(&self) -> Option<End> {
         match &self.state {
-            ModeState::Saga(saga) => saga.forced_to(),
+            ModeState::Saga(saga) => saga.forced,
             ModeState::Tcc(tcc) => tcc.forced,
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use seata_core::{AttemptId, Effect, Event, Transaction, compact};
+use seata_core::{Event, Transaction, compact};
 use seata_store::{Append, Chunk, LeaseChange, record};
 
 use crate::driver::Driver;
@@ -101,17 +101,7 @@ impl Driver {
         let mut txn = Transaction::fold(&self.gid, &events).ok()?;
         self.handle.note_flights(&mut txn);
         if let Role::Driver(token) | Role::Taker(token) = plan.role {
-            for effect in &plan.effects {
-                match effect {
-                    Effect::Call(call) => {
-                        let attempt = AttemptId {
-                            token,
-                            number: call.number,
-                        };
-                        txn.call_begun(call.branch, call.operation, attempt);
-                    }
-                }
-            }
+            txn.calls_begun(&plan.effects, token);
         }
         self.record.as_mut()?.txn = Arc::new(txn);
         Some(Chunk::Replace(record::encode(&events)))

@@ -12,15 +12,8 @@ use crate::operation::{Mode, Operation, Outcome};
 use crate::planted::{self, Planted};
 use crate::tcc::phase::all_branches;
 use crate::tcc::{Phase, Side, Tcc, due};
-use crate::text::Reason;
 use crate::time::UnixMillis;
-use crate::transaction::Illegal;
-
-type Applied = Result<(), Illegal>;
-
-fn legal(condition: bool) -> Applied {
-    if condition { Ok(()) } else { Err(Illegal) }
-}
+use crate::transaction::{Applied, Illegal, legal};
 
 impl Tcc {
     pub(crate) fn apply(&mut self, table: &mut Table, event: &Event) -> Applied {
@@ -66,7 +59,7 @@ impl Tcc {
             Fact::TurnedRound { cause, compensate } => self.apply_turned(table, cause, compensate),
             Fact::Committed => self.apply_end(table, End::Committed),
             Fact::Aborted => self.apply_end(table, End::Aborted),
-            Fact::Stuck { reason } => self.apply_stuck(reason),
+            Fact::Stuck { reason } => self.phase.stick(reason),
             Fact::Retried { branch, .. } => self.apply_retried(table, *branch, at),
             Fact::Hurried { branch } => self.apply_hurried(table, *branch, at),
             Fact::Skipped {
@@ -259,19 +252,6 @@ impl Tcc {
             (Some(Side::Confirming { .. }), End::Aborted)
             | (Some(Side::Cancelling { .. }), End::Committed)
             | (None, End::Committed | End::Aborted) => false,
-        }
-    }
-
-    fn apply_stuck(&mut self, reason: &Reason) -> Applied {
-        match std::mem::replace(&mut self.phase, Phase::Ended(End::Aborted)) {
-            Phase::Open(side) => {
-                self.phase = Phase::Stuck {
-                    side,
-                    reason: reason.clone(),
-                };
-                Ok(())
-            }
-            Phase::Stuck { .. } | Phase::Ended(_) => Err(Illegal),
         }
     }
 }

@@ -4,11 +4,10 @@ use crate::agenda::Place;
 use crate::branch::{OperationState, Table};
 use crate::event::{BranchIndex, End};
 use crate::operation::Operation;
-use crate::tcc::apply::{Applied, legal};
 use crate::tcc::{Phase, Tcc, awaits_tries, due};
 use crate::text::Reason;
 use crate::time::UnixMillis;
-use crate::transaction::Illegal;
+use crate::transaction::{Applied, Illegal, legal};
 
 impl Tcc {
     pub(super) fn apply_forced(&mut self, to: End, reason: &Reason) -> Applied {
@@ -26,10 +25,7 @@ impl Tcc {
     ) -> Applied {
         let operation = self.operation().ok_or(Illegal)?;
         let agenda = self.agenda_mut().ok_or(Illegal)?;
-        let targets: Vec<BranchIndex> = agenda
-            .unsettled()
-            .filter(|branch| only.is_none_or(|only| only == *branch))
-            .collect();
+        let targets: Vec<BranchIndex> = agenda.retried(only).collect();
         for index in targets {
             let branch = table.get_mut(index).ok_or(Illegal)?;
             match agenda.place(index) {
@@ -47,7 +43,7 @@ impl Tcc {
                 Place::Blocked | Place::Ready | Place::Calling | Place::Settled => {}
             }
         }
-        self.reopen();
+        self.phase.reopen();
         Ok(())
     }
 
@@ -85,15 +81,7 @@ impl Tcc {
         progress.state = OperationState::Skipped;
         agenda.settle(branch);
         self.overridden = Some(reason.clone());
-        self.reopen();
+        self.phase.reopen();
         Ok(())
-    }
-
-    /// An operator's order ends the standstill; the side stays.
-    fn reopen(&mut self) {
-        self.phase = match std::mem::replace(&mut self.phase, Phase::Ended(End::Aborted)) {
-            Phase::Open(side) | Phase::Stuck { side, .. } => Phase::Open(side),
-            Phase::Ended(end) => Phase::Ended(end),
-        };
     }
 }
