@@ -11,6 +11,9 @@ pub(crate) const MEMORY: &str = "the memory for active transactions";
 /// What is full when `questions_max` is reached.
 pub(crate) const QUESTIONS: &str = "the queue of questions about this transaction";
 
+/// What is full when `waiters_max` is reached.
+pub(crate) const WAITERS: &str = "the room for waiting clients";
+
 /// What a question brings.
 enum Brings {
     /// A transaction: whoever drives it makes room for it, or has it already.

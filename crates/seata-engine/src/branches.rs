@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use seata_core::{BranchDefinition, BranchId, Fingerprint, Gid, TrialView};
 
+use crate::admission::{WAITERS, overloaded};
 use crate::engine::{Engine, LOOK_FIRST, LOOK_MAX};
 use crate::error::EngineError;
 use crate::mailbox::Asked;
@@ -53,10 +54,7 @@ impl Engine {
         branch: Arc<BranchDefinition>,
     ) -> Result<Tried, EngineError> {
         let Some(_place) = self.shared.waiters.enter(&gid) else {
-            return Err(EngineError::Overloaded {
-                what: "the room for waiting clients",
-                retry_after: RETRY_AFTER,
-            });
+            return Err(overloaded(WAITERS));
         };
         let begun = self.shared.boot();
         let lease = self.shared.config.lease;

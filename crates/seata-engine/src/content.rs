@@ -16,10 +16,15 @@ pub(crate) fn of_definition(definition: &Definition) -> usize {
 
 /// Answers what a driver holds for a transaction.
 pub(crate) fn of_transaction(transaction: &Transaction) -> usize {
+    TRANSACTION_BYTES + BRANCH_BYTES * transaction.branch_count() + of_payloads(transaction)
+}
+
+/// Answers how many bytes all payloads of a transaction have.
+pub(crate) fn of_payloads(transaction: &Transaction) -> usize {
     let branches = (0..u32::try_from(transaction.branch_count()).unwrap_or(u32::MAX))
         .filter_map(|at| transaction.branch(BranchIndex(at)))
-        .map(|branch| of_branch(branch));
-    TRANSACTION_BYTES + of_payload(transaction.payload()) + branches.sum::<usize>()
+        .map(|branch| of_payload(branch.payload.as_ref()));
+    of_payload(transaction.payload()) + branches.sum::<usize>()
 }
 
 /// Answers what a driver holds for a branch.

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use seata_core::{BranchIndex, Gid, UnixMillis};
+use seata_core::{Gid, UnixMillis};
 
+use crate::content;
 use crate::snapshot::Snapshot;
 
 #[derive(Default)]
@@ -23,13 +24,8 @@ const BRANCHES_MAX: usize = 16;
 
 fn is_small(snapshot: &Snapshot) -> bool {
     let transaction = &snapshot.transaction;
-    let own = transaction
-        .payload()
-        .map_or(0, |payload| payload.bytes.len());
-    let branches = (0..u32::try_from(transaction.branch_count()).unwrap_or(u32::MAX))
-        .map_while(|at| transaction.branch(BranchIndex(at)))
-        .filter_map(|branch| branch.payload.as_ref().map(|payload| payload.bytes.len()));
-    transaction.branch_count() <= BRANCHES_MAX && own + branches.sum::<usize>() <= PAYLOAD_BYTES_MAX
+    transaction.branch_count() <= BRANCHES_MAX
+        && content::of_payloads(transaction) <= PAYLOAD_BYTES_MAX
 }
 
 /// A bounded memory; the oldest goes first.

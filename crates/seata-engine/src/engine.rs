@@ -8,7 +8,7 @@ use seata_core::{BranchDefinition, Definition, Event, Gid, Reason, Status, UnixM
 use seata_store::{Header, ListQuery, Page, Stored, TxnStore, record};
 use tokio::sync::{broadcast, oneshot};
 
-use crate::admission::overloaded;
+use crate::admission::{WAITERS, overloaded};
 use crate::caller::Caller;
 use crate::config::Config;
 use crate::ended::Ended;
@@ -248,10 +248,7 @@ impl Engine {
     ) -> Result<Waited, EngineError> {
         let gid = known.header.gid.clone();
         let Some(place) = self.shared.waiters.enter(&gid) else {
-            return Err(EngineError::Overloaded {
-                what: "the room for waiting clients",
-                retry_after: RETRY_AFTER,
-            });
+            return Err(overloaded(WAITERS));
         };
         let until = self.shared.boot() + at_most;
         let mut pause = LOOK_FIRST;
@@ -348,10 +345,7 @@ impl Engine {
     /// [`EngineError::Overloaded`] beyond `watchers_max`.
     pub fn watch(&self) -> Result<Changes, EngineError> {
         if self.shared.changes.receiver_count() >= self.shared.config.watchers_max {
-            return Err(EngineError::Overloaded {
-                what: "the room for watchers",
-                retry_after: RETRY_AFTER,
-            });
+            return Err(overloaded("the room for watchers"));
         }
         Ok(Changes {
             receiver: self.shared.changes.subscribe(),

@@ -32,6 +32,9 @@ impl Driver {
 
     /// Answers those whose try is answered. Called when all of the state is durable.
     pub(super) fn answer_joined(&mut self) {
+        if self.joined.is_empty() {
+            return;
+        }
         let Some(snapshot) = self.appended_snapshot() else {
             return;
         };
