@@ -50,6 +50,32 @@ pub struct Header {
     pub value: Arc<str>,
 }
 
+/// The headers that belong to the connection or to the coordinator. Beside these, all that begins with `seata-`.
+const RESERVED: [&str; 13] = [
+    "connection",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "idempotency-key",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "traceparent",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+impl Header {
+    /// Answers whether nobody but the coordinator sets a header of this name, which is in lower case: the edge refuses
+    /// it, and one that an embedding program configures all the same is left out of calls.
+    #[must_use]
+    pub fn is_reserved(name: &str) -> bool {
+        name.starts_with("seata-") || RESERVED.contains(&name)
+    }
+}
+
 /// In which order branches without `after` run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::{
     CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE, USER_AGENT,
 };
+use seata_core::Header;
 use seata_engine::Call;
 
 const GID: HeaderName = HeaderName::from_static("seata-gid");
@@ -22,24 +23,6 @@ const GRPC_TIMEOUT_MS_MAX: u128 = 99_999_999;
 /// What we and the configuration add to a call at most, without a new table.
 const HEADERS_USUAL: usize = 16;
 
-/// Headers that belong to the connection or to us: configured ones of these names, and of `seata-*`, are left out. The
-/// edge refuses them by the same list; an embedder has no edge.
-const RESERVED: [&str; 13] = [
-    "connection",
-    "content-length",
-    "content-type",
-    "expect",
-    "host",
-    "idempotency-key",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "traceparent",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
 /// Answers all headers of a call over HTTP but those of the connection. A configured `user-agent` wins over ours.
 pub(crate) fn of(call: &Call, user_agent: Option<&HeaderValue>) -> HeaderMap {
     let mut headers = ours(call, user_agent);
@@ -50,7 +33,7 @@ pub(crate) fn of(call: &Call, user_agent: Option<&HeaderValue>) -> HeaderMap {
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
     }
-    configured(&mut headers, call, is_reserved);
+    configured(&mut headers, call, Header::is_reserved);
     identity(&mut headers, call);
     headers
 }
@@ -60,7 +43,7 @@ pub(crate) fn of(call: &Call, user_agent: Option<&HeaderValue>) -> HeaderMap {
 pub(crate) fn of_grpc(call: &Call, user_agent: Option<&HeaderValue>) -> HeaderMap {
     let mut headers = ours(call, user_agent);
     configured(&mut headers, call, |name| {
-        is_reserved(name) || name.starts_with("grpc-")
+        Header::is_reserved(name) || name.starts_with("grpc-")
     });
     identity(&mut headers, call);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
@@ -105,10 +88,6 @@ fn identity(headers: &mut HeaderMap, call: &Call) {
     add(headers, IDEMPOTENCY_KEY, key);
     headers.insert(OPERATION, HeaderValue::from_static(operation));
     headers.insert(ATTEMPT, HeaderValue::from(call.attempt.number));
-}
-
-fn is_reserved(name: &str) -> bool {
-    name.starts_with("seata-") || RESERVED.contains(&name)
 }
 
 fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {

@@ -12,23 +12,6 @@ use crate::request::Pairs;
 const HEADERS_MAX: usize = 64;
 const HEADERS_BYTES_MAX: usize = 8 << 10;
 
-/// What the coordinator or its HTTP client sets. Beside these, all that begins with `seata-`.
-const RESERVED: [&str; 13] = [
-    "connection",
-    "content-length",
-    "content-type",
-    "expect",
-    "host",
-    "idempotency-key",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "traceparent",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
 /// Checks headers; they come out sorted by name, since their order says nothing.
 pub(super) fn headers(
     path: Path<'_>,
@@ -74,7 +57,7 @@ fn header(path: Path<'_>, name: &str, value: &str) -> Result<Header, Problem> {
     let place = path.key(name);
     let known = HeaderName::from_bytes(name.as_bytes())
         .map_err(|_| Problem::field(path, format_args!("{name:?} is no name of a header")))?;
-    if RESERVED.contains(&known.as_str()) || known.as_str().starts_with("seata-") {
+    if Header::is_reserved(known.as_str()) {
         return Err(Problem::field(
             place,
             "the coordinator sets this header itself: leave it out",
