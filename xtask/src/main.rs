@@ -8,6 +8,8 @@
 
 mod deny;
 mod edges;
+mod packages;
+mod programs;
 mod proto;
 mod run;
 mod schemathesis;

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::packages;
 use crate::run::{is_ci, program, target};
 use document::Names;
 use participants::Participants;
@@ -121,14 +122,7 @@ fn has_python() -> bool {
 
 /// In CI a machine may be changed, where we may: elsewhere that is for its owner to do.
 fn install_python() -> bool {
-    let is_root = program("test").args(["-w", "/usr"]).succeeds();
-    is_ci()
-        && is_root
-        && program("apt-get").args(["update", "--quiet"]).succeeds()
-        && program("apt-get")
-            .args(["install", "--yes", "--quiet", "python3-venv"])
-            .succeeds()
-        && has_python()
+    is_ci() && packages::install(&["python3-venv"]).is_ok() && has_python()
 }
 
 fn install(folder: &Path) -> Result<()> {

@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use anyhow::Result;
 
 use super::guard::{Folder, Guarded, Plan, free_port};
-use super::programs::{first_missing, is_root, path};
 use super::{Kind, Server};
+use crate::programs::{first_missing, is_root, path};
 use crate::run::program;
 
 pub(super) const KIND: Kind = Kind {

@@ -4,13 +4,12 @@
 
 mod guard;
 mod mariadb;
-mod packages;
 mod postgres;
-mod programs;
 mod redis;
 
 use anyhow::{Context, Result, bail};
 
+use crate::packages::install;
 use crate::run::{is_ci, program};
 use guard::Guarded;
 
@@ -51,7 +50,7 @@ impl Servers {
             .filter(|kind| (kind.missing)().is_some())
             .map(|kind| kind.package)
             .collect();
-        let installed = packages::install(&packages);
+        let installed = install(&packages);
         let mut running = Vec::new();
         let mut skipped = Vec::new();
         for kind in wanted {

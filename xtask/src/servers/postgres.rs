@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::guard::{Folder, Guarded, Plan, free_port};
-use super::programs::{first_missing, is_root, path};
 use super::{Kind, Server};
+use crate::programs::{first_missing, is_root, path};
 use crate::run::program;
 
 pub(super) const KIND: Kind = Kind {

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Answers where a program is: in the path, among the system's programs, or in the newest PostgreSQL.
-pub(super) fn find(name: &str) -> Option<PathBuf> {
+pub(crate) fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])
@@ -16,12 +16,12 @@ pub(super) fn find(name: &str) -> Option<PathBuf> {
 }
 
 /// Answers the first that can't be found.
-pub(super) fn first_missing(names: &[&'static str]) -> Option<&'static str> {
+pub(crate) fn first_missing(names: &[&'static str]) -> Option<&'static str> {
     names.iter().copied().find(|name| find(name).is_none())
 }
 
 /// Answers the path of a program as an argument, or its bare name, with which starting it says what is wrong.
-pub(super) fn path(name: &str) -> OsString {
+pub(crate) fn path(name: &str) -> OsString {
     find(name).map_or_else(|| name.into(), PathBuf::into_os_string)
 }
 
@@ -40,7 +40,7 @@ fn postgres_folders() -> Vec<PathBuf> {
 }
 
 /// Answers whether this process may do everything.
-pub(super) fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     // The folder of this very process belongs to whoever runs it.
     fs::metadata(Path::new("/proc/self")).is_ok_and(|found| found.uid() == 0)
 }
