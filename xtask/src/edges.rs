@@ -15,6 +15,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("seata-store", &["seata-core"]),
     ("seata-store-mem", &["seata-core", "seata-store"]),
     ("seata-store-fjall", &["seata-core", "seata-store"]),
+    ("seata-store-sled", &["seata-store"]),
+    ("seata-store-redis", &["seata-store"]),
+    ("seata-store-mysql", &["seata-store"]),
+    ("seata-store-postgres", &["seata-store"]),
+    ("seata-store-sharded", &["seata-store"]),
     ("seata-store-conformance", &["seata-core", "seata-store"]),
     // Ids and operations alone: a participant holds nothing of the coordinator.
     ("seata-barrier", &["seata-core"]),
@@ -54,6 +59,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "seata-core",
             "seata-store",
             "seata-store-fjall",
+            "seata-store-sled",
+            "seata-store-redis",
+            "seata-store-mysql",
+            "seata-store-postgres",
+            "seata-store-sharded",
             "seata-engine",
             "seata-executor",
             "seata-service",
@@ -87,6 +97,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const ALLOWED_IN_TESTS: &[(&str, &[&str])] = &[
     ("seata-store-mem", &["seata-store-conformance"]),
     ("seata-store-fjall", &["seata-store-conformance"]),
+    ("seata-store-sled", &["seata-store-conformance"]),
+    ("seata-store-redis", &["seata-store-conformance"]),
+    ("seata-store-mysql", &["seata-store-conformance"]),
+    ("seata-store-postgres", &["seata-store-conformance"]),
+    (
+        "seata-store-sharded",
+        &["seata-store-conformance", "seata-store-mem"],
+    ),
     // With all of its features.
     ("seata-barrier", &["seata-barrier"]),
     ("seata-engine", &["seata-store-mem"]),

@@ -53,6 +53,7 @@
     reason = "the suite fails by panicking, as tests do"
 )]
 
+mod address;
 mod appends;
 mod claims;
 mod durability;
@@ -61,6 +62,7 @@ mod lists;
 mod model;
 mod races;
 
+pub use address::address;
 pub use appends::*;
 pub use claims::*;
 pub use durability::*;
@@ -69,11 +71,19 @@ pub use lists::*;
 pub use model::{random_calls_agree_with_the_model, random_histories_agree_with_the_model};
 pub use races::*;
 
-/// Makes a test of each behaviour. `$new` is an expression that makes a [`Fixture`].
+/// Makes a test of each behaviour. `$new` is an expression that makes a [`Fixture`]; it may `.await`. After `maybe` it
+/// makes an `Option` of one: without one the test is skipped. Whoever makes it says so, and fails where nothing may be
+/// skipped: [`address`] does both.
 #[macro_export]
 macro_rules! suite {
+    (maybe $new:expr) => {
+        $crate::suite!(@each (maybe $new));
+    };
     ($new:expr) => {
-        $crate::suite!($new;
+        $crate::suite!(@each (always $new));
+    };
+    (@each $new:tt) => {
+        $crate::suite!(@tests $new
             of_many_creations_one_wins
             a_stale_revision_writes_nothing
             another_token_is_fenced_whatever_the_revision
@@ -112,12 +122,20 @@ macro_rules! suite {
             random_calls_agree_with_the_model
         );
     };
-    ($new:expr; $($behaviour:ident)*) => {
+    (@tests $new:tt $($behaviour:ident)*) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $behaviour() {
-                $crate::$behaviour($new).await;
+                $crate::suite!(@run $new $behaviour);
             }
         )*
+    };
+    (@run (maybe $new:expr) $behaviour:ident) => {
+        if let Some(fixture) = $new {
+            $crate::$behaviour(fixture).await;
+        }
+    };
+    (@run (always $new:expr) $behaviour:ident) => {
+        $crate::$behaviour($new).await;
     };
 }

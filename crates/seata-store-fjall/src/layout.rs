@@ -10,8 +10,7 @@
 
 use bytes::Bytes;
 use seata_store::{
-    FencingToken, Gid, Header, Mode, Owner, Revision, Status, StoreError, StoreErrorKind,
-    UnixMillis,
+    FencingToken, Gid, Header, Owner, Revision, StoreError, StoreErrorKind, UnixMillis, code,
 };
 
 /// The version of these values.
@@ -83,11 +82,8 @@ pub(crate) fn value(header: &Header, chunks: &[Bytes]) -> Vec<u8> {
     let length: usize = chunks.iter().map(Bytes::len).sum();
     let mut value = Vec::with_capacity(HEADER_BYTES + length);
     value.push(VERSION);
-    value.push(match header.mode {
-        Mode::Saga => 1,
-        Mode::Tcc => 2,
-    });
-    value.push(status_code(header.status));
+    value.push(code::mode_code(header.mode));
+    value.push(code::status_code(header.status));
     value.extend_from_slice(&header.revision.0.to_le_bytes());
     value.extend_from_slice(&header.token.0.to_le_bytes());
     value.push(u8::from(header.owner.is_some()));
@@ -123,16 +119,9 @@ pub(crate) fn split_value<'a>(
             "the record of {gid} has layout {version}, this server knows {VERSION}"
         )));
     }
-    let mode = match head.byte() {
-        1 => Mode::Saga,
-        2 => Mode::Tcc,
-        other => {
-            return Err(corrupt(&format!(
-                "the record of {gid} has the unknown mode {other}"
-            )));
-        }
-    };
-    let status = read_status(head.byte())
+    let mode = code::mode_of(head.byte())
+        .ok_or_else(|| corrupt(&format!("the record of {gid} has no known mode")))?;
+    let status = code::status_of(head.byte())
         .ok_or_else(|| corrupt(&format!("the record of {gid} has no known status")))?;
     let header = Header {
         gid: gid.clone(),
@@ -174,26 +163,11 @@ impl Fields<'_> {
     }
 }
 
-const fn status_code(status: Status) -> u8 {
-    match status {
-        Status::Prepared => 1,
-        Status::Submitted => 2,
-        Status::Aborting => 3,
-        Status::Committed => 4,
-        Status::Aborted => 5,
-        Status::Stuck => 6,
-    }
-}
-
-fn read_status(code: u8) -> Option<Status> {
-    Status::ALL
-        .into_iter()
-        .find(|status| status_code(*status) == code)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use seata_store::{Mode, Status};
+
     use super::*;
 
     fn header() -> Header {

@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 mod append;
+pub mod code;
 mod error;
 #[allow(
     missing_docs,
@@ -18,6 +19,7 @@ mod error;
 mod generated;
 mod header;
 mod list;
+mod open;
 pub mod record;
 mod store;
 
@@ -25,5 +27,6 @@ pub use append::{Append, AppendOutcome, Chunk, Expected, LeaseChange, Refusal};
 pub use error::{StoreError, StoreErrorKind};
 pub use header::{Header, Owner, Revision, Stored};
 pub use list::{Cursor, ListQuery, PAGE_MAX, Page, SCAN_MAX};
+pub use open::{Migrate, Shard};
 pub use seata_core::{FencingToken, Gid, Mode, Status, UnixMillis};
 pub use store::{ClaimLimit, Held, StoreLimits, TxnStore};

@@ -1,0 +1,2 @@
+//! Keeps transactions in Redis and Redis Cluster.
+#![warn(missing_docs)]

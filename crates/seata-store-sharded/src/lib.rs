@@ -1,0 +1,2 @@
+//! Spreads transactions over several stores, by their gid.
+#![warn(missing_docs)]

@@ -1,0 +1,2 @@
+//! Keeps transactions in one folder, on sled.
+#![warn(missing_docs)]
