@@ -189,6 +189,8 @@ fn renewed(handle: &Handle, token: FencingToken, answer: Held, until: Duration) 
             handle.is_news(revision)
         }
         Held::Lost => handle.lease.lost(token),
+        // As without any answer: the driver believes in what it had, and lets go when that ends.
+        Held::Unknown => false,
     };
     if look {
         // A driver that has ended meanwhile needs no news.

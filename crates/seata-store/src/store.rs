@@ -27,6 +27,9 @@ pub enum Held {
     Renewed(Revision),
     /// Another token stands in the record, the lease was released, or the record has ended.
     Lost,
+    /// The store could not say: its part that keeps this record did not answer. Neither renewed nor lost; the renewal
+    /// may even take effect later.
+    Unknown,
 }
 
 /// What an adapter likes and what it can't take.
@@ -79,10 +82,11 @@ pub trait TxnStore: Send + Sync + 'static {
     ) -> Result<Vec<Stored>, StoreError>;
 
     /// Prolongs leases to `lasts` from now; touches neither revision nor history. Answers each in the order given. A
-    /// lease that has run out but was not taken by another is held again.
+    /// lease that has run out but was not taken by another is held again. Where a part of the store does not answer, its
+    /// leases are [`Held::Unknown`] and the others are renewed: a dead shard must not end the leases of healthy ones.
     ///
     /// # Errors
-    /// The store could not answer.
+    /// No part of the store could answer.
     async fn renew(
         &self,
         held: &[(Gid, FencingToken)],
