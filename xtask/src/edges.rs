@@ -33,6 +33,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "seata-http",
         &["seata-core", "seata-store", "seata-engine", "seata-service"],
     ),
+    // Values of its own: who uses one makes what it needs of it.
+    ("seata-config", &[]),
     ("seata-proto", &[]),
     (
         "seata-grpc",
@@ -64,6 +66,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "seata-store-mysql",
             "seata-store-postgres",
             "seata-store-sharded",
+            "seata-config",
             "seata-engine",
             "seata-executor",
             "seata-service",
@@ -88,6 +91,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "seata-client",
         ],
     ),
+    // A store as anybody writes one: on the contract alone.
+    ("seata-example-store", &["seata-store"]),
     ("seata-tests", &[]),
     ("seata-bench", &[]),
     ("xtask", &[]),
@@ -112,6 +117,15 @@ const ALLOWED_IN_TESTS: &[(&str, &[&str])] = &[
     ("seata-http", &["seata-store-mem"]),
     ("seata-grpc", &["seata-store-mem", "seata-http"]),
     ("seata-server", &["seata-proto"]),
+    (
+        "seata-example-store",
+        &[
+            "seata-core",
+            "seata-engine",
+            "seata-executor",
+            "seata-store-conformance",
+        ],
+    ),
     // The messages of the wire, and nothing of the server behind them.
     ("seata-tests", &["seata-proto"]),
 ];

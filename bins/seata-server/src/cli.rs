@@ -3,8 +3,8 @@
 use clap::{Arg, ArgMatches, Command, value_parser};
 use std::path::PathBuf;
 
-use crate::config::{ConfigFile, Given, KEYS};
 use anyhow::Result;
+use seata_config::{ConfigFile, Given, KEYS};
 
 /// What the program is to do.
 pub(crate) enum Task {

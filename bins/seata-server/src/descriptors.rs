@@ -1,8 +1,7 @@
 //! Shares out what the process may open, so that none of its parts can starve another (and the port stays reachable).
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-use crate::config::Settings;
+use seata_config::Settings;
 
 /// The most connections of HTTP clients at once, however many files may be open.
 const CONNECTIONS_MAX: usize = 10_000;
@@ -74,8 +73,9 @@ impl Shares {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use seata_config::Given;
+
     use super::*;
-    use crate::config::Given;
 
     #[test]
     fn all_shares_together_fit_under_the_limit() {

@@ -1,7 +1,6 @@
 //! The Seata Server binary: reads its configuration, puts the crates together, and says what it does.
 
 mod cli;
-mod config;
 mod demo;
 mod descriptors;
 mod housekeeping;
@@ -16,10 +15,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use seata_config::{Given, Settings};
+use seata_http::{OriginError, Origins};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::Task;
-use crate::config::{Given, Settings};
 
 /// How long a thread that still waits for the disk may hold up the exit.
 const EXIT_WITHIN: Duration = Duration::from_secs(1);
@@ -40,17 +40,29 @@ fn run(task: Task) -> Result<()> {
     match task {
         Task::Serve(given) => serve(&given),
         Task::Config(given) => {
-            Settings::read(&given)?;
-            config::print(&given, &mut stdout()).context("printing the configuration")
+            read(&given)?;
+            seata_config::print(&given, &mut stdout()).context("printing the configuration")
         }
         Task::Demo => on_runtime(demo::run),
     }
 }
 
 fn serve(given: &Given) -> Result<()> {
-    let settings = Settings::read(given)?;
-    logs::start(settings.log.clone(), settings.log_format);
+    let settings = read(given)?;
+    logs::start(&settings.log, settings.log_format);
     on_runtime(async || serve::serve(&settings, metrics::start()?).await)
+}
+
+/// Reads the settings, and has those looked at that only another crate can judge.
+fn read(given: &Given) -> Result<Settings> {
+    let settings = Settings::read(given)?;
+    origins(&settings).map_err(|_| given.refusal("cors_origins"))?;
+    Ok(settings)
+}
+
+fn origins(settings: &Settings) -> Result<Origins, OriginError> {
+    let origins = settings.cors_origins.as_deref().map(Origins::parse);
+    origins.transpose().map(Option::unwrap_or_default)
 }
 
 fn on_runtime(task: impl AsyncFnOnce() -> Result<()>) -> Result<()> {
@@ -61,4 +73,21 @@ fn on_runtime(task: impl AsyncFnOnce() -> Result<()>) -> Result<()> {
     let done = runtime.block_on(task());
     runtime.shutdown_timeout(EXIT_WITHIN);
     done
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn what_no_browser_sends_as_an_origin_is_refused_by_the_key() {
+        for text in ["*", "https://a.example/"] {
+            let said = read(&Given::defaults().with("cors_origins", text)).unwrap_err();
+            let said = said.to_string();
+            assert!(said.contains("cors_origins is"), "{said}");
+            assert!(said.contains("it must be none, or origins"), "{said}");
+        }
+    }
 }

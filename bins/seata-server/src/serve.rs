@@ -5,8 +5,8 @@ use std::path::absolute;
 
 use anyhow::{Result, bail};
 use metrics_exporter_prometheus::PrometheusHandle;
+use seata_config::Settings;
 
-use crate::config::Settings;
 use crate::server::Server;
 use crate::signals::Signals;
 

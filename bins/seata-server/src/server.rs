@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use metrics_exporter_prometheus::PrometheusHandle;
+use seata_config::{Settings, Store};
 use seata_engine::{Config, Engine, SystemClock};
 use seata_executor::{Executor, ExecutorConfig};
 use seata_grpc::Grpc;
@@ -20,7 +21,6 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::config::{Settings, Store};
 use crate::descriptors::{self, Shares};
 use crate::{housekeeping, metrics};
 
@@ -76,7 +76,7 @@ impl Server {
         let service = Service::new(engine.clone(), rules(settings));
         let config = ApiConfig {
             version: env!("CARGO_PKG_VERSION"),
-            cors_origins: settings.cors_origins.clone(),
+            cors_origins: crate::origins(settings)?,
         };
         let grpc = Grpc::new(service.clone());
         let api = Api::new(service, config, render);
@@ -226,12 +226,12 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use metrics_exporter_prometheus::PrometheusBuilder;
+    use seata_config::Given;
     use seata_proto::v1;
     use seata_proto::v1::transaction_service_client::TransactionServiceClient;
     use tonic::transport::Channel;
 
     use super::*;
-    use crate::config::Given;
 
     fn settings(folder: &tempfile::TempDir) -> Settings {
         let given = Given::defaults()

@@ -6,9 +6,9 @@ mod participants;
 mod timeline;
 
 use anyhow::{Context, Result};
+use seata_config::{Given, Settings};
 use serde_json::{Value, json};
 
-use crate::config::{Given, Settings};
 use crate::server::Server;
 use crate::{logs, metrics};
 use client::Client;
@@ -30,7 +30,7 @@ pub(crate) async fn run() -> Result<()> {
         .with("disk_free_min_bytes", "0")
         .with("log", "warn");
     let settings = Settings::read(&given)?;
-    logs::start(settings.log.clone(), settings.log_format);
+    logs::start(&settings.log, settings.log_format);
     let server = Server::start(&settings, metrics::start()?).await?;
     let participants = Participants::start().await?;
     let address = server.address;

@@ -2,11 +2,14 @@
 
 use std::io::{Result, Write};
 
-use super::given::{Given, Source};
-use super::keys::KEYS;
+use crate::given::{Given, Source};
+use crate::keys::KEYS;
 
 /// Writes each key with its value and where that comes from.
-pub(crate) fn print(given: &Given, out: &mut impl Write) -> Result<()> {
+///
+/// # Errors
+/// What `out` answers.
+pub fn print(given: &Given, out: &mut impl Write) -> Result<()> {
     for key in KEYS {
         let found = given.of(key.name);
         let source = match &found.source {

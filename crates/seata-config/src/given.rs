@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Error, Result, anyhow};
-
-use super::allowed::Allowed;
-use super::file::ConfigFile;
-use super::keys::{KEYS, Key, LATER};
+use crate::allowed::Allowed;
+use crate::error::ConfigError;
+use crate::file::ConfigFile;
+use crate::keys::{KEYS, Key, LATER};
 
 const PREFIX: &str = "SEATA_";
 
@@ -30,14 +29,15 @@ pub(crate) struct Found {
 
 /// The value of every key, as it was written.
 #[derive(Debug)]
-pub(crate) struct Given {
+pub struct Given {
     // Invariant: holds each of `KEYS`.
     found: BTreeMap<&'static str, Found>,
 }
 
 impl Given {
     /// Begins with the built-in defaults.
-    pub(crate) fn defaults() -> Self {
+    #[must_use]
+    pub fn defaults() -> Self {
         let default = |key: &Key| Found {
             text: key.default.to_owned(),
             source: Source::Default,
@@ -50,9 +50,12 @@ impl Given {
     ///
     /// # Errors
     /// It can't be read, or holds an unknown key.
-    pub(crate) fn file(mut self, file: &ConfigFile) -> Result<Self> {
+    pub fn file(mut self, file: &ConfigFile) -> Result<Self, ConfigError> {
         for (name, text) in file.read()? {
-            let key = key(&name).map_err(|why| file_error(file.path(), &name, &why))?;
+            let key = key(&name).map_err(|why| ConfigError::Unknown {
+                place: format!("{}: {name}", file.path().display()),
+                why: why.in_file(),
+            })?;
             self.set(key, text, Source::File(file.path().to_owned()));
         }
         Ok(self)
@@ -62,10 +65,10 @@ impl Given {
     ///
     /// # Errors
     /// One is unknown, or no text.
-    pub(crate) fn environment(
+    pub fn environment(
         mut self,
         variables: impl Iterator<Item = (OsString, OsString)>,
-    ) -> Result<Self> {
+    ) -> Result<Self, ConfigError> {
         for (variable, text) in variables {
             let variable = variable.to_string_lossy();
             let Some(name) = variable.strip_prefix(PREFIX) else {
@@ -74,23 +77,25 @@ impl Given {
             if is_service_link(name) {
                 continue;
             }
-            let key = key(&name.to_ascii_lowercase())
-                .map_err(|why| anyhow!("{variable}: {}", why.in_environment()))?;
-            let text = text.into_string().ok();
-            let text = text.with_context(|| format!("{variable} is not UTF-8"))?;
+            let key = key(&name.to_ascii_lowercase()).map_err(|why| ConfigError::Unknown {
+                place: variable.to_string(),
+                why: why.in_environment(),
+            })?;
+            let text = text.into_string();
+            let text = text.map_err(|_| ConfigError::NotText(variable.to_string()))?;
             self.set(key, text, Source::Environment);
         }
         Ok(self)
     }
 
     /// Takes a flag.
-    pub(crate) fn flag(&mut self, key: &'static Key, text: String) {
+    pub fn flag(&mut self, key: &'static Key, text: String) {
         self.set(key, text, Source::Flag);
     }
 
     /// Puts a value that nobody outside can give.
     #[must_use]
-    pub(crate) fn with(mut self, name: &'static str, text: &str) -> Self {
+    pub fn with(mut self, name: &'static str, text: &str) -> Self {
         let source = Source::Default;
         let text = text.to_owned();
         self.found.insert(name, Found { text, source });
@@ -116,19 +121,29 @@ impl Given {
         }
     }
 
-    /// Reads the value of a key.
-    ///
-    /// # Errors
-    /// It isn't allowed: says the place, the value and what is.
-    pub(crate) fn read<A: Allowed>(&self, name: &'static str, allowed: &A) -> Result<A::Value> {
-        let text = &self.of(name).text;
-        allowed.read(text).ok_or_else(|| {
-            anyhow!(
-                "{} is {text:?}: it must be {}",
-                self.place(name),
-                allowed.said()
-            )
-        })
+    /// Reads the value of a key, or says the place, the value and what is allowed.
+    pub(crate) fn read<A: Allowed>(
+        &self,
+        name: &'static str,
+        allowed: &A,
+    ) -> Result<A::Value, ConfigError> {
+        let read = allowed.read(&self.of(name).text);
+        read.ok_or_else(|| self.not_allowed(name, allowed.said()))
+    }
+
+    /// Answers the refusal of a key's value, for the one who is to use it and finds that it can't be used.
+    #[must_use]
+    pub fn refusal(&self, name: &'static str) -> ConfigError {
+        let key = KEYS.iter().find(|key| key.name == name);
+        self.not_allowed(name, key.map_or_else(String::new, |key| (key.said)()))
+    }
+
+    fn not_allowed(&self, name: &str, said: String) -> ConfigError {
+        ConfigError::NotAllowed {
+            place: self.place(name),
+            shown: format!("{:?}", self.of(name).text),
+            said,
+        }
     }
 }
 
@@ -157,10 +172,6 @@ impl NoKey {
             Self::Later { why } => (*why).to_owned(),
         }
     }
-}
-
-fn file_error(path: &Path, name: &str, why: &NoKey) -> Error {
-    anyhow!("{}: {name}: {}", path.display(), why.in_file())
 }
 
 fn key(name: &str) -> Result<&'static Key, NoKey> {

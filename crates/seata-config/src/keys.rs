@@ -4,34 +4,33 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
-use seata_http::Origins;
-use tracing_subscriber::filter::Targets;
-
-use super::allowed::{Address, Allowed, Folder, OneOf, OriginList, Secs, SecsOrNone, Whole};
-use super::given::Given;
-use super::logs::LogFilter;
+use crate::allowed::{Address, Allowed, Folder, OneOf, OriginList, Secs, SecsOrNone, Whole};
+use crate::error::ConfigError;
+use crate::given::Given;
+use crate::log::{LogFilter, LogRules};
 
 /// One key.
-pub(crate) struct Key {
+pub struct Key {
     /// As in `conf.yaml`; upper-case behind `SEATA_` in the environment, with dashes as a flag.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// What holds if nothing is given.
-    pub(crate) default: &'static str,
+    pub default: &'static str,
     /// What it sets, in a sentence.
-    pub(crate) doc: &'static str,
+    pub doc: &'static str,
     /// What is allowed, as the end of "it must be …".
-    pub(crate) said: fn() -> String,
+    pub said: fn() -> String,
 }
 
 impl Key {
     /// Names it as a variable of the environment.
-    pub(crate) fn variable(&self) -> String {
+    #[must_use]
+    pub fn variable(&self) -> String {
         format!("SEATA_{}", self.name.to_ascii_uppercase())
     }
 
     /// Names it as a flag, without the dashes in front.
-    pub(crate) fn flag(&self) -> String {
+    #[must_use]
+    pub fn flag(&self) -> String {
         self.name.replace('_', "-")
     }
 }
@@ -40,12 +39,12 @@ macro_rules! keys {
     ($(#[doc = $doc:literal] $name:ident: $value:ty = $default:literal, $allowed:expr;)+) => {
         /// All that is set, read.
         #[derive(Debug, Clone)]
-        pub(crate) struct Settings {
-            $(#[doc = $doc] pub(crate) $name: $value,)+
+        pub struct Settings {
+            $(#[doc = $doc] pub $name: $value,)+
         }
 
         /// All keys.
-        pub(crate) const KEYS: &[Key] = &[$(Key {
+        pub const KEYS: &[Key] = &[$(Key {
             name: stringify!($name),
             default: $default,
             doc: $doc,
@@ -53,7 +52,7 @@ macro_rules! keys {
         },)+];
 
         impl Settings {
-            fn each(given: &Given) -> Result<Self> {
+            fn each(given: &Given) -> Result<Self, ConfigError> {
                 Ok(Self { $($name: given.read(stringify!($name), &$allowed)?,)+ })
             }
         }
@@ -108,11 +107,11 @@ keys! {
     /// The most calls of branches at once to one scheme, host and port.
     calls_in_flight_per_destination: usize = "256", Whole(1..=100_000);
     /// The origins whose pages may ask this server from a browser, separated by commas.
-    cors_origins: Origins = "none", OriginList;
+    cors_origins: Option<String> = "none", OriginList;
     /// With less free disk space than this, in bytes, new transactions are refused; open ones go on.
     disk_free_min_bytes: u64 = "268435456", Whole(0..=u64::MAX);
     /// Which log lines are written to the standard error output.
-    log: Targets = "info", LogFilter;
+    log: LogFilter = "info", LogRules;
     /// How they look: for a person, or an object of JSON per line.
     log_format: LogFormat = "pretty", OneOf { words: &[("pretty", LogFormat::Pretty), ("json", LogFormat::Json)], note: "" };
 }
@@ -122,29 +121,35 @@ impl Settings {
     ///
     /// # Errors
     /// Names the first value that isn't allowed.
-    pub(crate) fn read(given: &Given) -> Result<Self> {
+    pub fn read(given: &Given) -> Result<Self, ConfigError> {
         let settings = Self::each(given)?;
-        ensure!(
-            settings.retry_interval_secs <= settings.retry_interval_max_secs,
-            "{} is {}, which is more than retry_interval_max_secs, which is {}",
-            given.place("retry_interval_secs"),
-            settings.retry_interval_secs.as_secs_f64(),
-            settings.retry_interval_max_secs.as_secs_f64(),
-        );
+        let first = settings.retry_interval_secs;
+        let longest = settings.retry_interval_max_secs;
+        if first > longest {
+            return Err(ConfigError::Contradiction(format!(
+                "{} is {}, which is more than retry_interval_max_secs, which is {}",
+                given.place("retry_interval_secs"),
+                first.as_secs_f64(),
+                longest.as_secs_f64(),
+            )));
+        }
         Ok(settings)
     }
 }
 
 /// Where transactions are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Store {
+pub enum Store {
+    /// In a folder, on fjall.
     Embedded,
 }
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LogFormat {
+pub enum LogFormat {
+    /// For a person.
     Pretty,
+    /// An object of JSON per line.
     Json,
 }
 

@@ -7,8 +7,6 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use seata_http::Origins;
-
 /// The values of one key.
 pub(crate) trait Allowed {
     /// What the text stands for.
@@ -121,16 +119,16 @@ impl Allowed for Folder {
     }
 }
 
-/// Origins of pages, or none at all.
+/// Origins of pages, or none at all. Whether each is one is for the transport to say, which knows what browsers send.
 pub(crate) struct OriginList;
 
 impl Allowed for OriginList {
-    type Value = Origins;
+    type Value = Option<String>;
 
-    fn read(&self, text: &str) -> Option<Origins> {
+    fn read(&self, text: &str) -> Option<Option<String>> {
         match text {
-            "none" => Some(Origins::default()),
-            origins => Origins::parse(origins).ok(),
+            "none" => Some(None),
+            origins => Some(Some(origins.to_owned())),
         }
     }
 
