@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::Stream;
 use futures_util::stream::{self, unfold};
 use seata_proto::v1::transaction_service_server::SERVICE_NAME;
-use seata_service::Service;
+use seata_service::{Service, StoreState};
 use tonic::{Request, Response, Status};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::Health;
@@ -74,10 +74,12 @@ fn is_known(service: &str) -> bool {
 }
 
 async fn status(service: &Service) -> ServingStatus {
-    if !service.is_stopping() && service.engine().health().await.store {
-        ServingStatus::Serving
-    } else {
-        ServingStatus::NotServing
+    if service.is_stopping() {
+        return ServingStatus::NotServing;
+    }
+    match service.store().await.state {
+        StoreState::Ok | StoreState::Degraded => ServingStatus::Serving,
+        StoreState::Unavailable => ServingStatus::NotServing,
     }
 }
 

@@ -12,6 +12,7 @@ use crate::refused;
 use crate::resolve::{AddedBranch, Submission, Whole};
 use crate::rules::Rules;
 use crate::settle::{Settled, settle};
+use crate::store::StoreFacts;
 use crate::view::{self, TransactionView};
 
 /// Whether clients may stay as long as they like.
@@ -27,6 +28,7 @@ pub(crate) enum Life {
 pub struct Service {
     engine: Engine,
     rules: Arc<Rules>,
+    store: StoreFacts,
     life: watch::Sender<Life>,
 }
 
@@ -37,8 +39,20 @@ impl Service {
         Self {
             engine,
             rules: Arc::new(rules),
+            store: StoreFacts::default(),
             life: watch::Sender::new(Life::Serving),
         }
+    }
+
+    /// Takes what is to be told of the store; without it, only whether it answers is.
+    #[must_use]
+    pub fn with_store(mut self, store: StoreFacts) -> Self {
+        self.store = store;
+        self
+    }
+
+    pub(crate) const fn store_facts(&self) -> &StoreFacts {
+        &self.store
     }
 
     /// Ends what would never end by itself: whoever follows a transaction is let go, so that the transports can drain.

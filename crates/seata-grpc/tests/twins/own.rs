@@ -1,13 +1,16 @@
 //! What gRPC alone has: streams, health, reflection, and messages that are none.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
 use seata_core::{Gid, Outcome};
+use seata_grpc::Grpc;
 use seata_proto::v1;
 use seata_proto::v1::transaction_service_client::TransactionServiceClient;
 use seata_proto::v1::watch_response::What;
+use seata_service::{ShardHealth, StoreFacts};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::body::Body;
@@ -168,7 +171,14 @@ async fn health_says_what_readiness_says() {
         .unwrap();
     assert_eq!(answer.into_inner().status(), ServingStatus::NotServing);
     world = World::new().await;
-    drop(world);
+    let facts = StoreFacts {
+        kind: None,
+        shards: Some(Arc::new(|| vec![ShardHealth::Ok, ShardHealth::Unavailable])),
+    };
+    let degraded = Grpc::new(world.service.clone().with_store(facts));
+    let answer = HealthClient::new(degraded.service()).check(asked("")).await;
+    let answer = answer.unwrap().into_inner();
+    assert_eq!(answer.status(), ServingStatus::Serving);
 }
 
 /// Sends raw bytes to a method, framed, and answers the status.

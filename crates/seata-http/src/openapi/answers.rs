@@ -281,9 +281,11 @@ fn summary() -> Part {
 
 fn health() -> Part {
     Fields::new("Whether this server does its work; if it doesn't, with the fields of a refusal.")
-        .required("status", one_of(["healthy", "unhealthy"]))
+        .required("status", one_of(["healthy", "degraded", "unhealthy"]))
         .required("timestamp", time())
-        .required("store", one_of(["ok", "unavailable"]))
+        .required("store", one_of(["ok", "degraded", "unavailable"]))
+        .sometimes("store_kind", text())
+        .sometimes("shards", list(one_of(["ok", "unavailable"])))
         .required("version", text())
         .sometimes("error", text())
         .sometimes("code", one_of([ErrorCode::StoreUnavailable.as_str()]))

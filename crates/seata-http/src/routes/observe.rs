@@ -7,7 +7,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
-use seata_service::{Detail, ErrorCode, Problem, rfc3339};
+use seata_service::{Detail, ErrorCode, Problem, ShardHealth, StoreState, rfc3339};
 use serde::Serialize;
 
 use crate::answer::{self, json};
@@ -39,6 +39,10 @@ struct HealthJson<'a> {
     status: &'static str,
     timestamp: String,
     store: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store_kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    shards: Vec<&'static str>,
     version: &'static str,
     #[serde(flatten)]
     problem: Option<ProblemJson<'a>>,
@@ -46,16 +50,22 @@ struct HealthJson<'a> {
 
 /// Answers whether this server does its work.
 pub(super) async fn health(api: Arc<Api>) -> Answer {
-    let health = api.service.engine().health().await;
-    let problem = (!health.store).then(store_down);
+    let store = api.service.store().await;
+    let problem = (store.state == StoreState::Unavailable).then(store_down);
     let status = problem
         .as_ref()
         .map_or(StatusCode::OK, |problem| status_of(problem.code));
     let retry_after = problem.as_ref().and_then(retry_after);
     let body = HealthJson {
-        status: if health.store { "healthy" } else { "unhealthy" },
+        status: match store.state {
+            StoreState::Ok => "healthy",
+            StoreState::Degraded => "degraded",
+            StoreState::Unavailable => "unhealthy",
+        },
         timestamp: rfc3339(api.service.now()),
-        store: if health.store { "ok" } else { "unavailable" },
+        store: store.state.as_str(),
+        store_kind: store.kind,
+        shards: store.shards.into_iter().map(ShardHealth::as_str).collect(),
         version: api.config.version,
         problem: problem.as_ref().map(ProblemJson),
     };
@@ -87,7 +97,8 @@ pub(super) async fn livez() -> Answer {
 pub(super) async fn readyz(api: Arc<Api>) -> Answer {
     let not_ready = |problem: Problem| problem.with("status", Detail::Text("not ready".into()));
     api.serves().map_err(not_ready)?;
-    if !api.service.engine().health().await.store {
+    // One that lacks a part of its databases is ready: all servers lack the same.
+    if api.service.store().await.state == StoreState::Unavailable {
         return Err(not_ready(store_down()));
     }
     Ok(json(StatusCode::OK, &StateJson { status: "ready" }))

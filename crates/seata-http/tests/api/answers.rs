@@ -1,6 +1,10 @@
 //! What is answered when all is well.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use seata_core::Outcome;
+use seata_service::ShardHealth;
 use serde_json::{Value, json};
 
 use crate::world::{World, branch, plus, refused, saga, unknown};
@@ -274,6 +278,41 @@ async fn a_branch_without_compensation_needs_none() {
         ended["transaction"]["branches"][0]["compensation"],
         json!(null)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_lacks_one_of_its_databases_is_ready_and_says_which() {
+    let away = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&away);
+    let shards = move || {
+        let away = count.load(Ordering::Relaxed);
+        let state = |index| match index < away {
+            true => ShardHealth::Unavailable,
+            false => ShardHealth::Ok,
+        };
+        (0..2).map(state).collect()
+    };
+    let world = World::new().await.on(Arc::new(shards));
+    for (number, words, status) in [
+        (0, ("healthy", "ok", ["ok", "ok"]), 200),
+        (1, ("degraded", "degraded", ["unavailable", "ok"]), 200),
+        (
+            2,
+            ("unhealthy", "unavailable", ["unavailable", "unavailable"]),
+            503,
+        ),
+    ] {
+        away.store(number, Ordering::Relaxed);
+        let health = world.get("/health").await;
+        let body = &health.body;
+        assert_eq!(health.status, status);
+        assert_eq!(body["status"], words.0);
+        assert_eq!(body["store"], words.1);
+        assert_eq!(body["shards"], json!(words.2));
+        assert_eq!(body["store_kind"], "postgres");
+        assert_eq!(world.get("/readyz").await.status, status);
+        assert_eq!(world.get("/livez").await.status, 200);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,6 +13,7 @@ use http_body_util::BodyExt;
 use seata_core::{Endpoint, Outcome, UnixMillis};
 use seata_engine::{Call, Caller, Clock, Config, Engine, Slot, Task};
 use seata_http::{Api, ApiConfig, Defaults, Limits, LocalEndpoints, Origins, Rules, Service};
+use seata_service::{Shards, StoreFacts};
 use seata_store::{Append, Owner};
 use seata_store_mem::{AppendFault, Faults, FaultyStore, MemStore, OtherFault, StoreCall};
 use serde_json::{Value, json};
@@ -174,6 +175,23 @@ impl World {
             script,
             down,
         }
+    }
+
+    /// The same, told that its transactions are spread over databases.
+    pub(crate) fn on(mut self, shards: Shards) -> Self {
+        let rules = Rules {
+            defaults: Defaults::default(),
+            limits: LIMITS,
+            local: LocalEndpoints::Refused,
+        };
+        let facts = StoreFacts {
+            kind: Some("postgres"),
+            shards: Some(shards),
+        };
+        let service = Service::new(self.engine.clone(), rules).with_store(facts);
+        self.api = Api::new(service, ApiConfig::default(), Arc::new(String::new));
+        self.router = self.api.router();
+        self
     }
 
     /// Lets the endpoint answer so, in this order.
