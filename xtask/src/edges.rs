@@ -93,9 +93,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     // A store as anybody writes one: on the contract alone.
     ("seata-example-store", &["seata-store"]),
-    ("seata-tests", &[]),
+    // Real servers and their faults, for tests of what is above and below.
+    ("seata-test-servers", &[]),
+    ("seata-tests", &["seata-test-servers"]),
     ("seata-bench", &[]),
-    ("xtask", &[]),
+    ("xtask", &["seata-test-servers"]),
 ];
 
 /// Edges that only tests may follow.
@@ -103,9 +105,18 @@ const ALLOWED_IN_TESTS: &[(&str, &[&str])] = &[
     ("seata-store-mem", &["seata-store-conformance"]),
     ("seata-store-fjall", &["seata-store-conformance"]),
     ("seata-store-sled", &["seata-store-conformance"]),
-    ("seata-store-redis", &["seata-store-conformance"]),
-    ("seata-store-mysql", &["seata-store-conformance"]),
-    ("seata-store-postgres", &["seata-store-conformance"]),
+    (
+        "seata-store-redis",
+        &["seata-store-conformance", "seata-test-servers"],
+    ),
+    (
+        "seata-store-mysql",
+        &["seata-store-conformance", "seata-test-servers"],
+    ),
+    (
+        "seata-store-postgres",
+        &["seata-store-conformance", "seata-test-servers"],
+    ),
     (
         "seata-store-sharded",
         &["seata-store-conformance", "seata-store-mem"],

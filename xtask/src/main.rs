@@ -9,7 +9,6 @@
 mod deny;
 mod edges;
 mod packages;
-mod programs;
 mod proto;
 mod run;
 mod schemathesis;

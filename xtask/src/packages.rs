@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use seata_test_servers::programs::{find, is_root};
 
-use crate::programs::{find, is_root};
 use crate::run::program;
 
 /// Asked by Debian's packages before they start a service; 101 forbids it.

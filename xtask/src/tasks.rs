@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::run::{Run, cargo, step, target};
-use crate::servers::Servers;
+use crate::servers::{Kind, Servers};
 use crate::{deny, edges, proto, schemathesis, tidy};
 
 /// Adapters with a conformance test.
@@ -42,7 +42,7 @@ pub(crate) fn test() -> Result<()> {
     step("all of it", || {
         checks()?;
         step("unit and integration tests", || {
-            let servers = Servers::start()?;
+            let servers = Servers::start(&Kind::ALL)?;
             tests(EXCEPT_BY_ITSELF, "dev")
                 .envs(servers.variables())
                 .run()
