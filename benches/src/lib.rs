@@ -1,10 +1,11 @@
 //! Measures the coordinator against a *null coordinator* in one run: two processes with the same client, the same
 //! participants and the same machine, one of which keeps no state.
 //!
-//! It starts every part as a process of its own and reads what they cost from `/proc`. It uses no crate of ours: it
+//! It starts every part as a process of its own and reads what they cost from `/proc`. It uses no crate of the server: it
 //! sees the server as its users do. It asserts no time; a run in which a transaction is lost or doubled fails.
 #![warn(missing_docs)]
 
+mod backing;
 mod figures;
 mod lane;
 mod load;

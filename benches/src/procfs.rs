@@ -1,5 +1,6 @@
 //! Reads what a process costs from the texts under `/proc`.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -12,6 +13,26 @@ pub(crate) fn cpu(pid: u32) -> Result<Duration> {
     let stat = read(pid, "stat")?;
     let ticks = ticks(&stat).context("reading processor time")?;
     Ok(Duration::from_secs(ticks) / u32::try_from(rustix::param::clock_ticks_per_second())?)
+}
+
+/// Answers the processor time of all processes that work in a folder or below it.
+///
+/// # Errors
+/// Processes can't be listed.
+pub(crate) fn cpu_within(folder: &Path) -> Result<Duration> {
+    let mut sum = Duration::ZERO;
+    for entry in std::fs::read_dir("/proc").context("listing processes")? {
+        let path = entry.context("listing processes")?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let Some(pid) = name.and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        // Others come and go meanwhile.
+        if std::fs::read_link(path.join("cwd")).is_ok_and(|cwd| cwd.starts_with(folder)) {
+            sum += cpu(pid).unwrap_or_default();
+        }
+    }
+    Ok(sum)
 }
 
 /// Answers the resident memory of a process in bytes.
@@ -75,6 +96,13 @@ mod tests {
         let status = "Name:\tx\nVmRSSx:\t 1 kB\nVmRSS:\t   15360 kB\nThreads:\t3\n";
         assert_eq!(kib(status, "VmRSS"), Some(15_360));
         assert_eq!(kib(status, "VmSwap"), None);
+    }
+
+    #[test]
+    fn this_process_is_found_by_its_folder() {
+        let here = std::env::current_dir().unwrap();
+        assert!(cpu_within(&here).is_ok());
+        assert_eq!(cpu_within(Path::new("/proc/none")).unwrap(), Duration::ZERO);
     }
 
     #[test]

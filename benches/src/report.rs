@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::backing::Store;
 use crate::figures::{count, median};
 use crate::throughput::{Coordinator, Plan, Run};
 
@@ -9,6 +10,7 @@ use crate::throughput::{Coordinator, Plan, Run};
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) cores: usize,
+    pub(crate) store: Store,
     pub(crate) plan: Plan,
     pub(crate) rows: Vec<Row>,
     pub(crate) figures: Vec<Figure>,
@@ -30,6 +32,8 @@ pub(crate) struct Row {
     pub(crate) p99_us: f64,
     pub(crate) appends: f64,
     pub(crate) batches: f64,
+    pub(crate) commands: f64,
+    pub(crate) store_cpu_us: f64,
     pub(crate) refused: f64,
 }
 
@@ -106,6 +110,8 @@ fn row(runs: &[&Run], null: &[&Run]) -> Option<Row> {
         p99_us: middle(|run| run.p99_us),
         appends: middle(|run| run.appends),
         batches: middle(|run| run.batches),
+        commands: middle(|run| run.commands),
+        store_cpu_us: middle(|run| run.store_cpu_us),
         refused: middle(|run| count(run.refused)),
     })
 }
@@ -127,6 +133,8 @@ mod tests {
             p99_us: 2.0,
             appends: 2.0,
             batches: 1.0,
+            commands: 0.0,
+            store_cpu_us: 0.0,
         }
     }
 

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use tokio::runtime::Builder;
 
+use crate::backing::{Backing, Store};
 use crate::figures::count;
 use crate::open::{self, Many};
 use crate::report::{Figure, Report, mebibytes, rows};
@@ -25,6 +26,9 @@ pub struct Options {
     /// Measures the null coordinator alone: what this machine can do.
     #[arg(long)]
     null_only: bool,
+    /// Which store: its server is started, and stopped when all is measured.
+    #[arg(long, value_enum, default_value = "embedded")]
+    store: Store,
     /// Measures for a shorter time: to see that it works, not to publish.
     #[arg(long)]
     quick: bool,
@@ -100,11 +104,15 @@ async fn measure(options: &Options) -> Result<Report> {
     let within = options.json.parent().context("finding the folder")?;
     let (runs, figures) = match options.server.as_deref().filter(|_| !options.null_only) {
         Some(binary) => all(options, &plan, binary, within).await?,
-        None => (Stage::set(None).await?.runs(&plan).await?, Vec::new()),
+        None => {
+            let mut stage = Stage::set(None, Backing::start(Store::Embedded)?).await?;
+            (stage.runs(&plan).await?, Vec::new())
+        }
     };
     Ok(Report {
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         rows: rows(&plan, &runs),
+        store: options.store,
         plan,
         figures,
         runs,
@@ -117,31 +125,44 @@ async fn all(
     binary: &Path,
     within: &Path,
 ) -> Result<(Vec<Run>, Vec<Figure>)> {
+    if options.store != Store::Embedded {
+        says("throughput");
+        return throughput(options.store, plan, binary, within).await;
+    }
     let mut figures = vec![syncs::probe(within)?];
     says("start and rest");
     figures.extend(start::measure(binary, within, plan.rounds).await?);
     says("durable waits");
     figures.extend(syncs::measure(binary, within, options.traced()).await?);
     says("throughput");
-    let (runs, growth) = throughput(plan, binary, within).await?;
+    let (runs, growth) = throughput(options.store, plan, binary, within).await?;
     figures.extend(growth);
     says("open transactions and recovery");
     figures.extend(open::measure(binary, within, options.many()).await?);
     Ok((runs, figures))
 }
 
-async fn throughput(plan: &Plan, binary: &Path, within: &Path) -> Result<(Vec<Run>, Vec<Figure>)> {
-    let home = Home::new(binary, within)?;
-    let mut stage = Stage::set(Some(home.start().await?)).await?;
+async fn throughput(
+    store: Store,
+    plan: &Plan,
+    binary: &Path,
+    within: &Path,
+) -> Result<(Vec<Run>, Vec<Figure>)> {
+    let backing = Backing::start(store)?;
+    let embedded = backing.is_embedded();
+    let home = Home::new(binary, within)?.on(&backing);
+    let mut stage = Stage::set(Some(home.start().await?), backing).await?;
     let runs = stage.runs(plan).await?;
     let resident = mebibytes(stage.resident_bytes()?);
     let ended: u64 = runs.iter().map(Run::stored).sum();
     let disk = count(home.bytes()?) / count(ended.max(1));
-    let figures = vec![
+    let mut figures = vec![
         Figure::new("resident memory after all runs", resident, "MiB"),
         Figure::new("transactions that the runs stored", count(ended), ""),
-        Figure::new("disk for each of them", disk, "bytes"),
     ];
+    if embedded {
+        figures.push(Figure::new("disk for each of them", disk, "bytes"));
+    }
     Ok((runs, figures))
 }
 

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::sleep;
 
+use crate::backing::Backing;
 use crate::lane::Lane;
 use crate::metrics;
 use crate::process::Process;
@@ -23,6 +24,7 @@ const HEALTHY_WITHIN: Duration = Duration::from_secs(60);
 pub(crate) struct Home {
     binary: PathBuf,
     folder: TempDir,
+    variables: Vec<(&'static str, String)>,
 }
 
 impl Home {
@@ -32,7 +34,16 @@ impl Home {
         Ok(Self {
             binary: binary.to_owned(),
             folder: folder.context("making a folder for the data")?,
+            variables: Vec::new(),
         })
+    }
+
+    /// Lets the server use this store.
+    pub(crate) fn on(self, backing: &Backing) -> Self {
+        Self {
+            variables: backing.variables(),
+            ..self
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -70,7 +81,8 @@ impl Home {
             .env("SEATA_DATA_DIR", self.data())
             .env("SEATA_HTTP_PORT", "0")
             .env("SEATA_GRPC_PORT", "0")
-            .env("SEATA_LOG", "warn");
+            .env("SEATA_LOG", "warn")
+            .envs(self.variables.iter().cloned());
         let started = Instant::now();
         let process = Process::start(command).await.context("the server")?;
         let mut server = Server {

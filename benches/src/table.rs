@@ -4,8 +4,8 @@ use crate::report::{Figure, Report, Row};
 use crate::throughput::Coordinator;
 
 const HEAD: &str = "\
-| connections | coordinator | transactions/s | × null | CPU µs | × null | p50 ms | p99 ms | appends | batches |
-|---|---|---|---|---|---|---|---|---|---|
+| connections | coordinator | transactions/s | × null | CPU µs | × null | p50 ms | p99 ms | appends | batches | commands | store CPU µs |
+|---|---|---|---|---|---|---|---|---|---|---|---|
 ";
 
 /// Writes both tables.
@@ -31,6 +31,8 @@ fn row(row: &Row) -> String {
         short(row.p99_us / 1e3),
         short(row.appends),
         short(row.batches),
+        short(row.commands),
+        short(row.store_cpu_us),
     ];
     format!("| {} |\n", cells.join(" | "))
 }

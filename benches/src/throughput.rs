@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use tokio::time::sleep;
 
+use crate::backing::{Backing, Work};
 use crate::figures::count;
 use crate::loader::Loader;
 use crate::order::{Answer, Saga, Submitted, Until};
@@ -57,6 +58,10 @@ pub(crate) struct Run {
     pub(crate) p99_us: f64,
     pub(crate) appends: f64,
     pub(crate) batches: f64,
+    /// What was sent to the store's own server.
+    pub(crate) commands: f64,
+    /// The processor time of the store's own server.
+    pub(crate) store_cpu_us: f64,
 }
 
 /// The processes of the runs.
@@ -64,12 +69,14 @@ pub(crate) struct Stage {
     participants: Participants,
     null: Process,
     server: Option<Server>,
+    backing: Backing,
 }
 
 impl Stage {
     /// Starts the null coordinator and the participants.
-    pub(crate) async fn set(server: Option<Server>) -> Result<Self> {
+    pub(crate) async fn set(server: Option<Server>, backing: Backing) -> Result<Self> {
         Ok(Self {
+            backing,
             participants: Participants::start().await?,
             null: Process::start(role(&["null"])?).await?,
             server,
@@ -165,6 +172,7 @@ impl Stage {
             calls: self.participants.counts().await?,
             meters: self.meters(who).await?,
             cpu: procfs::cpu(self.target(who)?.pid()?)?,
+            work: self.backing.work()?,
         })
     }
 
@@ -215,6 +223,7 @@ struct Look {
     calls: Counts,
     meters: Meters,
     cpu: Duration,
+    work: Work,
 }
 
 impl Coordinator {
@@ -277,6 +286,10 @@ impl Run {
             p99_us: f64::from(submitted.p99_us),
             appends: each(after.meters.appends - before.meters.appends),
             batches: each(after.meters.batches - before.meters.batches),
+            commands: each(after.work.commands - before.work.commands),
+            store_cpu_us: each(
+                (after.work.cpu.saturating_sub(before.work.cpu)).as_secs_f64() * 1e6,
+            ),
         }
     }
 }

@@ -96,7 +96,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Real servers and their faults, for tests of what is above and below.
     ("seata-test-servers", &[]),
     ("seata-tests", &["seata-test-servers"]),
-    ("seata-bench", &[]),
+    ("seata-bench", &["seata-test-servers"]),
     ("xtask", &["seata-test-servers"]),
 ];
 
