@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::stream::{self, StreamExt};
 use seata_store::{
     Append, AppendOutcome, Chunk, ClaimLimit, Expected, FencingToken, Gid, Header, LeaseChange,
-    Mode, Owner, Revision, Status, StoreError, Stored, TxnStore, UnixMillis,
+    Mode, Owner, Revision, Status, StoreError, StoreErrorKind, Stored, TxnStore, UnixMillis,
 };
 
 /// What becomes of leases when a store is closed and opened again.
@@ -42,9 +43,25 @@ pub trait Fixture: Send + Sync + 'static {
     /// Lets so much of the store's time pass: by waiting, or by moving its clock.
     async fn pass(&self, span: Duration);
 
-    /// Says how many records a large test may make.
+    /// Says of how many parts the store is made. A list looks at a bounded number of each.
+    fn parts(&self) -> usize {
+        1
+    }
+
+    /// Says which part keeps a transaction, from 0. Claims and purges keep their order within a part.
+    fn part_of(&self, _gid: &Gid) -> usize {
+        0
+    }
+
+    /// Answers a second handle, as another server on the same store has one: connections of its own and no memory in
+    /// common. A store that one process owns has none; the first is answered then.
+    async fn another(&self) -> Arc<dyn TxnStore> {
+        self.store()
+    }
+
+    /// Says how many records a large test may make. [`crate::records`] lets the environment have its say.
     fn records_max(&self) -> usize {
-        10_000
+        crate::records(50_000)
     }
 }
 
@@ -56,6 +73,33 @@ pub(crate) const ALL: ClaimLimit = ClaimLimit {
 
 pub(crate) fn gid(text: &str) -> Gid {
     Gid::parse(text).unwrap()
+}
+
+/// Answers so many names, in order, that lie in one part.
+pub(crate) fn names_together(fixture: &dyn Fixture, prefix: &str, count: usize) -> Vec<String> {
+    let names = (0..).map(|n| format!("{prefix}{n:04}"));
+    let part = fixture.part_of(&gid(&format!("{prefix}0000")));
+    let together = names.filter(|name| fixture.part_of(&gid(name)) == part);
+    together.take(count).collect()
+}
+
+/// Checks that of what is due in each part, nothing was passed over: what was claimed comes before what was not.
+/// `due` is in the order of wake-ups.
+pub(crate) fn check_order(fixture: &dyn Fixture, due: &[Gid], claimed: &[Gid]) {
+    for part in 0..fixture.parts() {
+        let of_part = due.iter().filter(|gid| fixture.part_of(gid) == part);
+        let passed_over = of_part
+            .skip_while(|gid| claimed.contains(gid))
+            .find(|gid| claimed.contains(gid));
+        assert_eq!(
+            passed_over, None,
+            "an earlier one of its part was passed over"
+        );
+    }
+    assert!(
+        claimed.iter().all(|gid| due.contains(gid)),
+        "not due: {claimed:?}"
+    );
 }
 
 /// A creation at time `at_ms`, due at once, without a lease.
@@ -98,6 +142,14 @@ pub(crate) fn ending(header: &Header) -> Append {
     }
 }
 
+/// Takes the lease for longer than any test runs.
+pub(crate) const fn holding(owner: u128) -> LeaseChange {
+    LeaseChange::Take {
+        owner: Owner(owner),
+        lasts: Duration::from_secs(600),
+    }
+}
+
 pub(crate) const fn taking(owner: u128) -> LeaseChange {
     LeaseChange::Take {
         owner: Owner(owner),
@@ -125,6 +177,33 @@ pub(crate) async fn applied(store: &dyn TxnStore, one: Append) -> Stored {
         "{name}"
     );
     stored
+}
+
+/// Appends what must be applied, in batches as the store likes them, in no order.
+pub(crate) async fn applied_all(store: &dyn TxnStore, appends: Vec<Append>) {
+    let limits = store.limits();
+    let mut batches = Vec::new();
+    let mut appends = appends.into_iter().peekable();
+    while appends.peek().is_some() {
+        let batch: Vec<_> = appends.by_ref().take(limits.batch_count_max).collect();
+        batches.push(store.append(batch));
+    }
+    stream::iter(batches)
+        .buffer_unordered(limits.batches_in_flight_max)
+        .for_each(|answers| async {
+            for answer in answers {
+                assert!(matches!(answer.unwrap(), AppendOutcome::Applied(_)));
+            }
+        })
+        .await;
+}
+
+/// Answers whether a caller may try again after this error: servers run into each other, and say so.
+pub(crate) fn is_retriable(error: &StoreError) -> bool {
+    match error.kind {
+        StoreErrorKind::Unavailable | StoreErrorKind::Ambiguous => true,
+        StoreErrorKind::Corrupt | StoreErrorKind::Invalid => false,
+    }
 }
 
 pub(crate) async fn loaded(store: &dyn TxnStore, name: &Gid) -> Stored {

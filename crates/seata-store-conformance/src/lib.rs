@@ -42,9 +42,19 @@
 //! |---|---|
 //! | what is applied and what is refused | create races, stale revision, other token, the end, batches, sizes, names |
 //! | who may drive | claims once among many, in order, within limits; leases, renewals |
-//! | what lasts | a restart, a crash ([`Fixture::crash`]), a lost reply, an abandoned append |
-//! | what is found | lists, pages, filters, purges, many records ([`Fixture::records_max`]) |
-//! | many at once | forks, losses, torn reads; random histories against a model |
+//! | what lasts | a restart, a crash ([`Fixture::crash`]), a lost reply, an abandoned append, also under load |
+//! | what is found | lists, pages, filters, purges, many records ([`Fixture::records_max`], [`records`]) |
+//! | many at once | forks, losses, torn reads; batches that cross; random histories against a model |
+//! | several servers | two handles ([`Fixture::another`]): claims, fences and purges of one hold against the other |
+//! | the edges | owners of 128 bits, times from zero to the far future, empty histories, a thousand chunks, all names |
+//!
+//! A batch may run into one of another server. What it holds may then be answered with an error that its sender can try
+//! again after (`Unavailable`, `Ambiguous`), and nothing else.
+//!
+//! A store that shares its server with others keeps to `SEATA_TEST_*` for its address ([`address`]); with
+//! `suite!(maybe …)` its tests are skipped where there is none. `SEATA_TEST_RECORDS` says how many records the largest test
+//! makes, 50,000 by default; a store that is slow where it is not optimised asks for fewer:
+//! `fn records_max(&self) -> usize { seata_store_conformance::records(10_000) }`.
 //!
 //! What only the adapter can test stays with it: damaged files, a killed process of its own, a server that goes away.
 #![warn(missing_docs)]
@@ -56,20 +66,38 @@
 mod address;
 mod appends;
 mod claims;
+mod crowds;
 mod durability;
+mod extremes;
 mod fixture;
 mod lists;
+mod lost;
+mod many;
 mod model;
+mod neighbours;
+mod pages;
+mod purges;
 mod races;
+mod servers;
+mod size;
 
 pub use address::address;
 pub use appends::*;
 pub use claims::*;
+pub use crowds::*;
 pub use durability::*;
+pub use extremes::*;
 pub use fixture::{Fixture, Leases};
 pub use lists::*;
+pub use lost::*;
+pub use many::*;
 pub use model::{random_calls_agree_with_the_model, random_histories_agree_with_the_model};
+pub use neighbours::*;
+pub use pages::*;
+pub use purges::*;
 pub use races::*;
+pub use servers::*;
+pub use size::records;
 
 /// Makes a test of each behaviour. `$new` is an expression that makes a [`Fixture`]; it may `.await`. After `maybe` it
 /// makes an `Option` of one: without one the test is skipped. Whoever makes it says so, and fails where nothing may be
@@ -118,6 +146,22 @@ macro_rules! suite {
             many_records_are_found_again
             histories_neither_fork_nor_lose_under_many_writers
             reads_find_what_moves_to_its_end
+            a_bad_append_never_fails_its_neighbours
+            batches_in_different_orders_do_not_lock_each_other_out
+            overlapping_batches_of_creations_create_each_once
+            appends_abandoned_under_load_are_settled_by_the_next_ones
+            two_servers_see_one_truth
+            two_servers_claim_each_due_transaction_once
+            a_server_that_slept_past_its_lease_is_fenced
+            a_thousand_leases_are_renewed_in_one_call
+            owners_are_kept_and_told_apart_to_the_last_bit
+            times_are_kept_from_zero_to_the_far_future
+            histories_may_be_empty_and_shrink
+            a_thousand_chunks_keep_their_order
+            names_of_all_legal_characters_are_ordered_by_their_bytes
+            pages_go_on_among_equal_times
+            a_purge_takes_nothing_that_was_created_again
+            purges_take_no_open_transaction_while_names_come_again
             random_histories_agree_with_the_model
             random_calls_agree_with_the_model
         );

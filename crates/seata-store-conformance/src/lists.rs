@@ -6,9 +6,9 @@ use seata_store::{
     AppendOutcome, Header, ListQuery, Mode, PAGE_MAX, SCAN_MAX, Status, TxnStore, UnixMillis,
 };
 
-use crate::fixture::{Fixture, append, applied, creation, ending, gid, loaded};
+use crate::fixture::{Fixture, append, applied, creation, ending, gid, loaded, names_together};
 
-async fn all(store: &dyn TxnStore, mut query: ListQuery) -> Vec<Header> {
+pub(crate) async fn all(store: &dyn TxnStore, mut query: ListQuery) -> Vec<Header> {
     let mut found = Vec::new();
     for _ in 0..100_000 {
         let page = store.list(&query).await.unwrap();
@@ -22,7 +22,7 @@ async fn all(store: &dyn TxnStore, mut query: ListQuery) -> Vec<Header> {
     panic!("the list has no end");
 }
 
-fn names(headers: &[Header]) -> Vec<&str> {
+pub(crate) fn names(headers: &[Header]) -> Vec<&str> {
     headers.iter().map(|header| header.gid.as_str()).collect()
 }
 
@@ -76,7 +76,7 @@ pub async fn pages_are_stable_while_others_write(fixture: impl Fixture) {
 /// Each filter selects exactly what it says; a match far down the list is found by following cursors.
 pub async fn filters_select_and_a_rare_match_still_comes(fixture: impl Fixture) {
     let store = fixture.store();
-    let count = SCAN_MAX + 200;
+    let count = (SCAN_MAX + 200) * fixture.parts();
     applied(store.as_ref(), creation("rare", 0)).await;
     for chunk in (0..count).collect::<Vec<_>>().chunks(100) {
         let batch = chunk
@@ -123,9 +123,10 @@ pub async fn filters_select_and_a_rare_match_still_comes(fixture: impl Fixture) 
 /// Purge removes what ended before the given time, the oldest first and no more than asked; its gids are free again.
 pub async fn purge_takes_only_what_ended_before(fixture: impl Fixture) {
     let store = fixture.store();
+    let old = names_together(&fixture, "old", 2);
     for (name, at_ms, ends_ms) in [
-        ("old1", 1_000, Some(2_000)),
-        ("old2", 1_001, Some(2_001)),
+        (old[0].as_str(), 1_000, Some(2_000)),
+        (old[1].as_str(), 1_001, Some(2_001)),
         ("open", 1_002, None),
         ("new", 1_003, Some(9_000)),
     ] {
@@ -137,13 +138,13 @@ pub async fn purge_takes_only_what_ended_before(fixture: impl Fixture) {
         }
     }
     assert_eq!(store.purge(UnixMillis(5_000), 1).await.unwrap(), 1);
-    assert_eq!(store.load(&gid("old1")).await.unwrap(), None);
+    assert_eq!(store.load(&gid(&old[0])).await.unwrap(), None);
     assert_eq!(store.purge(UnixMillis(5_000), 10).await.unwrap(), 1);
     assert_eq!(store.purge(UnixMillis(5_000), 10).await.unwrap(), 0);
     let left = all(store.as_ref(), ListQuery::newest(10)).await;
     assert_eq!(names(&left), ["new", "open"]);
     assert!(matches!(
-        append(store.as_ref(), creation("old1", 3_000))
+        append(store.as_ref(), creation(&old[0], 3_000))
             .await
             .unwrap(),
         AppendOutcome::Applied(_)
@@ -174,45 +175,4 @@ pub async fn purges_get_past_old_open_transactions(fixture: impl Fixture) {
     assert_eq!(purged, 3);
     let left = all(store.as_ref(), ListQuery::newest(PAGE_MAX)).await;
     assert_eq!(left.len(), old.len());
-}
-
-/// Many records: each is found by name, all are listed, and claims still come in bounded pieces.
-pub async fn many_records_are_found_again(fixture: impl Fixture) {
-    let store = fixture.store();
-    let count = fixture.records_max();
-    let numbers: Vec<usize> = (0..count).collect();
-    for chunk in numbers.chunks(200) {
-        let batch = chunk
-            .iter()
-            .map(|n| creation(&format!("many-{n}"), i64::try_from(*n).unwrap()))
-            .collect();
-        for answer in store.append(batch).await {
-            assert!(matches!(answer.unwrap(), AppendOutcome::Applied(_)));
-        }
-    }
-    for n in (0..count).step_by(count / 50) {
-        loaded(store.as_ref(), &gid(&format!("many-{n}"))).await;
-    }
-    assert_eq!(
-        all(store.as_ref(), ListQuery::newest(PAGE_MAX)).await.len(),
-        count
-    );
-    let limit = seata_store::ClaimLimit {
-        count: 300,
-        bytes: 64 << 20,
-    };
-    let claimed = store
-        .claim_due(
-            seata_store::Owner(1),
-            std::time::Duration::from_secs(600),
-            limit,
-        )
-        .await
-        .unwrap();
-    assert_eq!(claimed.len(), 300);
-    assert!(
-        claimed
-            .iter()
-            .all(|one| one.header.wake_at < Some(UnixMillis(300)))
-    );
 }

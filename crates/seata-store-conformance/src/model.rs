@@ -10,7 +10,7 @@ use seata_store::{
     LeaseChange, ListQuery, Owner, PAGE_MAX, Refusal, Status, TxnStore, UnixMillis,
 };
 
-use crate::fixture::{Fixture, creation, gid, history};
+use crate::fixture::{Fixture, check_order, creation, gid, history};
 
 #[derive(Default)]
 struct Model {
@@ -113,7 +113,7 @@ pub async fn random_calls_agree_with_the_model(fixture: impl Fixture) {
     let mut model = Model::default();
     for at_ms in 1..3_000 {
         match dice.u8(..10) {
-            0 => claim(store.as_ref(), &mut model, dice.usize(1..4)).await,
+            0 => claim(&fixture, &mut model, dice.usize(1..4)).await,
             1 => renew(store.as_ref(), &model, &mut dice).await,
             2 => list(store.as_ref(), &model, &mut dice).await,
             3 if dice.bool() => purge(store.as_ref(), &mut model, at_ms - 20).await,
@@ -159,7 +159,8 @@ async fn append_both(store: &dyn TxnStore, model: &mut Model, append: Append) {
     }
 }
 
-async fn claim(store: &dyn TxnStore, model: &mut Model, count: usize) {
+async fn claim(fixture: &dyn Fixture, model: &mut Model, count: usize) {
+    let store = fixture.store();
     let limit = ClaimLimit {
         count,
         bytes: 64 << 20,
@@ -171,13 +172,11 @@ async fn claim(store: &dyn TxnStore, model: &mut Model, count: usize) {
         .filter_map(|(header, _)| Some((header.wake_at?, header.gid.clone())))
         .collect();
     due.sort_unstable();
-    due.truncate(count);
+    let due: Vec<_> = due.into_iter().map(|(_, gid)| gid).collect();
     let claimed = store.claim_due(Owner(7), LONG, limit).await.unwrap();
-    let mut names: Vec<_> = claimed.iter().map(|one| one.header.gid.clone()).collect();
-    let mut expected: Vec<_> = due.into_iter().map(|(_, gid)| gid).collect();
-    names.sort_unstable();
-    expected.sort_unstable();
-    assert_eq!(names, expected);
+    let names: Vec<_> = claimed.iter().map(|one| one.header.gid.clone()).collect();
+    assert_eq!(names.len(), count.min(due.len()));
+    check_order(fixture, &due, &names);
     for stored in claimed {
         let (header, _) = model.records.get_mut(&stored.header.gid).unwrap();
         header.token.0 += 1;

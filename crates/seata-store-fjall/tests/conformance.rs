@@ -52,6 +52,10 @@ impl Fixture for Folder {
     async fn pass(&self, span: Duration) {
         tokio::time::sleep(span).await;
     }
+    /// It is not optimised here, and each batch is synced.
+    fn records_max(&self) -> usize {
+        seata_store_conformance::records(20_000)
+    }
 }
 
 seata_store_conformance::suite!(Folder::new());
