@@ -8,6 +8,7 @@
 
 mod deny;
 mod edges;
+mod matrix;
 mod packages;
 mod proto;
 mod run;
@@ -24,11 +25,13 @@ usage: cargo xtask <command>
   check                       formatting, lints, tidiness, crate edges, licences, docs, quick tests; writes nothing
   fix                         formats, applies lints, generates code
   test                        everything, as CI does
-  conformance [--store NAME]  the suite of storage adapters: mem, fjall
+  conformance [--store NAME] [--large]
+                              the suite of storage adapters, on all or on one: mem, fjall, sled, redis, redis-cluster,
+                              mysql, postgres, sharded, custom; --large makes 1,000,000 records
   sim --seeds N [--seed S] [--planted NAME] [--trace]
   bench [--quick] [...]       measures against a null coordinator; see docs/performance.md
   proto [--check]             generates the code of stored records, or checks that it is current
-  servers -- <command>        runs a command with private PostgreSQL, MariaDB and Redis, as tests see them
+  servers -- <command>        runs a command with private PostgreSQL, MariaDB, Redis and Redis Cluster
   tidy | edges | deny         one step of check, alone: tidiness, crate edges, licences
   schemathesis                one step of test, alone: requests made from the OpenAPI document";
 
@@ -42,7 +45,7 @@ fn main() -> ExitCode {
         "check" => tasks::check(),
         "fix" => tasks::fix(),
         "test" => tasks::test(),
-        "conformance" => tasks::conformance(rest),
+        "conformance" => matrix::conformance(rest),
         "sim" => tasks::sim(rest),
         "bench" => tasks::bench(rest),
         "proto" => tasks::proto(rest),

@@ -6,14 +6,11 @@ use crate::run::{Run, cargo, step, target};
 use crate::servers::{Kind, Servers};
 use crate::{deny, edges, proto, schemathesis, tidy};
 
-/// Adapters with a conformance test.
-const STORES: [&str; 2] = ["mem", "fjall"];
-
 /// What is tested by itself: the simulation because its build plants bugs, the end-to-end tests because they need the server.
 const EXCEPT_BY_ITSELF: &str = "--workspace --exclude seata-tests --exclude seata-sim";
 
 /// Optimised, with assertions: the simulation, and the server under end-to-end load.
-const PROFILE: &str = "sim";
+pub(crate) const PROFILE: &str = "sim";
 
 /// Fast checks that write nothing.
 pub(crate) fn check() -> Result<()> {
@@ -103,30 +100,6 @@ fn server(profile: &str) -> std::path::PathBuf {
     target().join(profile).join("seata-server")
 }
 
-/// Runs the suite of storage adapters on one, or on all.
-pub(crate) fn conformance(arguments: &[String]) -> Result<()> {
-    for store in chosen_stores(arguments)? {
-        step(&format!("conformance of {store}"), || {
-            cargo(&format!(
-                "test --locked -p seata-store-{store} --test conformance"
-            ))
-            .run()
-        })?;
-    }
-    Ok(())
-}
-
-fn chosen_stores(arguments: &[String]) -> Result<Vec<&str>> {
-    match arguments {
-        [] => Ok(STORES.to_vec()),
-        [flag, store] if flag == "--store" && STORES.contains(&store.as_str()) => Ok(vec![store]),
-        _ => bail!(
-            "usage: cargo xtask conformance [--store {}]",
-            STORES.join("|")
-        ),
-    }
-}
-
 /// Runs the simulation with the arguments as they are.
 pub(crate) fn sim(arguments: &[String]) -> Result<()> {
     cargo(&format!(
@@ -166,22 +139,5 @@ pub(crate) fn proto(arguments: &[String]) -> Result<()> {
         [] => proto::write(),
         [flag] if flag == "--check" => proto::check(),
         _ => bail!("usage: cargo xtask proto [--check]"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_store_without_a_suite_is_refused_by_name() {
-        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(chosen_stores(&[]).ok(), Some(STORES.to_vec()));
-        assert_eq!(
-            chosen_stores(&words("--store fjall")).ok(),
-            Some(vec!["fjall"])
-        );
-        assert!(chosen_stores(&words("--store tape")).is_err());
-        assert!(chosen_stores(&words("fjall")).is_err());
     }
 }
