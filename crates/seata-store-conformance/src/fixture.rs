@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::stream::{self, StreamExt};
 use seata_store::{
     Append, AppendOutcome, Chunk, ClaimLimit, Expected, FencingToken, Gid, Header, LeaseChange,
-    Mode, Owner, Revision, Status, StoreError, Stored, TxnStore, UnixMillis,
+    Mode, Owner, Revision, Status, StoreError, StoreErrorKind, Stored, TxnStore, UnixMillis,
 };
 
 /// What becomes of leases when a store is closed and opened again.
@@ -52,9 +53,15 @@ pub trait Fixture: Send + Sync + 'static {
         0
     }
 
-    /// Says how many records a large test may make.
+    /// Answers a second handle, as another server on the same store has one: connections of its own and no memory in
+    /// common. A store that one process owns has none; the first is answered then.
+    async fn another(&self) -> Arc<dyn TxnStore> {
+        self.store()
+    }
+
+    /// Says how many records a large test may make. [`crate::records`] lets the environment have its say.
     fn records_max(&self) -> usize {
-        10_000
+        crate::records(50_000)
     }
 }
 
@@ -135,6 +142,14 @@ pub(crate) fn ending(header: &Header) -> Append {
     }
 }
 
+/// Takes the lease for longer than any test runs.
+pub(crate) const fn holding(owner: u128) -> LeaseChange {
+    LeaseChange::Take {
+        owner: Owner(owner),
+        lasts: Duration::from_secs(600),
+    }
+}
+
 pub(crate) const fn taking(owner: u128) -> LeaseChange {
     LeaseChange::Take {
         owner: Owner(owner),
@@ -162,6 +177,33 @@ pub(crate) async fn applied(store: &dyn TxnStore, one: Append) -> Stored {
         "{name}"
     );
     stored
+}
+
+/// Appends what must be applied, in batches as the store likes them, in no order.
+pub(crate) async fn applied_all(store: &dyn TxnStore, appends: Vec<Append>) {
+    let limits = store.limits();
+    let mut batches = Vec::new();
+    let mut appends = appends.into_iter().peekable();
+    while appends.peek().is_some() {
+        let batch: Vec<_> = appends.by_ref().take(limits.batch_count_max).collect();
+        batches.push(store.append(batch));
+    }
+    stream::iter(batches)
+        .buffer_unordered(limits.batches_in_flight_max)
+        .for_each(|answers| async {
+            for answer in answers {
+                assert!(matches!(answer.unwrap(), AppendOutcome::Applied(_)));
+            }
+        })
+        .await;
+}
+
+/// Answers whether a caller may try again after this error: servers run into each other, and say so.
+pub(crate) fn is_retriable(error: &StoreError) -> bool {
+    match error.kind {
+        StoreErrorKind::Unavailable | StoreErrorKind::Ambiguous => true,
+        StoreErrorKind::Corrupt | StoreErrorKind::Invalid => false,
+    }
 }
 
 pub(crate) async fn loaded(store: &dyn TxnStore, name: &Gid) -> Stored {

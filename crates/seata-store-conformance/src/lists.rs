@@ -6,11 +6,9 @@ use seata_store::{
     AppendOutcome, Header, ListQuery, Mode, PAGE_MAX, SCAN_MAX, Status, TxnStore, UnixMillis,
 };
 
-use crate::fixture::{
-    Fixture, append, applied, check_order, creation, ending, gid, loaded, names_together,
-};
+use crate::fixture::{Fixture, append, applied, creation, ending, gid, loaded, names_together};
 
-async fn all(store: &dyn TxnStore, mut query: ListQuery) -> Vec<Header> {
+pub(crate) async fn all(store: &dyn TxnStore, mut query: ListQuery) -> Vec<Header> {
     let mut found = Vec::new();
     for _ in 0..100_000 {
         let page = store.list(&query).await.unwrap();
@@ -24,7 +22,7 @@ async fn all(store: &dyn TxnStore, mut query: ListQuery) -> Vec<Header> {
     panic!("the list has no end");
 }
 
-fn names(headers: &[Header]) -> Vec<&str> {
+pub(crate) fn names(headers: &[Header]) -> Vec<&str> {
     headers.iter().map(|header| header.gid.as_str()).collect()
 }
 
@@ -177,43 +175,4 @@ pub async fn purges_get_past_old_open_transactions(fixture: impl Fixture) {
     assert_eq!(purged, 3);
     let left = all(store.as_ref(), ListQuery::newest(PAGE_MAX)).await;
     assert_eq!(left.len(), old.len());
-}
-
-/// Many records: each is found by name, all are listed, and claims still come in bounded pieces.
-pub async fn many_records_are_found_again(fixture: impl Fixture) {
-    let store = fixture.store();
-    let count = fixture.records_max();
-    let numbers: Vec<usize> = (0..count).collect();
-    for chunk in numbers.chunks(200) {
-        let batch = chunk
-            .iter()
-            .map(|n| creation(&format!("many-{n}"), i64::try_from(*n).unwrap()))
-            .collect();
-        for answer in store.append(batch).await {
-            assert!(matches!(answer.unwrap(), AppendOutcome::Applied(_)));
-        }
-    }
-    for n in (0..count).step_by(count / 50) {
-        loaded(store.as_ref(), &gid(&format!("many-{n}"))).await;
-    }
-    assert_eq!(
-        all(store.as_ref(), ListQuery::newest(PAGE_MAX)).await.len(),
-        count
-    );
-    let limit = seata_store::ClaimLimit {
-        count: 300,
-        bytes: 64 << 20,
-    };
-    let claimed = store
-        .claim_due(
-            seata_store::Owner(1),
-            std::time::Duration::from_secs(600),
-            limit,
-        )
-        .await
-        .unwrap();
-    assert_eq!(claimed.len(), 300);
-    let names = |count| (0..count).map(|n| gid(&format!("many-{n}")));
-    let claimed: Vec<_> = claimed.into_iter().map(|one| one.header.gid).collect();
-    check_order(&fixture, &names(count).collect::<Vec<_>>(), &claimed);
 }
