@@ -36,7 +36,7 @@ macro_rules! moved {
                  updated_at = greatest(t.updated_at, a.at_ms), \
                  events = CASE WHEN a.swap THEN a.chunk WHEN octet_length(a.chunk) = 0 THEN t.events ELSE t.events || a.chunk END \
                FROM locked JOIN asked a ON a.gid = locked.gid \
-               WHERE t.gid = locked.gid AND t.gid = ANY ($13::text[]) \
+               WHERE t.gid = locked.gid \
                  AND locked.token = a.token AND locked.revision = a.revision AND ", open!("locked"), " \
                  AND (a.lease <> 1 OR locked.lease_until IS NULL OR locked.lease_until <= ", now!(), " OR locked.owner = a.owner) \
                  AND CASE WHEN a.swap THEN 0 ELSE locked.size END + octet_length(a.chunk) <= $14 \

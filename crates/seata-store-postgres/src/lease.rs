@@ -57,7 +57,7 @@ pub(crate) const RENEW: &str = concat!(
     " + $3 \
      FROM held JOIN unnest($1::text[], $2::bigint[]) AS a (gid, token) \
        ON a.gid = held.gid AND a.token = held.token \
-     WHERE t.gid = held.gid AND t.gid = ANY ($1::text[]) \
+     WHERE t.gid = held.gid \
      RETURNING t.gid, t.token, t.revision"
 );
 

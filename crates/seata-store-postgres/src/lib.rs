@@ -14,6 +14,18 @@ mod purge;
 mod read;
 mod store;
 
+#[cfg(test)]
+extern crate self as seata_store_postgres;
+#[cfg(test)]
+#[allow(unreachable_pub, reason = "shared with the integration tests")]
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+#[path = "tests/plans.rs"]
+mod plans;
+
 pub use migrate::Migrated;
 pub use options::PostgresOptions;
 pub use store::PostgresStore;

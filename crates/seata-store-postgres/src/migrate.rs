@@ -215,5 +215,5 @@ fn refused(error: &MigrateError) -> StoreError {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
-#[path = "migrate_tests.rs"]
+#[path = "tests/migrate.rs"]
 mod tests;

@@ -84,7 +84,7 @@ impl PostgresStore {
 }
 
 /// Reads the address and says how each session is set. All of it travels with the first packet: no round trip of its own.
-fn session(options: &PostgresOptions) -> Result<PgConnectOptions, StoreError> {
+pub(crate) fn session(options: &PostgresOptions) -> Result<PgConnectOptions, StoreError> {
     let invalid = |why: String| StoreError::new(StoreErrorKind::Invalid, OPENING, why);
     if let Some(unknown) = unknown_parameter(&options.address) {
         return Err(invalid(format!(

@@ -25,7 +25,7 @@ pub(crate) const REMOVE: &str = "WITH gone AS MATERIALIZED ( \
        WHERE t.gid = ANY ($1::text[]) AND t.status IN (4, 5) AND t.updated_at < $2 \
        ORDER BY t.gid FOR UPDATE SKIP LOCKED) \
      DELETE FROM global_transaction t USING gone \
-     WHERE t.gid = gone.gid AND t.gid = ANY ($1::text[]) RETURNING t.gid";
+     WHERE t.gid = gone.gid RETURNING t.gid";
 
 /// Older than every row: nothing in a gid comes behind `~`.
 const OLDER_THAN_ALL: (i64, &str) = (i64::MIN, "~");

@@ -26,6 +26,8 @@ pub(crate) enum Apart {
     Schema,
     /// A database: has settings and statistics of its own.
     Database,
+    /// A database that orders texts as people in America do, not by bytes.
+    American,
 }
 
 pub(crate) struct Place {
@@ -47,14 +49,20 @@ impl Place {
         };
         let kind = place.kind();
         let mut live = connect(&place.server).await;
-        run(&mut live, &format!("CREATE {kind} {}", place.name)).await;
+        let order = match apart {
+            Apart::Schema | Apart::Database => "",
+            Apart::American => {
+                "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US' LOCALE 'C'"
+            }
+        };
+        run(&mut live, &format!("CREATE {kind} {} {order}", place.name)).await;
         Some(place)
     }
 
     fn kind(&self) -> &'static str {
         match self.apart {
             Apart::Schema => "SCHEMA",
-            Apart::Database => "DATABASE",
+            Apart::Database | Apart::American => "DATABASE",
         }
     }
 
@@ -69,7 +77,7 @@ impl Place {
     pub(crate) fn address(&self) -> String {
         match self.apart {
             Apart::Schema => format!("{}?options[search_path]={}", self.server, self.name),
-            Apart::Database => {
+            Apart::Database | Apart::American => {
                 let (start, _) = self.server.rsplit_once('/').unwrap();
                 format!("{start}/{}", self.name)
             }
@@ -95,7 +103,7 @@ impl Drop for Place {
         let (server, name) = (self.server.clone(), self.name.clone());
         let text = match self.apart {
             Apart::Schema => format!("DROP SCHEMA {name} CASCADE"),
-            Apart::Database => format!("DROP DATABASE {name} WITH (FORCE)"),
+            Apart::Database | Apart::American => format!("DROP DATABASE {name} WITH (FORCE)"),
         };
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()

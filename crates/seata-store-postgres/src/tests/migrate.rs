@@ -6,7 +6,7 @@ use super::*;
 
 #[test]
 fn applied_files_are_never_changed() {
-    let kept = include_str!("../../../migrations/postgres/SHA256SUMS");
+    let kept = include_str!("../../../../migrations/postgres/SHA256SUMS");
     let files = [
         ("0001_global_transaction.sql", FILES[0].2),
         ("0002_storage.sql", FILES[1].2),
