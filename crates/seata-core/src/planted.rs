@@ -55,11 +55,19 @@ pub enum Planted {
     TccSubmitWhileTryUnknown,
     /// A cancel doesn't wait for the answer to its try.
     TccCancelDoesNotAwaitTry,
+    /// A purge takes open transactions as well.
+    PurgeTakesOpen,
+    /// An end is told from memory however long ago it was.
+    EndedServedAfterPurge,
+    /// A renewal that the store could say nothing about counts as done.
+    UnknownRenewalReadAsRenewed,
+    /// A server that stood still appends under whichever token stands now.
+    ThawedAppendsWithoutToken,
 }
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 29] = [
         Self::CompensationOrderReversed,
         Self::InDoubtNotCompensated,
         Self::RefusalAfterUnknownNotCompensated,
@@ -85,6 +93,10 @@ impl Planted {
         Self::TccCancelBeforeRegistrationDurable,
         Self::TccSubmitWhileTryUnknown,
         Self::TccCancelDoesNotAwaitTry,
+        Self::PurgeTakesOpen,
+        Self::EndedServedAfterPurge,
+        Self::UnknownRenewalReadAsRenewed,
+        Self::ThawedAppendsWithoutToken,
     ];
 }
 

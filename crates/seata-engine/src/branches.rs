@@ -6,9 +6,10 @@ use std::time::Duration;
 use seata_core::{BranchDefinition, BranchId, Fingerprint, Gid, TrialView};
 
 use crate::admission::{WAITERS, overloaded};
-use crate::engine::{Engine, LOOK_FIRST, LOOK_MAX};
+use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::mailbox::Asked;
+use crate::outage::Outage;
 use crate::shared::RETRY_AFTER;
 use crate::snapshot::{Completion, Snapshot, Tried, TryAnswer};
 
@@ -62,11 +63,12 @@ impl Engine {
         let patience = |limit: Duration| (begun + lease).saturating_add(limit);
         let sought = Sought::of(&branch);
         let asked = self.post(&gid, Asked::Try(branch))?;
-        let snapshot = match tokio::time::timeout(lease * 2, asked).await {
-            Ok(Ok(answered)) => answered?,
-            // The driver was lost with what it had promised, or it takes long: what is recorded tells.
-            Ok(Err(_)) | Err(_) => self.get(&gid).await?,
-        };
+        let snapshot =
+            match tokio::time::timeout(lease * 2, self.heard(asked, Outage::is_away)).await {
+                Ok(Ok(answered)) => answered?,
+                // The driver was lost with what it had promised, or it takes long: what is recorded tells.
+                Ok(Err(_)) | Err(_) => self.get(&gid).await?,
+            };
         let limit = snapshot.transaction.options().request_timeout;
         let limit = sought.request_timeout.unwrap_or(limit);
         self.tried(snapshot, &sought, patience(limit)).await
@@ -80,7 +82,7 @@ impl Engine {
         give_up_at: Duration,
     ) -> Result<Tried, EngineError> {
         let gid = snapshot.header.gid.clone();
-        let mut pause = LOOK_FIRST;
+        let mut looks = self.shared.lookers.begin();
         loop {
             let over = self.shared.boot() >= give_up_at || self.shared.is_stopping();
             let given_up = if over || snapshot.status().is_final() {
@@ -101,8 +103,7 @@ impl Engine {
                 }
                 (Registered::NotYet, GivenUp::No) => {}
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LOOK_MAX);
+            tokio::time::sleep(looks.pause()).await;
             snapshot = self.get(&gid).await?;
         }
     }

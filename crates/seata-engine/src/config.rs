@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use seata_store::Owner;
 
+/// How often the store's time is asked.
+pub(crate) const TIME_INTERVAL: Duration = Duration::from_secs(5);
+
 /// How the engine runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -44,9 +47,14 @@ pub struct Config {
     pub store_timeout: Duration,
     /// The most ended transactions that are kept in memory.
     pub ended_kept_max: usize,
-    /// How long an ended one is answered from memory: not longer than ended ones are kept in the store, for what was
-    /// purged must not be told of, least of all when its gid is used again.
+    /// How long an ended one is answered from memory at most. What was purged must not be told of, least of all when its
+    /// gid is used again: so it is forgotten well before `retention` has passed, whatever is said here.
     pub ended_kept_for: Duration,
+    /// How long ended transactions are kept in the store. Longer than any request to the store may be on its way and any
+    /// process may stand still: with the record its fencing token is forgotten.
+    pub retention: Duration,
+    /// How often the store is asked for what can be purged, about: each server has a rhythm of its own.
+    pub purge_interval: Duration,
 }
 
 impl Config {
@@ -72,6 +80,17 @@ impl Config {
             store_timeout: Duration::from_secs(2),
             ended_kept_max: 1_024,
             ended_kept_for: Duration::from_secs(60),
+            retention: Duration::from_secs(7 * 24 * 3_600),
+            purge_interval: Duration::from_secs(30),
         }
+    }
+
+    /// Answers how long an ended transaction is answered from memory: at most until so long before it can be purged,
+    /// by any server, that this one's idea of the store's time may be late by a whole answer, and by what the store's
+    /// clock jumped since it was asked last.
+    pub(crate) fn ended_kept(&self) -> Duration {
+        let lateness_max = self.store_timeout * 2 + TIME_INTERVAL;
+        self.ended_kept_for
+            .min(self.retention.saturating_sub(lateness_max))
     }
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use seata_core::{BranchDefinition, Definition, Event, Gid, Reason, Status, UnixMillis};
-use seata_store::{Header, ListQuery, Page, Stored, TxnStore, record};
-use tokio::sync::{broadcast, oneshot};
+use seata_store::{Header, ListQuery, Page, StoreError, Stored, TxnStore, record};
+use tokio::sync::{Semaphore, broadcast, oneshot};
 
 use crate::admission::{WAITERS, overloaded};
 use crate::caller::Caller;
@@ -15,10 +15,13 @@ use crate::ended::Ended;
 use crate::error::EngineError;
 use crate::host::Clock;
 use crate::journal::Journal;
+use crate::looking::Lookers;
 use crate::mailbox::{Ask, Asked, Message, Submission};
 use crate::meters::Meters;
+use crate::outage::Outage;
+use crate::pinging::{self, Pinging};
 use crate::registry::Registry;
-use crate::shared::{RETRY_AFTER, Shared, read, store_failed};
+use crate::shared::{RETRIES_IN_FLIGHT_MAX, RETRY_AFTER, Shared, read, store_failed};
 use crate::snapshot::{Order, Snapshot, Waited};
 use crate::stopping::Stopping;
 use crate::tasks;
@@ -27,12 +30,15 @@ use crate::waiters::Waiters;
 use crate::watch::Changes;
 use crate::weight::Scale;
 
-/// How often a transaction that is driven elsewhere is looked at: first, and at most.
-pub(crate) const LOOK_FIRST: Duration = Duration::from_millis(50);
-pub(crate) const LOOK_MAX: Duration = Duration::from_millis(500);
-
 /// How often a transaction that is driven here is looked at, should its driver end without a word.
 const LOOK_DRIVEN: Duration = Duration::from_secs(2);
+
+/// How much longer than one question to the store an answer to a request may take while the store fails.
+const ANSWER_SLACK: Duration = Duration::from_millis(250);
+
+/// What a driver answers, and the place where it comes.
+pub(crate) type Told = Result<Snapshot, EngineError>;
+pub(crate) type Answer = oneshot::Receiver<Told>;
 
 /// How often a stop looks whether all drivers have ended.
 const STOP_LOOK: Duration = Duration::from_millis(10);
@@ -67,33 +73,39 @@ impl Engine {
     /// Starts: asks the store for its time, then goes on with whatever is due, in batches and in parallel.
     ///
     /// # Errors
-    /// The store can't be reached.
+    /// The store didn't answer within [`Config::store_timeout`]: whoever starts a server ends it, and its supervisor
+    /// tries again.
     pub async fn start(
         store: Arc<dyn TxnStore>,
         caller: Arc<dyn Caller>,
         clock: Arc<dyn Clock>,
         config: Config,
-    ) -> Result<Self, EngineError> {
+    ) -> Result<Self, StoreError> {
+        let outage = Arc::<Outage>::default();
         let meters = Arc::new(Meters::new());
         let shared = Arc::new(Shared {
             store,
             caller,
             clock,
             time: StoreTime::default(),
-            journal: Arc::new(Journal::new(Scale::new(meters.journal_bytes.clone()))),
+            journal: Arc::new(Journal::new(
+                Scale::new(meters.journal_bytes.clone()),
+                Arc::clone(&outage),
+            )),
             registry: Registry::new(&config, Scale::new(meters.active_bytes.clone())),
-            ended: Ended::new(config.ended_kept_max, config.ended_kept_for),
+            ended: Ended::new(config.ended_kept_max, config.ended_kept()),
             waiters: Waiters::new(config.waiters_max),
+            lookers: Lookers::default(),
             changes: broadcast::Sender::new(config.changes_kept_max),
             meters,
             store_full: AtomicBool::new(false),
             stopping: Stopping::default(),
+            outage,
+            pinging: Pinging::default(),
+            retries: Semaphore::new(RETRIES_IN_FLIGHT_MAX),
             config,
         });
-        shared.learn_time().await.map_err(|error| {
-            tracing::error!(%error, "the store can't be reached");
-            store_failed(&error, None)
-        })?;
+        shared.learn_time().await?;
         tasks::start(&shared);
         Ok(Self { shared })
     }
@@ -181,15 +193,14 @@ impl Engine {
         mut snapshot: Snapshot,
     ) -> Result<Snapshot, EngineError> {
         let give_up_at = self.shared.boot() + self.shared.config.lease * 2;
-        let mut pause = LOOK_FIRST;
+        let mut looks = self.shared.lookers.begin();
         while is_undecided(snapshot.status()) {
             if self.shared.boot() >= give_up_at {
                 return Err(EngineError::StoreUnavailable {
                     retry_after: RETRY_AFTER,
                 });
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LOOK_MAX);
+            tokio::time::sleep(looks.pause()).await;
             snapshot = self.get(gid).await?;
         }
         Ok(snapshot)
@@ -206,21 +217,42 @@ impl Engine {
     pub(crate) async fn ask(&self, gid: Gid, asked: Asked) -> Result<Snapshot, EngineError> {
         let answer = self.post(&gid, asked)?;
         // A driver that broke an invariant answers nothing.
-        answer.await.unwrap_or(Err(EngineError::Unreadable { gid }))
+        self.heard(answer, Outage::is_doubted)
+            .await
+            .unwrap_or(Err(EngineError::Unreadable { gid }))
+    }
+
+    /// Waits for a driver's answer. One that waits for the store may have several questions to it before it; whoever asked
+    /// is told after the time for one of them if the store is failing then.
+    pub(crate) async fn heard(
+        &self,
+        mut answer: Answer,
+        fails: fn(&Outage) -> bool,
+    ) -> Result<Told, oneshot::error::RecvError> {
+        let mut patience = self.shared.config.store_timeout + ANSWER_SLACK;
+        loop {
+            match tokio::time::timeout(patience, &mut answer).await {
+                Ok(told) => return told,
+                Err(_) if fails(&self.shared.outage) => {
+                    return Ok(Err(EngineError::StoreUnavailable {
+                        retry_after: RETRY_AFTER,
+                    }));
+                }
+                Err(_) => patience = ANSWER_SLACK,
+            }
+        }
     }
 
     /// Puts a question to the driver of this gid.
-    pub(crate) fn post(
-        &self,
-        gid: &Gid,
-        asked: Asked,
-    ) -> Result<oneshot::Receiver<Result<Snapshot, EngineError>>, EngineError> {
+    pub(crate) fn post(&self, gid: &Gid, asked: Asked) -> Result<Answer, EngineError> {
         if self.shared.is_stopping() {
             return Err(EngineError::Stopping);
         }
+        self.shared.require_store()?;
         self.shared.admit(&asked)?;
         let (reply, answer) = oneshot::channel();
-        let ask = Message::Ask(Ask::new(asked, reply));
+        let over_at = self.shared.boot() + self.shared.config.store_timeout;
+        let ask = Message::Ask(Ask::new(asked, reply, over_at));
         self.shared.post(gid, ask).map_err(overloaded)?;
         Ok(answer)
     }
@@ -251,7 +283,8 @@ impl Engine {
             return Err(overloaded(WAITERS));
         };
         let until = self.shared.boot() + at_most;
-        let mut pause = LOOK_FIRST;
+        // Looks only while it is driven elsewhere.
+        let mut looks = None;
         loop {
             let settled = place.settled().notified();
             tokio::pin!(settled);
@@ -272,8 +305,14 @@ impl Engine {
                 return Ok(Waited::Pending(known));
             }
             // What is driven here tells when it ends; what is driven elsewhere must be looked at.
-            let look = if driven_here { LOOK_DRIVEN } else { pause };
-            pause = (pause * 2).min(LOOK_MAX);
+            let look = if driven_here {
+                looks = None;
+                LOOK_DRIVEN
+            } else {
+                looks
+                    .get_or_insert_with(|| self.shared.lookers.begin())
+                    .pause()
+            };
             tokio::select! {
                 biased;
                 () = settled => {}
@@ -312,6 +351,7 @@ impl Engine {
     }
 
     async fn load(&self, gid: &Gid) -> Result<Stored, EngineError> {
+        self.shared.require_store()?;
         let stored = self
             .shared
             .load(gid)
@@ -332,6 +372,7 @@ impl Engine {
     /// # Errors
     /// The store.
     pub async fn list(&self, query: &ListQuery) -> Result<Page<Header>, EngineError> {
+        self.shared.require_store()?;
         let page = self
             .shared
             .ask("listing transactions", self.shared.store.list(query))
@@ -352,13 +393,10 @@ impl Engine {
         })
     }
 
-    /// Asks the store and answers how the engine is.
+    /// Asks the store and answers how the engine is, within [`Config::store_timeout`]. Those who ask at the same time
+    /// share one question; while the store is known to be away it is not asked for them.
     pub async fn health(&self) -> Health {
-        let store = self
-            .shared
-            .ask("asking the store's time", self.shared.store.ping())
-            .await
-            .is_ok();
+        let store = !self.shared.outage.is_away() && pinging::answers(&self.shared).await;
         let accepting = !self.shared.is_stopping() && !self.shared.is_full();
         Health {
             store,
@@ -381,7 +419,7 @@ impl Engine {
     }
 
     /// Stops: takes no more requests, lets calls end within `grace`, flushes, and releases all leases. What can't be
-    /// handed over in time goes on when its lease has ended.
+    /// handed over in time goes on when its lease has ended: while the store is away nobody waits for it beyond `grace`.
     pub async fn stop(&self, grace: Duration) {
         let at = self.shared.stopping.begin(self.shared.boot() + grace);
         for (_, handle) in self.shared.registry.all() {
@@ -390,6 +428,9 @@ impl Engine {
         }
         let give_up_at = at + self.shared.config.store_timeout * 2;
         while self.shared.registry.len() > 0 && self.shared.boot() < give_up_at {
+            if self.shared.boot() >= at && self.shared.outage.is_away() {
+                break;
+            }
             tokio::time::sleep(STOP_LOOK).await;
         }
         let left = self.shared.registry.len();

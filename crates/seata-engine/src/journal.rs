@@ -12,6 +12,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::host::Clock;
 use crate::meters::Meters;
+use crate::outage::Outage;
 use crate::weight::Scale;
 
 /// The answer to one append.
@@ -22,27 +23,41 @@ struct Item {
     reply: oneshot::Sender<Appended>,
 }
 
-/// The queue in front of the store. Its length is bounded by the number of active transactions, each of which has at
+/// What a batch needs on its way.
+#[derive(Clone)]
+pub(crate) struct Way {
+    pub(crate) store: Arc<dyn TxnStore>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) meters: Arc<Meters>,
+    pub(crate) timeout: std::time::Duration,
+}
+
+/// The queue in front of the store. While the store is away nothing is queued. Its length is bounded by the number of active transactions, each of which has at
 /// most one append under way; its bytes are watched by whoever admits new work.
 pub(crate) struct Journal {
     queue: Mutex<VecDeque<Item>>,
     queued: Notify,
     closed: AtomicBool,
     scale: Scale,
+    outage: Arc<Outage>,
 }
 
 impl Journal {
-    pub(crate) fn new(scale: Scale) -> Self {
+    pub(crate) fn new(scale: Scale, outage: Arc<Outage>) -> Self {
         Self {
             queue: Mutex::default(),
             queued: Notify::new(),
             closed: AtomicBool::new(false),
             scale,
+            outage,
         }
     }
 
     /// Appends durably.
     pub(crate) async fn append(&self, append: Append) -> Appended {
+        if self.outage.is_away() {
+            return Err(away());
+        }
         let (reply, answer) = oneshot::channel();
         let _weight = self.scale.put(append.chunk.bytes().len());
         self.queue
@@ -71,27 +86,32 @@ impl Journal {
     }
 
     /// Writes batches until the journal is closed.
-    pub(crate) async fn run(
-        &self,
-        store: Arc<dyn TxnStore>,
-        clock: Arc<dyn Clock>,
-        meters: Arc<Meters>,
-        timeout: std::time::Duration,
-    ) {
-        let limits = store.limits();
+    pub(crate) async fn run(&self, way: Way) {
+        let limits = way.store.limits();
         let mut flying = FuturesUnordered::new();
         loop {
             tokio::select! {
                 biased;
                 Some(()) = flying.next(), if !flying.is_empty() => {}
+                () = self.outage.begun() => self.refuse_queued(),
                 batch = self.take(limits), if flying.len() < limits.batches_in_flight_max => {
                     let Some(batch) = batch else { break };
-                    flying.push(write(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&meters), timeout, batch));
+                    flying.push(write(way.clone(), Arc::clone(&self.outage), batch));
                 }
             }
         }
         // What was begun is brought to its end.
         while flying.next().await.is_some() {}
+    }
+
+    /// Nothing of what is queued was sent: it is refused for sure, and at once.
+    fn refuse_queued(&self) {
+        let queued =
+            std::mem::take(&mut *self.queue.lock().unwrap_or_else(PoisonError::into_inner));
+        for item in queued {
+            // Whoever asked may be gone.
+            drop(item.reply.send(Err(away())));
+        }
     }
 
     /// Waits for a batch; none once the journal is closed.
@@ -122,13 +142,50 @@ impl Journal {
     }
 }
 
-async fn write(
-    store: Arc<dyn TxnStore>,
-    clock: Arc<dyn Clock>,
-    meters: Arc<Meters>,
-    timeout: std::time::Duration,
-    batch: Vec<Item>,
-) {
+fn away() -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Unavailable,
+        "appending",
+        "the store is away: nothing was sent",
+    )
+}
+
+/// Says whether the store answered a batch: one append of it is enough, others may belong to a dead part of the store.
+fn answered(answers: &[Appended]) -> Result<(), StoreError> {
+    let failure = |answer: &Appended| match answer {
+        Ok(_) => None,
+        Err(error) => match error.kind {
+            StoreErrorKind::Unavailable | StoreErrorKind::Ambiguous => Some(error.clone()),
+            StoreErrorKind::Corrupt | StoreErrorKind::Invalid => None,
+        },
+    };
+    match answers.first() {
+        None => Err(silence()),
+        Some(first) => {
+            let all_failed = answers.iter().all(|answer| failure(answer).is_some());
+            match failure(first) {
+                Some(error) if all_failed => Err(error),
+                Some(_) | None => Ok(()),
+            }
+        }
+    }
+}
+
+fn silence() -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Ambiguous,
+        "appending",
+        "no answer from the store in time",
+    )
+}
+
+async fn write(way: Way, outage: Arc<Outage>, batch: Vec<Item>) {
+    let Way {
+        store,
+        clock,
+        meters,
+        timeout,
+    } = way;
     let (appends, replies): (Vec<_>, Vec<_>) = batch
         .into_iter()
         .map(|item| (item.append, item.reply))
@@ -139,19 +196,13 @@ async fn write(
         .await
         .unwrap_or_default();
     meters.appended(count, clock.boot().saturating_sub(begun));
-    let missing = || {
-        Err(StoreError::new(
-            StoreErrorKind::Ambiguous,
-            "appending",
-            "no answer from the store in time",
-        ))
-    };
+    outage.note(&answered(&answers), clock.boot());
     let answers = answers
         .into_iter()
         .map(Some)
         .chain(std::iter::repeat_with(|| None));
     for (reply, answer) in replies.into_iter().zip(answers) {
-        let answer = answer.unwrap_or_else(missing);
+        let answer = answer.unwrap_or_else(|| Err(silence()));
         if let Err(error) = &answer {
             meters.store_error(error.kind);
         }

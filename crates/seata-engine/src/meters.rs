@@ -22,6 +22,7 @@ pub(crate) struct Meters {
     batch_size: Histogram,
     store_errors: [Counter; 4],
     wakeup_lag: Histogram,
+    purged: Counter,
     pub(crate) journal_bytes: Gauge,
 }
 
@@ -60,6 +61,7 @@ impl Meters {
             store_errors: errors
                 .map(|kind| counter!("seata_store_errors_total", "kind" => kind.as_str())),
             wakeup_lag: histogram!("seata_wakeup_lag_seconds"),
+            purged: counter!("seata_purged_total"),
             journal_bytes: gauge!("seata_journal_bytes"),
         }
     }
@@ -129,6 +131,10 @@ impl Meters {
         if to.is_final() {
             self.duration[row].record(lived.as_secs_f64());
         }
+    }
+
+    pub(crate) fn purged(&self, count: usize) {
+        self.purged.increment(u64::try_from(count).unwrap_or(0));
     }
 
     pub(crate) fn stuck_found(&self, count: usize) {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use seata_core::{Gid, UnixMillis};
 use seata_store::record::{self, ReadError};
 use seata_store::{
-    Append, AppendOutcome, Chunk, Expected, LeaseChange, Status, StoreError, StoreErrorKind,
-    Stored, TxnStore,
+    Append, AppendOutcome, Chunk, Expected, LeaseChange, Revision, Status, StoreError,
+    StoreErrorKind, Stored, TxnStore,
 };
-use tokio::sync::broadcast;
+use tokio::sync::{Semaphore, broadcast};
 
 use crate::caller::Caller;
 use crate::config::Config;
@@ -19,8 +19,11 @@ use crate::ended::Ended;
 use crate::error::EngineError;
 use crate::host::Clock;
 use crate::journal::Journal;
+use crate::looking::Lookers;
 use crate::mailbox::{Handle, Message};
 use crate::meters::Meters;
+use crate::outage::Outage;
+use crate::pinging::Pinging;
 use crate::registry::{Posted, Registry};
 use crate::snapshot::Snapshot;
 use crate::stopping::Stopping;
@@ -30,6 +33,9 @@ use crate::watch::Change;
 
 /// How long a client should wait before it tries again.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The most drivers that ask again at a time after the store failed them: thousands may wait for its return.
+pub(crate) const RETRIES_IN_FLIGHT_MAX: usize = 32;
 
 /// How often the store's time is asked at once, until an answer comes in time.
 const TIME_TRIES_MAX: u32 = 3;
@@ -44,16 +50,21 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) ended: Ended,
     pub(crate) waiters: Waiters,
+    pub(crate) lookers: Lookers,
     pub(crate) changes: broadcast::Sender<Change>,
     pub(crate) meters: Arc<Meters>,
     pub(crate) store_full: AtomicBool,
     pub(crate) stopping: Stopping,
+    pub(crate) outage: Arc<Outage>,
+    pub(crate) pinging: Pinging,
+    pub(crate) retries: Semaphore,
 }
 
 impl Drop for Shared {
     /// Nobody can append any more: the journal ends, and lets go of the store.
     fn drop(&mut self) {
         self.journal.close();
+        self.outage.wake_probe();
     }
 }
 
@@ -88,10 +99,22 @@ impl Shared {
                 "no answer from the store in time",
             )),
         };
+        self.outage.note(&answer, self.boot());
         if let Err(error) = &answer {
             self.meters.store_error(error.kind);
         }
         answer
+    }
+
+    /// Refuses a request at once while the store is known to be away.
+    pub(crate) fn require_store(&self) -> Result<(), EngineError> {
+        if self.outage.admits(self.boot()) {
+            Ok(())
+        } else {
+            Err(EngineError::StoreUnavailable {
+                retry_after: RETRY_AFTER,
+            })
+        }
     }
 
     /// Asks the store for its time and goes by it from now on. An answer that was too long on its way is not taken: this
@@ -154,6 +177,9 @@ impl Shared {
         }
         if header.status.is_final() {
             self.ended.keep(snapshot.clone());
+        } else if header.revision == Revision(1) {
+            // Its name was used before, and that record is purged.
+            self.ended.forget(&header.gid);
         }
         if header.status.is_final() || header.status == Status::Stuck {
             self.waiters.settled(&header.gid);

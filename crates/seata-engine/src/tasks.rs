@@ -1,20 +1,27 @@
-//! The engine's own tasks: claiming due work, renewing leases, following the store's time.
+//! The engine's own tasks: claiming due work, renewing leases, following the store's time, purging what ended long ago.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use seata_core::planted::{self, Planted};
 use seata_core::{FencingToken, Gid};
-use seata_store::{ClaimLimit, Held, ListQuery, PAGE_MAX, Status, Stored};
+use seata_store::{ClaimLimit, Held, ListQuery, PAGE_MAX, Status, StoreError, Stored};
 
+use crate::config::TIME_INTERVAL;
+use crate::journal::Way;
 use crate::mailbox::{Handle, Message};
+use crate::outage::Seldom;
 use crate::shared::Shared;
+use crate::{pinging, purging};
 
 /// The most leases of one renewal.
 const RENEWAL_COUNT_MAX: usize = 1_000;
 
-/// How often the store's time is asked.
-const TIME_INTERVAL: Duration = Duration::from_secs(5);
+/// The most renewals under way at once: one that waits for a dead part of the store must not hold the others up until
+/// their leases have ended.
+const RENEWALS_IN_FLIGHT_MAX: usize = 4;
 
 /// The most pages that are read at start to count what is stuck.
 const STUCK_PAGES_MAX: usize = 10;
@@ -22,15 +29,22 @@ const STUCK_PAGES_MAX: usize = 10;
 /// Starts them. They end when the engine stops.
 pub(crate) fn start(shared: &Arc<Shared>) {
     let journal = Arc::clone(&shared.journal);
-    let (store, clock) = (Arc::clone(&shared.store), Arc::clone(&shared.clock));
-    let (meters, timeout) = (Arc::clone(&shared.meters), shared.config.store_timeout);
+    let way = Way {
+        store: Arc::clone(&shared.store),
+        clock: Arc::clone(&shared.clock),
+        meters: Arc::clone(&shared.meters),
+        timeout: shared.config.store_timeout,
+    };
     // It ends last: with the process, or when the engine is dropped.
-    shared.clock.spawn(Box::pin(async move {
-        journal.run(store, clock, meters, timeout).await;
-    }));
+    shared
+        .clock
+        .spawn(Box::pin(async move { journal.run(way).await }));
+    let probing = Arc::downgrade(shared);
+    shared.clock.spawn(Box::pin(pinging::probe_all(probing)));
     spawn_until_stop(shared, |shared| Box::pin(claim_all(shared)));
     spawn_until_stop(shared, |shared| Box::pin(follow_time(shared)));
     spawn_until_stop(shared, |shared| Box::pin(count_stuck(shared)));
+    spawn_until_stop(shared, |shared| Box::pin(purging::purge_all(shared)));
     // Renewals go on while calls end during a stop: the driver that hands over no longer holds its lease.
     let interval = shared.config.lease / 4;
     let renewing = Arc::downgrade(shared);
@@ -49,17 +63,19 @@ fn spawn_until_stop(shared: &Arc<Shared>, task: impl FnOnce(Arc<Shared>) -> crat
     }));
 }
 
-/// Claims whatever is due, at once after the start and then at intervals.
+/// Claims whatever is due, at once after the start and then at intervals; at once as well when the store is back.
 async fn claim_all(shared: Arc<Shared>) {
+    let mut complaint = Seldom::default();
     loop {
-        if !claim_some(&shared).await {
+        shared.outage.over().await;
+        if !claim_some(&shared, &mut complaint).await {
             tokio::time::sleep(shared.config.claim_interval).await;
         }
     }
 }
 
 /// Claims one batch. Answers whether there may be more at once.
-async fn claim_some(shared: &Arc<Shared>) -> bool {
+async fn claim_some(shared: &Arc<Shared>, complaint: &mut Seldom) -> bool {
     let count = shared.registry.room().min(shared.config.claim_count_max);
     let bytes = shared
         .registry
@@ -82,7 +98,9 @@ async fn claim_some(shared: &Arc<Shared>) -> bool {
             full
         }
         Err(error) => {
-            tracing::warn!(%error, "due transactions could not be claimed; they wait in the store");
+            if complaint.is_due(shared.boot()) {
+                tracing::warn!(%error, "due transactions could not be claimed; they wait in the store");
+            }
             false
         }
     }
@@ -101,9 +119,13 @@ fn take(shared: &Arc<Shared>, stored: Stored, sent_at: Duration) {
 }
 
 async fn follow_time(shared: Arc<Shared>) {
+    let mut complaint = Seldom::default();
     loop {
         tokio::time::sleep(TIME_INTERVAL).await;
-        if let Err(error) = shared.learn_time().await {
+        shared.outage.over().await;
+        if let Err(error) = shared.learn_time().await
+            && complaint.is_due(shared.boot())
+        {
             tracing::warn!(%error, "the store does not answer");
         }
     }
@@ -131,6 +153,7 @@ async fn count_stuck(shared: Arc<Shared>) {
 /// Renews the leases of all drivers, in batches, so that a slow branch is not called twice.
 /// Holds the engine only while it looks: one that was stopped and dropped lets go of its store at once.
 async fn renew_all(shared: Weak<Shared>, interval: Duration) {
+    let mut complaint = Seldom::default();
     loop {
         tokio::time::sleep(interval).await;
         let Some(shared) = shared.upgrade() else {
@@ -143,7 +166,7 @@ async fn renew_all(shared: Weak<Shared>, interval: Duration) {
             continue;
         }
         let young = shared.boot() + shared.config.lease - interval / 2;
-        let held: Vec<(Gid, Arc<Handle>, FencingToken)> = shared
+        let held: Vec<Leased> = shared
             .registry
             .all()
             .into_iter()
@@ -152,34 +175,44 @@ async fn renew_all(shared: Weak<Shared>, interval: Duration) {
                 Some((gid, handle, held.token))
             })
             .collect();
-        for batch in held.chunks(RENEWAL_COUNT_MAX) {
-            renew(&shared, batch).await;
+        renew_batches(&shared, &held, &mut complaint).await;
+    }
+}
+
+type Leased = (Gid, Arc<Handle>, FencingToken);
+
+/// Renews some batches at a time, in order.
+async fn renew_batches(shared: &Shared, held: &[Leased], complaint: &mut Seldom) {
+    let mut batches = held.chunks(RENEWAL_COUNT_MAX);
+    let mut flying = FuturesUnordered::new();
+    loop {
+        while flying.len() < RENEWALS_IN_FLIGHT_MAX
+            && let Some(batch) = batches.next()
+        {
+            flying.push(renew(shared, batch));
+        }
+        match flying.next().await {
+            Some(Err(error)) if complaint.is_due(shared.boot()) => {
+                tracing::warn!(%error, "leases could not be renewed; calls go on until they end");
+            }
+            Some(Err(_) | Ok(())) => {}
+            None => return,
         }
     }
 }
 
-async fn renew(shared: &Shared, batch: &[(Gid, Arc<Handle>, FencingToken)]) {
+async fn renew(shared: &Shared, batch: &[Leased]) -> Result<(), StoreError> {
     let keys: Vec<(Gid, FencingToken)> = batch
         .iter()
         .map(|(gid, _, token)| (gid.clone(), *token))
         .collect();
     let sent_at = shared.boot();
-    match shared
-        .ask(
-            "renewing leases",
-            shared.store.renew(&keys, shared.config.lease),
-        )
-        .await
-    {
-        Ok(answers) => {
-            for ((_, handle, token), answer) in batch.iter().zip(answers) {
-                renewed(handle, *token, answer, sent_at + shared.config.lease);
-            }
-        }
-        Err(error) => {
-            tracing::warn!(%error, "leases could not be renewed; calls go on until they end")
-        }
+    let renewal = shared.store.renew(&keys, shared.config.lease);
+    let answers = shared.ask("renewing leases", renewal).await?;
+    for ((_, handle, token), answer) in batch.iter().zip(answers) {
+        renewed(handle, *token, answer, sent_at + shared.config.lease);
     }
+    Ok(())
 }
 
 fn renewed(handle: &Handle, token: FencingToken, answer: Held, until: Duration) {
@@ -190,6 +223,10 @@ fn renewed(handle: &Handle, token: FencingToken, answer: Held, until: Duration) 
         }
         Held::Lost => handle.lease.lost(token),
         // As without any answer: the driver believes in what it had, and lets go when that ends.
+        Held::Unknown if planted::is(Planted::UnknownRenewalReadAsRenewed) => {
+            handle.lease.renewed(token, until);
+            false
+        }
         Held::Unknown => false,
     };
     if look {

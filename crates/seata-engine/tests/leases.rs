@@ -370,8 +370,8 @@ async fn a_turn_that_was_given_up_is_taken_again_long_before_the_lease_ends() {
         .begin(gid("g"), saga_with(&[("a", &[])], options))
         .await
         .unwrap();
-    // The store takes no appends for two seconds. Renewals arrive, so nobody else can claim it.
-    let unavailable = std::iter::repeat_n(AppendFault::Unavailable, 20);
+    // The store takes no appends for so long that the turn is given up. Renewals arrive: nobody else can claim it.
+    let unavailable = std::iter::repeat_n(AppendFault::Unavailable, 9);
     faults.0.lock().unwrap().extend(unavailable);
     let ended = settled(&engine, "g").await;
     assert_eq!(ended.status(), Status::Aborted);

@@ -141,6 +141,7 @@ impl Driver {
         self.pending.clear();
         self.pending_since = None;
         self.creation = None;
+        self.store_failures = 0;
         self.unsaved.drain(..sent.saves);
         self.fed -= sent.saves;
         if let Some(snapshot) = self.appended_snapshot() {

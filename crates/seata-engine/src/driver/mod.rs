@@ -66,6 +66,8 @@ struct Driver {
     foreign: bool,
     /// When calls must have ended, because the process stops.
     stop_at: Option<Duration>,
+    /// How often the store failed since this driver appended last.
+    store_failures: u32,
 }
 
 /// A creation that may have been applied, now or later. Every repetition bears the same time, which tells it from
@@ -100,6 +102,7 @@ impl Driver {
             creation: None,
             foreign: false,
             stop_at: None,
+            store_failures: 0,
         }
     }
 
@@ -272,7 +275,9 @@ impl Driver {
             .held()
             .is_some_and(|held| held.until <= self.shared.boot());
         if lapsed && !planted::is(Planted::CallAfterLostLease) {
-            tracing::warn!(gid = %self.gid, "the lease ended without renewal: calls are given up, another turn will come");
+            if self.shared.outage.tells_of_lapse(self.shared.boot()) {
+                tracing::warn!(gid = %self.gid, "a lease ended without renewal: calls are given up, another turn will come");
+            }
             self.let_go();
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::StreamExt;
 use seata_core::planted::{self, Planted};
 use seata_core::{FencingToken, Input, Status, Transaction};
 use seata_store::{Header, Stored};
@@ -16,6 +17,9 @@ use crate::snapshot::Snapshot;
 
 /// How long a driver waits before it asks a failing store again.
 pub(super) const STORE_BACKOFF: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// How long at most, between two questions to a store that answers others.
+const STORE_BACKOFF_MAX: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// A transaction and its header as of the last append. No header: its creation has not been appended.
 pub(super) struct Record {
@@ -64,7 +68,15 @@ impl Driver {
 
     async fn load(&mut self, ask: &mut Option<Ask>) -> bool {
         loop {
-            match self.shared.load(&self.gid).await {
+            let shared = Arc::clone(&self.shared);
+            // Thousands may have waited for the store's return: they must not all ask at once.
+            let retry = match self.store_failures {
+                0 => None,
+                _ => shared.retries.acquire().await.ok(),
+            };
+            let loaded = shared.load(&self.gid).await;
+            drop(retry);
+            match loaded {
                 Ok(Some(stored)) => return self.adopt_stored(stored, ask).await,
                 Ok(None) => {
                     self.let_go();
@@ -132,18 +144,34 @@ impl Driver {
         }
     }
 
-    /// Waits a moment for a failing store while the lease holds. Answers false if this driver has to let go.
+    /// Waits for a failing store while the lease holds: longer each time, and for its return if it is away. Calls that
+    /// end meanwhile are noted. Answers false if this driver has to let go.
     pub(super) async fn wait_for_store(&mut self) -> bool {
-        let Some(Held { until, .. }) = self.held() else {
-            self.let_go();
-            return false;
+        let pause = (STORE_BACKOFF * (1 << self.store_failures.min(5))).min(STORE_BACKOFF_MAX);
+        self.store_failures = self.store_failures.saturating_add(1);
+        let shared = Arc::clone(&self.shared);
+        let patience = async {
+            tokio::time::sleep(pause).await;
+            shared.outage.over().await;
         };
-        if until <= self.shared.boot() + STORE_BACKOFF {
-            self.let_go();
-            return false;
+        tokio::pin!(patience);
+        loop {
+            let Some(Held { until, .. }) = self.held() else {
+                self.let_go();
+                return false;
+            };
+            let left = until.saturating_sub(shared.boot());
+            if left <= STORE_BACKOFF {
+                self.let_go();
+                return false;
+            }
+            tokio::select! {
+                biased;
+                () = &mut patience => return true,
+                Some(ended) = self.calls.next(), if !self.calls.is_empty() => self.note(ended),
+                () = tokio::time::sleep(left - STORE_BACKOFF) => {}
+            }
         }
-        tokio::time::sleep(STORE_BACKOFF).await;
-        true
     }
 
     /// Answers whether the record bears another token than the lease that this driver thinks it holds: it is lost.

@@ -19,7 +19,7 @@ impl Driver {
         }
         if self.calls.is_empty() || stop_at <= self.shared.boot() {
             for _ in 0..TRIES_MAX {
-                if self.hand_over().await {
+                if self.hand_over().await || !self.wait_for_store().await {
                     break;
                 }
             }

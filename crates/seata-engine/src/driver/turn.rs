@@ -28,7 +28,10 @@ impl Driver {
     /// Takes one turn, with a question or without.
     pub(super) async fn turn(&mut self, mut ask: Option<Ask>) {
         self.foreign = false;
-        for _ in 0..TRIES_MAX {
+        for tries in 0..TRIES_MAX {
+            if tries > 0 {
+                self.answer_if_over(&mut ask);
+            }
             if ask.is_none() && self.held().is_none() {
                 return self.let_go();
             }
@@ -54,6 +57,21 @@ impl Driver {
                 retry_after: RETRY_AFTER,
             }),
         );
+    }
+
+    /// Tells whoever has waited long enough to ask again. What this driver must do goes on without.
+    fn answer_if_over(&self, ask: &mut Option<Ask>) {
+        if ask
+            .as_ref()
+            .is_some_and(|ask| ask.over_at <= self.shared.boot())
+        {
+            self.answer(
+                ask,
+                Err(EngineError::StoreUnavailable {
+                    retry_after: RETRY_AFTER,
+                }),
+            );
+        }
     }
 
     /// A creation whose question was answered already leaves nothing behind.

@@ -6,6 +6,8 @@
     reason = "shared by several test crates"
 )]
 
+pub mod moody;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
