@@ -31,6 +31,8 @@ async fn write_crosswise(store: &dyn TxnStore, writer: u64, names: &[Gid], round
         }
         dice.shuffle(&mut batch);
         let sent = batch.clone();
+        // Time for the others to make it stale, also where the store itself never waits.
+        tokio::task::yield_now().await;
         for (sent, answer) in sent.into_iter().zip(store.append(batch).await) {
             let text = String::from_utf8(sent.chunk.bytes().to_vec()).unwrap();
             match answer {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use seata_store::{
-    AppendOutcome, Chunk, Held, LeaseChange, ListQuery, Owner, StoreErrorKind, UnixMillis,
+    AppendOutcome, Chunk, Header, Held, LeaseChange, ListQuery, Owner, StoreErrorKind, UnixMillis,
 };
 
 use crate::fixture::{
@@ -17,7 +17,7 @@ use crate::lists::{all, names};
 /// All characters that a gid may have, in the order of their bytes.
 const LEGAL: &str = "-.0123456789:ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
 
-/// Far enough for anybody, and beyond what a double or 32 bits hold.
+/// Far enough for anybody, and more than a double can tell from its neighbours.
 const FAR_MS: i64 = i64::MAX / 2;
 
 /// All 128 bits of an owner are kept and compared, zero and the highest among them.
@@ -68,12 +68,12 @@ const ALL_DAY: Duration = Duration::from_secs(86_400);
 pub async fn times_are_kept_from_zero_to_the_far_future(fixture: impl Fixture) {
     let store = fixture.store();
     applied(store.as_ref(), creation("zero", 0)).await;
-    let mut far = creation("far", FAR_MS);
-    far.wake_at = Some(UnixMillis(FAR_MS + 1));
+    let mut far = creation("far", FAR_MS - 1);
+    far.wake_at = Some(UnixMillis(FAR_MS));
     let far = applied(store.as_ref(), far).await.header;
-    assert_eq!(far.created_at, UnixMillis(FAR_MS));
-    assert_eq!(far.updated_at, UnixMillis(FAR_MS));
-    assert_eq!(far.wake_at, Some(UnixMillis(FAR_MS + 1)));
+    assert_eq!(far.created_at, UnixMillis(FAR_MS - 1));
+    assert_eq!(far.updated_at, UnixMillis(FAR_MS - 1));
+    assert_eq!(far.wake_at, Some(UnixMillis(FAR_MS)));
     let mut held = creation("held", 999);
     held.lease = LeaseChange::Take {
         owner: Owner(1),
@@ -120,27 +120,28 @@ pub async fn histories_may_be_empty_and_shrink(fixture: impl Fixture) {
     let empty = applied(store.as_ref(), one).await;
     assert_eq!(history(&empty), "");
     let limit = store.limits().record_bytes_max;
-    let mut full = following(&empty.header, "");
-    full.chunk = Chunk::Add(Bytes::from(vec![b'x'; limit]));
-    let full = applied(store.as_ref(), full).await;
-    assert_eq!(
-        append(store.as_ref(), following(&full.header, "y"))
-            .await
-            .unwrap_err()
-            .kind,
-        StoreErrorKind::Invalid
-    );
-    let same = applied(store.as_ref(), following(&full.header, "")).await;
-    assert_eq!(same.header.revision, revision(3));
-    let mut small = following(&same.header, "");
+    let of_bytes = |header: &Header, count| {
+        let mut large = following(header, "");
+        large.chunk = Chunk::Add(Bytes::from(vec![b'x'; count]));
+        large
+    };
+    let mut header = empty.header;
+    for part in [limit / 2, limit - limit / 2, 0] {
+        let answer = append(store.as_ref(), of_bytes(&header, part)).await;
+        header.revision = header.revision.next();
+        assert_eq!(answer.unwrap(), AppendOutcome::Applied(header.revision));
+    }
+    let beyond = append(store.as_ref(), of_bytes(&header, 1)).await;
+    assert_eq!(beyond.unwrap_err().kind, StoreErrorKind::Invalid);
+    let mut small = following(&header, "");
     small.chunk = Chunk::Replace(Bytes::from_static(b"small"));
     let small = applied(store.as_ref(), small).await;
     assert_eq!(history(&small), "small");
-    let mut room = following(&small.header, "");
-    room.chunk = Chunk::Add(Bytes::from(vec![b'z'; limit - 5]));
-    let full = applied(store.as_ref(), room).await;
-    assert_eq!(history(&full).len(), limit);
-    let mut nothing = following(&full.header, "");
+    let again = append(store.as_ref(), of_bytes(&small.header, limit / 2)).await;
+    let mut header = small.header;
+    header.revision = header.revision.next();
+    assert_eq!(again.unwrap(), AppendOutcome::Applied(header.revision));
+    let mut nothing = following(&header, "");
     nothing.chunk = Chunk::Replace(Bytes::new());
     let nothing = applied(store.as_ref(), nothing).await;
     assert_eq!(history(&nothing), "");
@@ -148,7 +149,7 @@ pub async fn histories_may_be_empty_and_shrink(fixture: impl Fixture) {
     assert_eq!(history(&more), "more");
     let ended = applied(store.as_ref(), ending(&more.header)).await;
     assert_eq!(history(&ended), "moreend");
-    assert_eq!(ended.header.revision, revision(8));
+    assert_eq!(ended.header.revision, revision(9));
 }
 
 /// A thousand chunks come back in their order, to whoever loads and to whoever claims, and can be swapped for one.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
-use seata_store::{AppendOutcome, TxnStore, UnixMillis};
+use seata_store::{AppendOutcome, StoreErrorKind, TxnStore, UnixMillis};
 
 use crate::fixture::{Fixture, append, applied, creation, ending, gid, loaded};
 
@@ -86,12 +86,14 @@ async fn come_again(store: Arc<dyn TxnStore>, name: String) -> usize {
 
 async fn create_when_free(store: &dyn TxnStore, name: &str) -> seata_store::Header {
     for _ in 0..100_000 {
-        match append(store, creation(name, 1_000)).await.unwrap() {
-            AppendOutcome::Applied(_) => return loaded(store, &gid(name)).await.header,
-            AppendOutcome::Exists(seen) => assert!(seen.header.status.is_final()),
-            AppendOutcome::Stale | AppendOutcome::Fenced => {
+        match append(store, creation(name, 1_000)).await {
+            Ok(AppendOutcome::Applied(_)) => return loaded(store, &gid(name)).await.header,
+            Ok(AppendOutcome::Exists(seen)) => assert!(seen.header.status.is_final()),
+            Ok(AppendOutcome::Stale | AppendOutcome::Fenced) => {
                 panic!("a creation is applied or exists")
             }
+            // What it ran into may be gone before it could be shown.
+            Err(error) => assert_eq!(error.kind, StoreErrorKind::Unavailable, "{error}"),
         }
         tokio::task::yield_now().await;
     }
