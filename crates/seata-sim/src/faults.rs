@@ -105,6 +105,26 @@ counted! {
         DuplicateRequest => "duplicate request",
         /// The same name came with other content.
         ContraryRequest => "same gid, other content",
+        /// The store refused everybody for a while.
+        OutageRefuses => "store away: refuses everybody",
+        /// The store answered nobody for a while.
+        OutageHangs => "store away: hangs",
+        /// The store was slow for everybody.
+        OutageSlow => "store slow for everybody",
+        /// Every reply of the store was lost for a while.
+        OutageLosesReplies => "store's replies lost",
+        /// A part of the store refused what is kept in it.
+        PartRefuses => "a part of the store refuses",
+        /// A part of the store kept everybody waiting.
+        PartHangs => "a part of the store hangs",
+        /// A renewal was not known to have been done or not.
+        UnknownRenewal => "renewal unknown: its part of the store is dead",
+        /// The store's clock jumped forward.
+        StoreJump => "store's clock jumps forward",
+        /// A transaction was purged.
+        Purge => "purged after its retention",
+        /// The name of a purged transaction was used again.
+        Reuse => "gid used again after its purge",
     }
 }
 

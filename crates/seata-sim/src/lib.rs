@@ -16,6 +16,7 @@ mod many;
 mod network;
 mod operator;
 mod oracle;
+mod outage;
 mod panics;
 mod participant;
 mod plan;

@@ -416,6 +416,8 @@ fn config(world: &World, owner: Owner) -> Config {
         claim_count_max: knobs.claim_count_max,
         store_timeout: ms(knobs.store_timeout_ms),
         ended_kept_max: knobs.ended_kept_max,
+        retention: ms(knobs.retention_ms),
+        purge_interval: ms(knobs.purge_interval_ms),
         ..Config::new(owner)
     }
 }

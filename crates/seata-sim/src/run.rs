@@ -8,7 +8,6 @@ use tokio::runtime::Builder;
 use crate::client::{ask_once, play};
 use crate::faults::{Counts, Fault};
 use crate::network::ms;
-use crate::operator;
 use crate::oracle::Violation;
 use crate::panics;
 use crate::plan::act::Demand;
@@ -16,6 +15,7 @@ use crate::plan::work::REQUEST_TIMEOUT_MAX_MS;
 use crate::plan::{Incident, LATE_MAX_MS, Plan};
 use crate::trace::Keep;
 use crate::world::{Phase, World, pause};
+use crate::{operator, outage};
 
 /// What came of one seed.
 #[derive(Debug)]
@@ -110,6 +110,10 @@ async fn play_all(world: &Arc<World>, plan: &Plan) {
 async fn befall(world: &Arc<World>) {
     for scheduled in &world.plan.incidents {
         world.until(scheduled.at_ms).await;
+        if let Incident::Outage { kind, for_ms } = scheduled.incident {
+            outage::begin(world, kind, for_ms);
+            continue;
+        }
         let Some(process) = world.processes().get(scheduled.process) else {
             continue;
         };
@@ -119,6 +123,7 @@ async fn befall(world: &Arc<World>) {
             Incident::Freeze { for_ms } => process.freeze(world, for_ms),
             Incident::Jump { by_ms } => process.jump(world, by_ms),
             Incident::CutOff { for_ms } => process.cut_off(world, for_ms),
+            Incident::Outage { .. } => {}
         }
     }
     world.until(world.plan.faults_ms).await;
@@ -126,7 +131,11 @@ async fn befall(world: &Arc<World>) {
 
 /// Ends all faults. What is late in the network still arrives; the operator still works.
 async fn heal(world: &Arc<World>) {
-    world.state().phase = Phase::Healing;
+    {
+        let state = &mut *world.state();
+        state.phase = Phase::Healing;
+        state.outage = None;
+    }
     world.note(format_args!("faults end"));
     for process in world.processes() {
         process.heal(world);

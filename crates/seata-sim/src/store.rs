@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use seata_core::{FencingToken, Gid, UnixMillis};
 use seata_store::{
-    Append, AppendOutcome, ClaimLimit, Header, Held, ListQuery, Owner, Page, StoreError,
+    Append, AppendOutcome, ClaimLimit, Expected, Header, Held, ListQuery, Owner, Page, StoreError,
     StoreErrorKind, StoreLimits, Stored, TxnStore, record,
 };
 use seata_store_mem::{AppendFault, Faults, FaultyStore, MemStore, OtherFault, StoreCall};
@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use crate::dice::Dice;
 use crate::faults::Fault;
 use crate::oracle::Now;
+use crate::outage::{self, OutageKind, is_in_dead_part};
 use crate::plan::LATE_MAX_MS;
 use crate::process::Life;
 use crate::world::{Phase, State, World, pause};
@@ -55,8 +56,60 @@ struct Link {
 
 impl Link {
     fn delays(&self) -> (u64, u64) {
+        let slow = outage::now(&self.world) == Some(OutageKind::Slow);
         let dice: &mut Dice = &mut self.world.state().store;
-        (dice.span(1..4), dice.span(1..3))
+        let (there_ms, back_ms) = (dice.span(1..4), dice.span(1..3));
+        if slow {
+            return (there_ms + dice.span(50..600), back_ms + dice.span(50..600));
+        }
+        (there_ms, back_ms)
+    }
+
+    /// Waits as long as a dead part of the store keeps one waiting. Answers whether there is one.
+    async fn dead_part(&self) -> bool {
+        let kind = outage::now(&self.world);
+        match kind {
+            Some(OutageKind::PartRefuses) => {}
+            Some(OutageKind::PartHangs) => {
+                pause(self.world.plan.knobs.store_timeout_ms * 3 / 4).await
+            }
+            Some(
+                OutageKind::Refuses
+                | OutageKind::Hangs
+                | OutageKind::Slow
+                | OutageKind::LosesReplies,
+            )
+            | None => return false,
+        }
+        let now = self.world.now();
+        let state = &mut *self.world.state();
+        state
+            .counts
+            .fault(kind.map_or(Fault::PartRefuses, OutageKind::fault));
+        state.oracle.troubled(
+            self.life.owner,
+            now.ms + self.world.plan.knobs.store_timeout_ms,
+        );
+        true
+    }
+
+    /// Answers whether what is asked lies in a part of the store that is dead; waits for it then.
+    async fn lies_dead<'a>(&self, mut gids: impl Iterator<Item = &'a Gid>) -> bool {
+        gids.any(is_in_dead_part) && self.dead_part().await
+    }
+
+    async fn append_all(&self, batch: Vec<Append>) -> Vec<Result<AppendOutcome, StoreError>> {
+        let count = batch.len();
+        let work = apply(
+            Arc::clone(&self.world),
+            Arc::clone(&self.life),
+            self.inner.clone(),
+            batch,
+        );
+        match self.ask(work).await {
+            Ok(answers) => answers,
+            Err(error) => (0..count).map(|_| Err(error.clone())).collect(),
+        }
     }
 
     /// Does something at the store, after the way there and before the way back, whoever still waits for it.
@@ -76,6 +129,14 @@ impl Link {
         let lost = |_| StoreError::new(StoreErrorKind::Ambiguous, "asking", "the answer is lost");
         answer.await.map_err(lost)
     }
+}
+
+fn dead_part() -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Unavailable,
+        "asking",
+        "its part of the store is dead",
+    )
 }
 
 /// Applies a batch and shows it to the oracle.
@@ -125,6 +186,28 @@ fn die_of_claim(world: &Arc<World>, life: &Life) {
     }
 }
 
+/// Shows the oracle what a purge has removed of what was there before.
+fn show_purged(world: &World, before: &[Header]) {
+    let gone: Vec<Header> = before
+        .iter()
+        .filter(|header| world.store.peek(&header.gid).is_none())
+        .cloned()
+        .collect();
+    let now = world.now();
+    let state = &mut *world.state();
+    for header in &gone {
+        state.trace.note(
+            now.ms,
+            format_args!("purged {} {}", header.gid, header.status),
+        );
+    }
+    let retention = Duration::from_millis(world.plan.knobs.retention_ms);
+    state
+        .oracle
+        .purged(&gone, retention, &mut state.counts, now);
+    world.purge.notify_waiters();
+}
+
 fn show(
     state: &mut State,
     owner: Owner,
@@ -136,6 +219,11 @@ fn show(
         Ok(AppendOutcome::Applied(revision)) => {
             let events =
                 record::decode(std::slice::from_ref(append.chunk.bytes())).unwrap_or_default();
+            if append.expected == Expected::Absent && state.oracle.is_purged(&append.gid) {
+                state.counts.fault(Fault::Reuse);
+                state.oracle.reused(&append.gid, &state.participants, now);
+                state.participants.forget(&append.gid);
+            }
             let words: Vec<&str> = events.iter().map(|event| event.fact.as_str()).collect();
             state.trace.note(
                 now.ms,
@@ -179,20 +267,28 @@ fn show(
 #[async_trait]
 impl TxnStore for Link {
     async fn append(&self, batch: Vec<Append>) -> Vec<Result<AppendOutcome, StoreError>> {
-        let count = batch.len();
-        let work = apply(
-            Arc::clone(&self.world),
-            Arc::clone(&self.life),
-            self.inner.clone(),
-            batch,
-        );
-        match self.ask(work).await {
-            Ok(answers) => answers,
-            Err(error) => (0..count).map(|_| Err(error.clone())).collect(),
+        if self.lies_dead(batch.iter().map(|append| &append.gid)).await {
+            let (dead, living): (Vec<_>, Vec<_>) = batch
+                .into_iter()
+                .enumerate()
+                .partition(|(_, append)| is_in_dead_part(&append.gid));
+            let (places, living): (Vec<_>, Vec<_>) = living.into_iter().unzip();
+            let refused = dead.into_iter().map(|(at, append)| {
+                self.world.state().oracle.not_applied(&append.gid);
+                (at, Err(dead_part()))
+            });
+            let answered = places.into_iter().zip(self.append_all(living).await);
+            let mut answers: Vec<_> = refused.chain(answered).collect();
+            answers.sort_by_key(|(at, _)| *at);
+            return answers.into_iter().map(|(_, answer)| answer).collect();
         }
+        self.append_all(batch).await
     }
 
     async fn load(&self, gid: &Gid) -> Result<Option<Stored>, StoreError> {
+        if self.lies_dead(std::iter::once(gid)).await {
+            return Err(dead_part());
+        }
         let (inner, gid) = (self.inner.clone(), gid.clone());
         self.ask(async move { inner.load(&gid).await }).await?
     }
@@ -238,10 +334,19 @@ impl TxnStore for Link {
         held: &[(Gid, FencingToken)],
         lasts: Duration,
     ) -> Result<Vec<Held>, StoreError> {
+        let part_is_dead = self.lies_dead(held.iter().map(|(gid, _)| gid)).await;
         let (world, inner, held) = (Arc::clone(&self.world), self.inner.clone(), held.to_vec());
         let owner = self.life.owner;
         let work = async move {
-            let answers = inner.renew(&held, lasts).await?;
+            let mut answers = Vec::new();
+            for one in &held {
+                if part_is_dead && is_in_dead_part(&one.0) {
+                    world.state().counts.fault(Fault::UnknownRenewal);
+                    answers.push(Held::Unknown);
+                } else {
+                    answers.extend(inner.renew(std::slice::from_ref(one), lasts).await?);
+                }
+            }
             let now = world.now();
             let state = &mut *world.state();
             for ((gid, token), answer) in held.iter().zip(&answers) {
@@ -267,7 +372,16 @@ impl TxnStore for Link {
     }
 
     async fn purge(&self, ended_before: UnixMillis, limit: usize) -> Result<usize, StoreError> {
-        self.inner.purge(ended_before, limit).await
+        let (world, inner) = (Arc::clone(&self.world), self.inner.clone());
+        let work = async move {
+            let before = inner.headers();
+            let count = inner.purge(ended_before, limit).await?;
+            if count > 0 {
+                show_purged(&world, &before);
+            }
+            Ok(count)
+        };
+        self.ask(work).await?
     }
 
     async fn ping(&self) -> Result<UnixMillis, StoreError> {
@@ -355,6 +469,31 @@ impl Failures {
         }));
     }
 
+    fn on_append_in(&self, kind: OutageKind) -> AppendFault {
+        match kind {
+            OutageKind::Refuses | OutageKind::Hangs | OutageKind::LosesReplies => {
+                self.failed(kind.fault());
+            }
+            OutageKind::Slow => self.world.state().counts.fault(kind.fault()),
+            OutageKind::PartRefuses | OutageKind::PartHangs => {}
+        }
+        match kind {
+            OutageKind::Refuses => AppendFault::Unavailable,
+            OutageKind::Hangs => AppendFault::Hang,
+            OutageKind::LosesReplies => AppendFault::LostReply,
+            OutageKind::Slow | OutageKind::PartRefuses | OutageKind::PartHangs => AppendFault::None,
+        }
+    }
+
+    fn on_other_in(&self, kind: OutageKind) -> OtherFault {
+        match kind {
+            OutageKind::Refuses => OtherFault::Unavailable,
+            OutageKind::Hangs => OtherFault::Hang,
+            OutageKind::LosesReplies => OtherFault::HangAfter,
+            OutageKind::Slow | OutageKind::PartRefuses | OutageKind::PartHangs => OtherFault::None,
+        }
+    }
+
     fn down_ms(&self) -> u64 {
         self.world.state().store.pick(&DOWN_MS)
     }
@@ -371,6 +510,9 @@ impl Faults for Failures {
         if self.is_cut_off() {
             self.failed(Fault::AppendUnavailable);
             return AppendFault::Unavailable;
+        }
+        if let Some(kind) = outage::now(&self.world) {
+            return self.on_append_in(kind);
         }
         let Some(mishap) = self.draw_append() else {
             return AppendFault::None;
@@ -412,6 +554,9 @@ impl Faults for Failures {
         if self.is_cut_off() {
             self.failed(Fault::StoreUnavailable);
             return OtherFault::Unavailable;
+        }
+        if let Some(kind) = outage::now(&self.world) {
+            return self.on_other_in(kind);
         }
         let rates = &self.world.plan.rates;
         let (unavailable, hangs, after) = {

@@ -15,6 +15,7 @@ use crate::dice::Dice;
 use crate::faults::Counts;
 use crate::network::Wires;
 use crate::oracle::{Bound, Now, Oracle};
+use crate::outage::Outage;
 use crate::participant::Participants;
 use crate::plan::Plan;
 use crate::plan::work::TxPlan;
@@ -43,6 +44,7 @@ pub(crate) struct State {
     pub(crate) clients: Dice,
     pub(crate) processes: Dice,
     pub(crate) phase: Phase,
+    pub(crate) outage: Option<Outage>,
 }
 
 /// One run's world.
@@ -57,6 +59,8 @@ pub(crate) struct World {
     pub(crate) died_ms: AtomicU64,
     /// Wakes those who wait for the next death, in the order in which they came. (A watch channel draws the order.)
     pub(crate) death: Notify,
+    /// Wakes those who wait for the next purge.
+    pub(crate) purge: Notify,
 }
 
 impl World {
@@ -78,6 +82,7 @@ impl World {
             clients: stream(12),
             processes: stream(13),
             phase: Phase::Faults,
+            outage: None,
         };
         let work = plan
             .transactions
@@ -92,6 +97,7 @@ impl World {
             processes: OnceLock::new(),
             died_ms: AtomicU64::new(0),
             death: Notify::new(),
+            purge: Notify::new(),
             plan,
         })
     }

@@ -58,4 +58,8 @@ planted! {
     tcc_cancel_before_registration_durable_is_found: TccCancelBeforeRegistrationDurable,
     tcc_submit_while_try_unknown_is_found: TccSubmitWhileTryUnknown,
     tcc_cancel_does_not_await_try_is_found: TccCancelDoesNotAwaitTry,
+    purge_takes_open_is_found: PurgeTakesOpen,
+    ended_served_after_purge_is_found: EndedServedAfterPurge,
+    unknown_renewal_read_as_renewed_is_found: UnknownRenewalReadAsRenewed,
+    thawed_appends_without_token_is_found: ThawedAppendsWithoutToken,
 }

@@ -181,6 +181,14 @@ impl Driver {
             .as_ref()
             .and_then(|record| record.header.as_ref());
         match (self.held(), stored) {
+            (Some(held), Some(header))
+                if planted::is(Planted::ThawedAppendsWithoutToken)
+                    && held.token != header.token =>
+            {
+                let token = header.token;
+                self.handle.lease.set(Some(Held { token, ..held }));
+                false
+            }
             (Some(held), Some(header)) if !planted::is(Planted::CallAfterLostLease) => {
                 held.token != header.token
             }

@@ -138,7 +138,9 @@ impl Driver {
                 Turned::Again
             }
             Ok(AppendOutcome::Fenced) => {
-                if planted::is(Planted::CallAfterLostLease) {
+                if planted::is(Planted::CallAfterLostLease)
+                    || planted::is(Planted::ThawedAppendsWithoutToken)
+                {
                     self.forget_state();
                 } else {
                     self.let_go();

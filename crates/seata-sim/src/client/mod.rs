@@ -65,6 +65,10 @@ pub(crate) async fn play(world: Arc<World>, tx: Arc<TxPlan>, script: Script) {
                 pause(for_ms).await;
                 None
             }
+            Act::PauseForPurge => {
+                pause_for_purge(&world, &tx.gid).await;
+                None
+            }
             Act::PauseForLapse { after_ms } => {
                 pause_for_lapse(&world, after_ms).await;
                 None
@@ -95,6 +99,26 @@ async fn pause_for_lapse(world: &World, after_ms: u64) {
         }
     };
     world.until(died_at + lapses_in + after_ms).await;
+}
+
+/// Waits until a transaction is purged, or the faults end.
+async fn pause_for_purge(world: &World, gid: &Gid) {
+    let purged = async {
+        loop {
+            let another = world.purge.notified();
+            tokio::pin!(another);
+            another.as_mut().enable();
+            if world.state().oracle.is_purged(gid) {
+                return;
+            }
+            another.await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = purged => {}
+        () = world.until(world.plan.faults_ms) => {}
+    }
 }
 
 /// Asks until there is an answer, at most so often.

@@ -24,6 +24,8 @@ pub(super) struct Request {
     pub(super) gid: Gid,
     pub(super) branch_id: BranchId,
     pub(super) operation: Operation,
+    /// How often the name was used before. Participants keep their barrier for longer than a request can be on its way.
+    pub(super) generation: u32,
     pub(super) sender: Sender,
 }
 
@@ -79,6 +81,9 @@ async fn deliver(world: Arc<World>, request: Arc<Request>) {
     let visit = {
         let now = world.now();
         let state = &mut *world.state();
+        if state.oracle.generation(&request.gid) != request.generation {
+            return;
+        }
         note_arrival(state, &request, now.ms);
         judge_payload(&world, state, &request);
         let moment = Moment {
@@ -98,6 +103,9 @@ async fn deliver(world: Arc<World>, request: Arc<Request>) {
     let (outcome, way_back_ms) = {
         let now = world.now();
         let state = &mut *world.state();
+        if state.oracle.generation(&request.gid) != request.generation {
+            return;
+        }
         let outcome = state
             .participants
             .finish(key, visit, behaviour, &mut state.counts);

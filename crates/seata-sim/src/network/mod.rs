@@ -147,10 +147,12 @@ fn send(world: &Arc<World>, owner: Owner, call: Call) -> (Listener, oneshot::Rec
         state.oracle.call_begun(id, seen, &state.participants, now);
         id
     };
+    let generation = world.state().oracle.generation(&call.gid);
     delivery::post(
         world,
         Request {
             id,
+            generation,
             gid: call.gid.clone(),
             branch_id: call.branch.branch_id.clone(),
             operation: call.operation,
@@ -183,10 +185,12 @@ pub(crate) async fn own_try(
         );
         id
     };
+    let generation = world.state().oracle.generation(&tx.gid);
     delivery::post(
         world,
         Request {
             id,
+            generation,
             gid: tx.gid.clone(),
             branch_id,
             operation: Operation::Try,

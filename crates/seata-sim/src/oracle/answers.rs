@@ -80,8 +80,10 @@ impl Oracle {
         now: Now,
     ) {
         let breach = match answer {
+            Ok(said) if self.is_of_earlier(gid, &said.snapshot, sent_ms) => None,
             Ok(said) => self
-                .judge_promise(gid, asked)
+                .judge_generation(gid, &said.snapshot, sent_ms)
+                .or_else(|| self.judge_promise(gid, asked))
                 .or_else(|| self.judge_snapshot(gid, &said.snapshot, sent_ms))
                 .or_else(|| self.judge_tried(gid, (asked, said.tried.as_ref()?), participants)),
             Err(error) => self.judge_error(gid, (asked, sent_ms), error),
@@ -89,7 +91,9 @@ impl Oracle {
         if let Some((promise, what)) = breach {
             self.broken(promise, gid, now, what);
         }
-        if let Ok(Said { snapshot, .. }) = answer {
+        if let Ok(Said { snapshot, .. }) = answer
+            && !self.is_of_earlier(gid, snapshot, sent_ms)
+        {
             let told = self.told.entry(gid.clone()).or_default();
             told.accepted_ms.get_or_insert(now.ms);
             if snapshot.status().is_final() {
@@ -185,7 +189,7 @@ impl Oracle {
             .and_then(|told| told.accepted_ms)
             .is_some_and(|told_ms| told_ms < sent_ms);
         match (error, asked) {
-            (EngineError::NotFound { .. }, _) if accepted => Some((
+            (EngineError::NotFound { .. }, _) if accepted && !self.is_purged(gid) => Some((
                 Promise::P1,
                 "a transaction that was accepted was not found".to_owned(),
             )),

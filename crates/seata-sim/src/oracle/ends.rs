@@ -5,7 +5,7 @@ use std::time::Duration;
 use seata_core::{BranchDefinition, BranchIndex, End, Gid, Operation, Status};
 use seata_store::Stored;
 
-use crate::oracle::{Now, Oracle, Promise, Truth, tcc};
+use crate::oracle::{Breach, Now, Oracle, Promise, Truth, tcc};
 use crate::participant::{Holding, Participants};
 use crate::plan::act::Finishing;
 
@@ -58,28 +58,13 @@ impl Oracle {
     /// Judges every end, once nothing is under way any more.
     pub(crate) fn judge_ends(&mut self, participants: &Participants, now: Now) {
         let mut breaches = Vec::new();
-        for (gid, truth) in self.truths.iter().filter(|(_, truth)| !truth.set_aside) {
+        for (gid, truth) in &self.truths {
+            let found = self.breaches_of(gid, truth, participants);
             breaches.extend(
-                self.judge_end(truth, participants)
+                found
+                    .into_iter()
                     .map(|(promise, what)| (gid.clone(), promise, what)),
             );
-            breaches.extend(
-                tcc::judge_ledgers(truth, participants)
-                    .map(|(promise, what)| (gid.clone(), promise, what)),
-            );
-            breaches.extend(
-                self.judge_cause(truth, participants)
-                    .map(|what| (gid.clone(), Promise::P4, what)),
-            );
-            let told = self.told.get(gid).and_then(|told| told.end);
-            let told = told.map(|(end, _)| end);
-            if told.is_some_and(|told| told != truth.header.status) {
-                let what = format!(
-                    "a client was told {told:?}, the store says {}",
-                    truth.header.status
-                );
-                breaches.push((gid.clone(), Promise::P5, what));
-            }
         }
         for gid in self
             .accepted()
@@ -95,6 +80,33 @@ impl Oracle {
         for (gid, promise, what) in breaches {
             self.broken(promise, &gid, now, what);
         }
+    }
+
+    /// Judges the end of one transaction.
+    pub(super) fn breaches_of(
+        &self,
+        gid: &Gid,
+        truth: &Truth,
+        participants: &Participants,
+    ) -> Vec<Breach> {
+        if truth.set_aside {
+            return Vec::new();
+        }
+        let mut breaches = Vec::new();
+        breaches.extend(self.judge_end(truth, participants));
+        breaches.extend(tcc::judge_ledgers(truth, participants));
+        let cause = self.judge_cause(truth, participants);
+        breaches.extend(cause.map(|what| (Promise::P4, what)));
+        let told = self.told.get(gid).and_then(|told| told.end);
+        let told = told.map(|(end, _)| end);
+        if told.is_some_and(|told| told != truth.header.status) {
+            let what = format!(
+                "a client was told {told:?}, the store says {}",
+                truth.header.status
+            );
+            breaches.push((Promise::P5, what));
+        }
+        breaches
     }
 
     fn judge_end(&self, truth: &Truth, participants: &Participants) -> Option<(Promise, String)> {
@@ -153,6 +165,7 @@ impl Oracle {
             return;
         };
         let what = match stored {
+            None if truth.purged_ms.is_some() => None,
             None => Some("the record is gone".to_owned()),
             Some(stored)
                 if stored.header.revision != truth.header.revision

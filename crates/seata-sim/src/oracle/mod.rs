@@ -10,6 +10,7 @@ mod bound;
 mod calls;
 mod causes;
 mod ends;
+mod purges;
 mod repeats;
 mod sagas;
 mod tcc;
@@ -114,6 +115,14 @@ pub(crate) struct Life {
     pub(crate) stood_ms: u64,
 }
 
+/// What is remembered of a name that is used again.
+#[derive(Debug, Clone, Copy, Default)]
+struct Earlier {
+    count: u32,
+    /// When the last one was purged.
+    purged_ms: u64,
+}
+
 /// Names one operation of one branch.
 pub(crate) type Key = (Gid, BranchId, Operation);
 
@@ -129,6 +138,8 @@ pub(crate) struct Oracle {
     flying: BTreeMap<Gid, Vec<u64>>,
     told: BTreeMap<Gid, Told>,
     sent: BTreeMap<Gid, answers::Sent>,
+    /// Names that were used before, were purged and are used again.
+    earlier: BTreeMap<Gid, Earlier>,
     /// Appends that were handed over and neither applied nor refused.
     appending: BTreeMap<Gid, Owner>,
     pub(crate) violations: Vec<Violation>,
@@ -148,6 +159,7 @@ impl Oracle {
             flying: BTreeMap::new(),
             told: BTreeMap::new(),
             sent: BTreeMap::new(),
+            earlier: BTreeMap::new(),
             appending: BTreeMap::new(),
             violations: Vec::new(),
             found: Arc::default(),
@@ -209,6 +221,13 @@ impl Oracle {
     /// Notes that something goes wrong with a process until then: what it does in that time has an excuse.
     pub(crate) fn troubled(&mut self, owner: Owner, until_ms: u64) {
         if let Some(life) = self.lives.get_mut(&owner) {
+            life.trouble_ms = life.trouble_ms.max(until_ms);
+        }
+    }
+
+    /// Notes that something is wrong for everybody until then.
+    pub(crate) fn troubled_all(&mut self, until_ms: u64) {
+        for life in self.lives.values_mut() {
             life.trouble_ms = life.trouble_ms.max(until_ms);
         }
     }

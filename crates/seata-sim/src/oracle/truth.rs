@@ -48,6 +48,8 @@ pub(crate) struct Truth {
     known: BTreeMap<Owner, u32>,
     pub(crate) forced: Option<End>,
     pub(crate) ended: Option<End>,
+    /// When the store removed it.
+    pub(crate) purged_ms: Option<u64>,
     stands_still: bool,
     /// A coordinator marked it STUCK without saying so in an event: it broke an invariant there.
     pub(crate) set_aside: bool,
@@ -79,6 +81,7 @@ impl Truth {
             known: BTreeMap::new(),
             forced: None,
             ended: None,
+            purged_ms: None,
             stands_still: false,
             set_aside: false,
             reasons: BTreeSet::new(),

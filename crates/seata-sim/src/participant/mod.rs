@@ -46,6 +46,11 @@ impl Participants {
             .unwrap_or_default()
     }
 
+    /// Forgets a transaction that is purged and whose name is used again.
+    pub(crate) fn forget(&mut self, gid: &Gid) {
+        self.ledgers.retain(|(of, _), _| of != gid);
+    }
+
     fn entry(&mut self, gid: &Gid, branch: &BranchId) -> &mut Ledger {
         self.ledgers
             .entry((gid.clone(), branch.clone()))

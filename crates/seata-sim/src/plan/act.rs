@@ -14,6 +14,8 @@ pub(crate) enum Act {
     PauseForLapse {
         after_ms: u64,
     },
+    /// Waits until the store has purged the transaction.
+    PauseForPurge,
     /// The initiator calls a try itself, if it knows that the branch is registered.
     OwnTry(usize),
     /// The initiator tells the coordinator what came of its own try, if it knows.

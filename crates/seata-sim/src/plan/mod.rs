@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dice::Dice;
+use crate::outage::OutageKind;
 use work::TxPlan;
 
 /// The longest that a request or an append lies in the network before it arrives, in ms.
@@ -20,6 +21,9 @@ pub(crate) const LATE_MAX_MS: u64 = 20_000;
 
 /// The longest that a process stands still, in ms.
 pub(crate) const FREEZE_MAX_MS: u64 = 12_000;
+
+/// The shortest retention, in ms: no append and no request comes so late, and no process stands still for so long.
+const RETENTION_MIN_MS: u64 = LATE_MAX_MS + FREEZE_MAX_MS + 2_000;
 
 /// How the servers of this seed are configured.
 #[derive(Debug, Clone)]
@@ -31,6 +35,8 @@ pub(crate) struct Knobs {
     pub(crate) active_max: usize,
     pub(crate) claim_count_max: usize,
     pub(crate) ended_kept_max: usize,
+    pub(crate) retention_ms: u64,
+    pub(crate) purge_interval_ms: u64,
     pub(crate) waiters_max: usize,
     /// Calls in flight per destination; none: unbounded.
     pub(crate) slots: Option<usize>,
@@ -62,11 +68,27 @@ pub(crate) struct Rates {
 /// Something that happens to a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Incident {
-    Crash { down_ms: u64 },
-    Stop { grace_ms: u64, down_ms: u64 },
-    Freeze { for_ms: u64 },
-    Jump { by_ms: u64 },
-    CutOff { for_ms: u64 },
+    Crash {
+        down_ms: u64,
+    },
+    Stop {
+        grace_ms: u64,
+        down_ms: u64,
+    },
+    Freeze {
+        for_ms: u64,
+    },
+    Jump {
+        by_ms: u64,
+    },
+    CutOff {
+        for_ms: u64,
+    },
+    /// To the store itself.
+    Outage {
+        kind: OutageKind,
+        for_ms: u64,
+    },
 }
 
 /// An incident with its time and place.
@@ -122,7 +144,8 @@ impl Plan {
                 Incident::Crash { .. }
                 | Incident::Stop { .. }
                 | Incident::Freeze { .. }
-                | Incident::CutOff { .. } => 0,
+                | Incident::CutOff { .. }
+                | Incident::Outage { .. } => 0,
             })
             .sum()
     }
@@ -138,6 +161,8 @@ impl Knobs {
             active_max: dice.pick(&[10_000, 10_000, 10_000, 10_000, 10]),
             claim_count_max: dice.pick(&[256, 256, 3]),
             ended_kept_max: dice.pick(&[1_024, 4, 0]),
+            retention_ms: dice.pick(&[RETENTION_MIN_MS, RETENTION_MIN_MS, 60_000]),
+            purge_interval_ms: dice.pick(&[300, 1_000, 3_000]),
             waiters_max: dice.pick(&[10_000, 10_000, 10_000, 3]),
             slots: dice.pick(&[None, None, None, Some(6)]),
         }
@@ -179,7 +204,7 @@ fn draw_incidents(
     knobs: &Knobs,
 ) -> Vec<Scheduled> {
     let mut incidents = Vec::new();
-    for (kind, most) in [(0, 5), (1, 2), (2, 3), (3, 2), (4, 3), (5, 2)] {
+    for (kind, most) in [(0, 5), (1, 2), (2, 3), (3, 2), (4, 3), (5, 2), (6, 3)] {
         let how_many = if dice.hits(300) {
             0
         } else {
@@ -215,6 +240,10 @@ fn draw_incident(dice: &mut Dice, kind: u32, knobs: &Knobs) -> Incident {
         },
         4 => Incident::CutOff {
             for_ms: dice.span(300..3 * knobs.lease_ms),
+        },
+        6 => Incident::Outage {
+            kind: dice.pick(OutageKind::ALL),
+            for_ms: dice.span(500..3 * knobs.lease_ms),
         },
         _ => Incident::Jump {
             by_ms: dice.pick(&[300, 2_000, 9_000]),

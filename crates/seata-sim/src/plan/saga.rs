@@ -89,6 +89,18 @@ pub(crate) fn draw_scripts(
         8_000,
         [Demand::Get, Demand::Wait { for_ms: 3_000 }, Demand::Get],
     );
+    let (again, wait_ms) = (Demand::Run(Content::Whole).into(), 3_000);
+    scripts.side(
+        250,
+        6_000,
+        [
+            Act::PauseForPurge,
+            Demand::Get.into(),
+            again,
+            Demand::Wait { for_ms: wait_ms }.into(),
+            Demand::Get.into(),
+        ],
+    );
     scripts.all()
 }
 
