@@ -12,6 +12,8 @@ pub(crate) enum Task {
     Serve(Given),
     /// Print what is set, and where.
     Config(Given),
+    /// Bring the tables of a database up to date.
+    Migrate(Given),
     /// Show two sagas on a server that is gone afterwards.
     Demo,
 }
@@ -24,6 +26,7 @@ pub(crate) fn read() -> Result<Task> {
     let matches = command().get_matches();
     match matches.subcommand() {
         Some(("config", matches)) => Ok(Task::Config(given(matches)?)),
+        Some(("migrate", matches)) => Ok(Task::Migrate(given(matches)?)),
         Some(("demo", _)) => Ok(Task::Demo),
         Some(_) | None => Ok(Task::Serve(given(&matches)?)),
     }
@@ -45,6 +48,11 @@ fn command() -> Command {
         .subcommand(
             Command::new("config")
                 .about("Print the effective configuration, each value with where it comes from")
+                .args(arguments()),
+        )
+        .subcommand(
+            Command::new("migrate")
+                .about("Bring the tables of the chosen store's databases up to date, and say what was done")
                 .args(arguments()),
         )
         .subcommand(Command::new("demo").about(

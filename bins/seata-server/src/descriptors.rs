@@ -43,7 +43,7 @@ impl Shares {
     /// Shares out: a third of what is left for connections of clients (a quarter of it for gRPC), a third for calls,
     /// and a third for connections to participants that are kept for the next call.
     pub(crate) fn of(settings: &Settings, open_max: usize) -> Self {
-        let own = (open_max / 4).clamp(OWN_MIN, OWN_MAX);
+        let own = (open_max / 4).clamp(OWN_MIN, OWN_MAX) + store_connections(settings);
         let share = open_max.saturating_sub(own) / 3;
         let calls = settings.calls_in_flight_max.min(share.max(1));
         let grpc = share / 4;
@@ -69,6 +69,12 @@ impl Shares {
     }
 }
 
+/// Answers how many connections the store may open in all.
+fn store_connections(settings: &Settings) -> usize {
+    let each = usize::try_from(settings.store_connections_max).unwrap_or(usize::MAX);
+    each.saturating_mul(settings.addresses_len())
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -87,6 +93,19 @@ mod tests {
             assert!(own + connections + 2 * shares.calls_in_flight_max <= open_max);
             assert!(shares.calls_per_destination_max <= shares.calls_in_flight_max);
         }
+    }
+
+    #[test]
+    fn connections_of_the_store_are_counted() {
+        let given = Given::defaults()
+            .with("store", "postgres")
+            .with("postgres_dsn", "postgres://a/s,postgres://b/s")
+            .with("store_connections_max", "100");
+        let embedded = Settings::read(&Given::defaults()).unwrap();
+        let spread = Settings::read(&given).unwrap();
+        let calls = |settings| Shares::of(settings, 4_096).calls_in_flight_max;
+        assert_eq!(calls(&embedded), 1_024);
+        assert_eq!(calls(&spread), (4_096 - 1_024 - 200) / 3);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod metrics;
 mod serve;
 mod server;
 mod signals;
+mod stores;
 
 use std::io::stdout;
 use std::process::ExitCode;
@@ -42,6 +43,11 @@ fn run(task: Task) -> Result<()> {
         Task::Config(given) => {
             read(&given)?;
             seata_config::print(&given, &mut stdout()).context("printing the configuration")
+        }
+        Task::Migrate(given) => {
+            let settings = read(&given)?;
+            logs::start(&settings.log, settings.log_format);
+            on_runtime(async || stores::migrate(&settings, demo::say).await)
         }
         Task::Demo => on_runtime(demo::run),
     }

@@ -78,6 +78,7 @@ fn describe() {
             "transactions that wait for an operator",
         ),
         ("seata_calls_in_flight", "calls of branches under way"),
+        ("seata_store_up", "1 while the store answers, by its shard"),
         ("seata_http_connections", "connections of HTTP clients"),
         ("seata_http_watchers", "HTTP clients that follow events"),
         ("seata_grpc_connections", "connections of gRPC clients"),

@@ -1,7 +1,6 @@
 //! The program's main task: serve until a signal.
 
 use std::io::{Write, stdout};
-use std::path::absolute;
 
 use anyhow::{Result, bail};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -16,6 +15,13 @@ use crate::signals::Signals;
 /// The server can't start, or was not allowed to stop in order.
 pub(crate) async fn serve(settings: &Settings, metrics: PrometheusHandle) -> Result<()> {
     let server = Server::start(settings, metrics).await?;
+    for name in settings.unused() {
+        tracing::warn!(
+            name,
+            store = settings.store.as_str(),
+            "the address of another store is unused"
+        );
+    }
     let mut signals = Signals::listen()?;
     greet(settings, &server);
     let signal = signals.next().await;
@@ -37,18 +43,17 @@ pub(crate) async fn serve(settings: &Settings, metrics: PrometheusHandle) -> Res
 /// Tells a person what there is to know. Nobody may be reading.
 fn greet(settings: &Settings, server: &Server) {
     let (address, grpc) = (server.address, server.grpc_address);
-    let folder = absolute(&settings.data_dir).unwrap_or_else(|_| settings.data_dir.clone());
+    let (store, place) = (settings.store.as_str(), &server.place);
     let version = env!("CARGO_PKG_VERSION");
     let _ = writeln!(
         stdout(),
         "Seata Server {version}\n\
          \n  listens on   http://{address}\
          \n  and gRPC on  {grpc}\
-         \n  keeps data   {folder}\
+         \n  keeps data   {place}\
          \n  try          curl http://{address}/health\
          \n  see a saga   seata-server demo\
          \n  stop         Ctrl-C or SIGTERM\n",
-        folder = folder.display(),
     );
-    tracing::info!(version, %address, %grpc, folder = %folder.display(), "started");
+    tracing::info!(version, %address, %grpc, store, place, "started");
 }

@@ -2,27 +2,25 @@
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::path::absolute;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use metrics_exporter_prometheus::PrometheusHandle;
-use seata_config::{Settings, Store};
+use seata_config::Settings;
 use seata_engine::{Config, Engine, SystemClock};
 use seata_executor::{Executor, ExecutorConfig};
 use seata_grpc::Grpc;
 use seata_http::{Api, ApiConfig, ServeConfig, Stop, serve};
 use seata_service::{Defaults, Limits, LocalEndpoints, Rules, Service};
 use seata_store::Owner;
-use seata_store_fjall::{FjallOptions, FjallStore};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::descriptors::{self, Shares};
-use crate::{housekeeping, metrics};
+use crate::{housekeeping, metrics, stores};
 
 /// A server that listens.
 pub(crate) struct Server {
@@ -30,6 +28,8 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     /// Where gRPC is.
     pub(crate) grpc_address: SocketAddr,
+    /// Where the store is, without passwords.
+    pub(crate) place: String,
     api: Arc<Api>,
     engine: Engine,
     grace: Duration,
@@ -45,7 +45,7 @@ impl Server {
     /// Takes the ports, opens the store, goes on with what is open, and serves.
     ///
     /// # Errors
-    /// The folder or the address can't be used.
+    /// A port is taken, or the store can't be used.
     pub(crate) async fn start(settings: &Settings, metrics: PrometheusHandle) -> Result<Self> {
         let open_max = descriptors::raise();
         let shares = Shares::of(settings, open_max);
@@ -55,14 +55,14 @@ impl Server {
         let address = listener.local_addr()?;
         let grpc_listener = listen(settings.bind, settings.grpc_port, "SEATA_GRPC_PORT").await?;
         let grpc_address = grpc_listener.local_addr()?;
-        let store = open_store(settings)?;
+        let opened = stores::open(settings).await?;
         let executor = Executor::new(ExecutorConfig {
             calls_in_flight_max: shares.calls_in_flight_max,
             calls_in_flight_per_destination_max: shares.calls_per_destination_max,
             ..ExecutorConfig::default()
         });
         let engine = Engine::start(
-            Arc::new(store.clone()),
+            Arc::clone(&opened.store),
             Arc::new(executor),
             Arc::new(SystemClock),
             engine_config(settings),
@@ -70,10 +70,13 @@ impl Server {
         let engine = engine.await.context("starting the engine")?;
         let mut beside = JoinSet::new();
         beside.spawn(metrics::keep_up(metrics.clone()));
-        beside.spawn(housekeeping::watch_disk(store.clone(), engine.clone()));
-        beside.spawn(housekeeping::purge(store, settings.retention_secs));
+        if let Some(look) = opened.room {
+            beside.spawn(housekeeping::watch_disk(look, engine.clone()));
+        }
+        beside.spawn(housekeeping::purge(opened.store, settings.retention_secs));
         let render = Arc::new(move || metrics.render());
-        let service = Service::new(engine.clone(), rules(settings));
+        let service = Service::new(engine.clone(), rules(settings)).with_store(opened.facts);
+        beside.spawn(housekeeping::watch_store(service.clone()));
         let config = ApiConfig {
             version: env!("CARGO_PKG_VERSION"),
             cors_origins: crate::origins(settings)?,
@@ -103,6 +106,7 @@ impl Server {
         Ok(Self {
             address,
             grpc_address,
+            place: opened.place,
             api,
             engine,
             grace: settings.grace_secs,
@@ -161,27 +165,6 @@ impl Task {
 
 /// The longest that what has ended is answered from memory.
 const ENDED_KEPT_FOR_MAX: Duration = Duration::from_secs(60);
-
-/// A write or sync that failed can't be repeated: what was acknowledged is only known from the files, so the process
-/// ends and the next one reads them.
-fn fatal(why: &str) {
-    tracing::error!(
-        why,
-        "the store failed: the process ends; mend the disk, then start again"
-    );
-    std::process::exit(1);
-}
-
-fn open_store(settings: &Settings) -> Result<FjallStore> {
-    let options = FjallOptions {
-        disk_free_min_bytes: settings.disk_free_min_bytes,
-        on_fatal: Box::new(fatal),
-    };
-    let folder = absolute(&settings.data_dir).context("finding the data folder")?;
-    match settings.store {
-        Store::Embedded => Ok(FjallStore::open(&folder, options)?),
-    }
-}
 
 async fn listen(bind: IpAddr, port: u16, key: &str) -> Result<TcpListener> {
     let address = SocketAddr::new(bind, port);

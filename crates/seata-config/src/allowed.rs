@@ -17,6 +17,11 @@ pub(crate) trait Allowed {
 
     /// Says what is allowed, as the end of "it must be …".
     fn said(&self) -> String;
+
+    /// Answers the text as everyone may see it.
+    fn masked(&self, text: &str) -> String {
+        text.to_owned()
+    }
 }
 
 /// A whole number.

@@ -42,10 +42,20 @@ impl ConfigFile {
 }
 
 fn parse(text: &str) -> Result<Vec<(String, String)>, String> {
-    // An empty file, or one of comments only, holds no mapping.
-    let mapping: Option<Mapping> =
-        serde_yaml_ng::from_str(text).map_err(|error| error.to_string())?;
-    let pairs = mapping.unwrap_or_default();
+    let value: Value = serde_yaml_ng::from_str(text).map_err(|error| error.to_string())?;
+    let pairs = match value {
+        Value::Mapping(pairs) => pairs,
+        // An empty file, or one of comments only.
+        Value::Null => Mapping::new(),
+        // Not shown: it may be an address alone, with its password.
+        Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Sequence(_)
+        | Value::Tagged(_) => {
+            return Err("it must hold keys with values, each as key: value".into());
+        }
+    };
     pairs
         .into_iter()
         .map(|(key, value)| pair(key, value))

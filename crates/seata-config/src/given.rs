@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt::{self, Debug, Formatter};
 use std::path::PathBuf;
 
 use crate::allowed::Allowed;
 use crate::error::ConfigError;
 use crate::file::ConfigFile;
-use crate::keys::{KEYS, Key, LATER};
+use crate::keys::{KEYS, Key};
 
 const PREFIX: &str = "SEATA_";
 
@@ -18,13 +19,22 @@ pub(crate) enum Source {
     File(PathBuf),
     Environment,
     Flag,
+    /// Put by the program, as nobody outside can.
+    Program,
 }
 
-/// A value as it was written.
-#[derive(Debug, Clone)]
+/// A value as it was written, passwords included.
+#[derive(Clone)]
 pub(crate) struct Found {
     pub(crate) text: String,
     pub(crate) source: Source,
+}
+
+/// Without the value, which may be a secret.
+impl Debug for Found {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        Debug::fmt(&self.source, f)
+    }
 }
 
 /// The value of every key, as it was written.
@@ -52,9 +62,9 @@ impl Given {
     /// It can't be read, or holds an unknown key.
     pub fn file(mut self, file: &ConfigFile) -> Result<Self, ConfigError> {
         for (name, text) in file.read()? {
-            let key = key(&name).map_err(|why| ConfigError::Unknown {
+            let key = key(&name).map_err(|nearest| ConfigError::Unknown {
                 place: format!("{}: {name}", file.path().display()),
-                why: why.in_file(),
+                why: nearest_is(nearest),
             })?;
             self.set(key, text, Source::File(file.path().to_owned()));
         }
@@ -77,9 +87,9 @@ impl Given {
             if is_service_link(name) {
                 continue;
             }
-            let key = key(&name.to_ascii_lowercase()).map_err(|why| ConfigError::Unknown {
+            let key = key(&name.to_ascii_lowercase()).map_err(|nearest| ConfigError::Unknown {
                 place: variable.to_string(),
-                why: why.in_environment(),
+                why: nearest_is(&format!("{PREFIX}{}", nearest.to_ascii_uppercase())),
             })?;
             let text = text.into_string();
             let text = text.map_err(|_| ConfigError::NotText(variable.to_string()))?;
@@ -96,7 +106,7 @@ impl Given {
     /// Puts a value that nobody outside can give.
     #[must_use]
     pub fn with(mut self, name: &'static str, text: &str) -> Self {
-        let source = Source::Default;
+        let source = Source::Program;
         let text = text.to_owned();
         self.found.insert(name, Found { text, source });
         self
@@ -111,10 +121,16 @@ impl Given {
         &self.found[name]
     }
 
+    /// Answers whether somebody gave a value for a key.
+    pub(crate) fn is_given(&self, name: &str) -> bool {
+        self.of(name).source != Source::Default
+    }
+
     /// Names the place at which the value of a key stands.
     pub(crate) fn place(&self, name: &str) -> String {
         match &self.of(name).source {
             Source::Default => format!("the default of {name}"),
+            Source::Program => format!("the program's own {name}"),
             Source::File(path) => format!("{name} in {}", path.display()),
             Source::Environment => format!("{PREFIX}{}", name.to_ascii_uppercase()),
             Source::Flag => format!("--{}", name.replace('_', "-")),
@@ -128,64 +144,42 @@ impl Given {
         allowed: &A,
     ) -> Result<A::Value, ConfigError> {
         let read = allowed.read(&self.of(name).text);
-        read.ok_or_else(|| self.not_allowed(name, allowed.said()))
+        read.ok_or_else(|| {
+            let shown = allowed.masked(&self.of(name).text);
+            self.not_allowed(name, &shown, allowed.said())
+        })
     }
 
     /// Answers the refusal of a key's value, for the one who is to use it and finds that it can't be used.
     #[must_use]
     pub fn refusal(&self, name: &'static str) -> ConfigError {
         let key = KEYS.iter().find(|key| key.name == name);
-        self.not_allowed(name, key.map_or_else(String::new, |key| (key.said)()))
+        let said = key.map_or_else(String::new, |key| (key.said)());
+        let shown = key.map_or_else(String::new, |key| (key.masked)(&self.of(name).text));
+        self.not_allowed(name, &shown, said)
     }
 
-    fn not_allowed(&self, name: &str, said: String) -> ConfigError {
+    fn not_allowed(&self, name: &str, shown: &str, said: String) -> ConfigError {
         ConfigError::NotAllowed {
             place: self.place(name),
-            shown: format!("{:?}", self.of(name).text),
+            shown: format!("{shown:?}"),
             said,
         }
     }
 }
 
-/// Why a name is no key.
-enum NoKey {
-    Unknown { nearest: &'static str },
-    Later { why: &'static str },
-}
-
-impl NoKey {
-    fn in_environment(&self) -> String {
-        match self {
-            Self::Unknown { nearest } => format!(
-                "there is no such setting; the nearest is {PREFIX}{}",
-                nearest.to_ascii_uppercase()
-            ),
-            Self::Later { why } => (*why).to_owned(),
-        }
-    }
-
-    fn in_file(&self) -> String {
-        match self {
-            Self::Unknown { nearest } => {
-                format!("there is no such setting; the nearest is {nearest}")
-            }
-            Self::Later { why } => (*why).to_owned(),
-        }
-    }
-}
-
-fn key(name: &str) -> Result<&'static Key, NoKey> {
+/// Answers the key of this name, or else the one that was probably meant.
+fn key(name: &str) -> Result<&'static Key, &'static str> {
     if let Some(key) = KEYS.iter().find(|key| key.name == name) {
         return Ok(key);
     }
-    if let Some((_, why)) = LATER.iter().find(|(later, _)| *later == name) {
-        return Err(NoKey::Later { why });
-    }
     let names = KEYS.iter().map(|key| key.name);
     let nearest = names.min_by_key(|known| strsim::damerau_levenshtein(known, name));
-    Err(NoKey::Unknown {
-        nearest: nearest.unwrap_or_default(),
-    })
+    Err(nearest.unwrap_or_default())
+}
+
+fn nearest_is(name: &str) -> String {
+    format!("there is no such setting; the nearest is {name}")
 }
 
 /// Says whether Kubernetes set the variable, as it does in every pod for each service: for one named "seata" that is

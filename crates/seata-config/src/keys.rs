@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::address::{MYSQL, POSTGRES, REDIS, StoreAddress};
 use crate::allowed::{Address, Allowed, Folder, OneOf, OriginList, Secs, SecsOrNone, Whole};
 use crate::error::ConfigError;
 use crate::given::Given;
@@ -19,6 +20,8 @@ pub struct Key {
     pub doc: &'static str,
     /// What is allowed, as the end of "it must be …".
     pub said: fn() -> String,
+    /// Answers a value as everyone may see it.
+    pub masked: fn(&str) -> String,
 }
 
 impl Key {
@@ -49,6 +52,7 @@ macro_rules! keys {
             default: $default,
             doc: $doc,
             said: || $allowed.said(),
+            masked: |text| $allowed.masked(text),
         },)+];
 
         impl Settings {
@@ -61,9 +65,19 @@ macro_rules! keys {
 
 keys! {
     /// Where transactions are kept.
-    store: Store = "embedded", OneOf { words: &[("embedded", Store::Embedded)], note: ": this version has no other store" };
-    /// The folder of the embedded store; made if it isn't there.
+    store: Store = "embedded", OneOf { words: Store::WORDS, note: "" };
+    /// The folder of the embedded store and of sled; made if it isn't there.
     data_dir: PathBuf = "./data", Folder;
+    /// Where Redis or a Redis Cluster is, with its password.
+    redis_url: Vec<StoreAddress> = "none", REDIS;
+    /// Where MySQL or MariaDB is, with its password; several spread the transactions.
+    mysql_dsn: Vec<StoreAddress> = "none", MYSQL;
+    /// Where PostgreSQL is, with its password; several spread the transactions.
+    postgres_dsn: Vec<StoreAddress> = "none", POSTGRES;
+    /// Who brings the tables of MySQL and PostgreSQL up to date: this server when it starts, or `seata-server migrate`.
+    migrate: MigrateAtStart = "auto", OneOf { words: MigrateAtStart::WORDS, note: "" };
+    /// The most connections to each database, or to Redis.
+    store_connections_max: u32 = "16", Whole(1..=1_000);
     /// The address to listen on.
     bind: IpAddr = "127.0.0.1", Address;
     /// The port of the HTTP API; 0 takes any free one.
@@ -133,6 +147,8 @@ impl Settings {
                 longest.as_secs_f64(),
             )));
         }
+        settings.kept()?;
+        settings.refuse_an_address_without_a_choice(given)?;
         Ok(settings)
     }
 }
@@ -142,6 +158,55 @@ impl Settings {
 pub enum Store {
     /// In a folder, on fjall.
     Embedded,
+    /// In a folder, on sled.
+    Sled,
+    /// In Redis or a Redis Cluster.
+    Redis,
+    /// In MySQL, MariaDB, or what speaks their protocol.
+    Mysql,
+    /// In PostgreSQL, or what speaks its protocol.
+    Postgres,
+}
+
+impl Store {
+    const WORDS: &[(&str, Self)] = &[
+        ("embedded", Self::Embedded),
+        ("sled", Self::Sled),
+        ("redis", Self::Redis),
+        ("mysql", Self::Mysql),
+        ("postgres", Self::Postgres),
+    ];
+
+    /// Answers its word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Sled => "sled",
+            Self::Redis => "redis",
+            Self::Mysql => "mysql",
+            Self::Postgres => "postgres",
+        }
+    }
+}
+
+/// What a server does about the tables of its database when it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MigrateAtStart {
+    /// It brings them up to date.
+    Auto,
+    /// It refuses to start if they aren't.
+    Check,
+    /// It does not look.
+    Off,
+}
+
+impl MigrateAtStart {
+    const WORDS: &[(&str, Self)] = &[
+        ("auto", Self::Auto),
+        ("check", Self::Check),
+        ("off", Self::Off),
+    ];
 }
 
 /// How log lines look.
@@ -152,11 +217,3 @@ pub enum LogFormat {
     /// An object of JSON per line.
     Json,
 }
-
-/// Keys of the specification for which this version has nothing. Most of their values are secrets: none is printed.
-pub(crate) const LATER: &[(&str, &str)] = &[
-    ("redis_url", "this version has only the embedded store"),
-    ("mysql_dsn", "this version has only the embedded store"),
-    ("postgres_dsn", "this version has only the embedded store"),
-    ("migrate", "this version has only the embedded store"),
-];

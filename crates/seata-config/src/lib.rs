@@ -5,18 +5,22 @@
 //! ours, opens no store and no port, and logs nothing.
 #![warn(missing_docs)]
 
+mod address;
 mod allowed;
 mod error;
 mod file;
 mod given;
+mod kept;
 mod keys;
 mod log;
 mod print;
 
+pub use address::StoreAddress;
 pub use error::ConfigError;
 pub use file::ConfigFile;
 pub use given::Given;
-pub use keys::{KEYS, Key, LogFormat, Settings, Store};
+pub use kept::Kept;
+pub use keys::{KEYS, Key, LogFormat, MigrateAtStart, Settings, Store};
 pub use log::{LogFilter, LogLevel, LogRule};
 pub use print::print;
 

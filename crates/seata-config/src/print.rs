@@ -5,7 +5,7 @@ use std::io::{Result, Write};
 use crate::given::{Given, Source};
 use crate::keys::KEYS;
 
-/// Writes each key with its value and where that comes from.
+/// Writes each key with its value, without passwords, and where that comes from.
 ///
 /// # Errors
 /// What `out` answers.
@@ -14,11 +14,12 @@ pub fn print(given: &Given, out: &mut impl Write) -> Result<()> {
         let found = given.of(key.name);
         let source = match &found.source {
             Source::Default => "default".to_owned(),
+            Source::Program => "the program".to_owned(),
             Source::File(path) => format!("file {}", path.display()),
             Source::Environment => format!("env {}", key.variable()),
             Source::Flag => format!("flag --{}", key.flag()),
         };
-        let pair = format!("{}: {}", key.name, yaml(&found.text));
+        let pair = format!("{}: {}", key.name, yaml(&(key.masked)(&found.text)));
         writeln!(out, "{pair:<48} # {source}")?;
     }
     Ok(())

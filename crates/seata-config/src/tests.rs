@@ -81,7 +81,9 @@ fn what_is_printed_can_be_read_again_as_a_file() {
 #[test]
 fn every_bound_is_named_where_it_is_broken() {
     for (name, text) in [
-        ("SEATA_STORE", "redis"),
+        ("SEATA_STORE", "rediss"),
+        ("SEATA_MIGRATE", "later"),
+        ("SEATA_STORE_CONNECTIONS_MAX", "0"),
         ("SEATA_DATA_DIR", ""),
         ("SEATA_BIND", "localhost:1"),
         ("SEATA_HTTP_PORT", "65536"),
@@ -97,7 +99,7 @@ fn every_bound_is_named_where_it_is_broken() {
         let expected = format!("{name} is {text:?}: it must be ");
         assert!(said.starts_with(&expected), "{said}");
     }
-    assert!(refused(&[("SEATA_STORE", "redis")]).contains("embedded"));
+    assert!(refused(&[("SEATA_STORE", "rediss")]).contains("embedded or sled or redis"));
     let said = refused(&[("SEATA_RETRY_INTERVAL_SECS", "61")]);
     assert!(said.contains("SEATA_RETRY_INTERVAL_SECS is 61"), "{said}");
 }
@@ -106,8 +108,6 @@ fn every_bound_is_named_where_it_is_broken() {
 fn an_unknown_variable_is_refused_without_its_value() {
     let said = refused(&[("SEATA_REDSI_URL", "redis://user:secret@host")]);
     assert!(said.starts_with("SEATA_REDSI_URL") && !said.contains("secret"));
-    let said = refused(&[("SEATA_POSTGRES_DSN", "postgres://user:secret@host")]);
-    assert!(said.contains("embedded") && !said.contains("secret"));
     let said = refused(&[("SEATA_LEASE_SEC", "1")]);
     assert!(said.ends_with("the nearest is SEATA_LEASE_SECS"), "{said}");
 }
@@ -141,4 +141,62 @@ fn the_page_names_every_key_with_its_default() {
             key.default
         );
     }
+}
+
+#[test]
+fn a_store_without_its_address_and_an_address_without_its_store_are_refused() {
+    let said = refused(&[("SEATA_STORE", "postgres")]);
+    assert!(
+        said.contains("set SEATA_POSTGRES_DSN, such as postgres://"),
+        "{said}"
+    );
+    let said = refused(&[("SEATA_POSTGRES_DSN", "postgres://u:secret@h/s")]);
+    assert!(said.starts_with("SEATA_POSTGRES_DSN is given"), "{said}");
+    assert!(
+        said.contains("set SEATA_STORE=postgres,") && !said.contains("secret"),
+        "{said}"
+    );
+    let said = refused(&[
+        ("SEATA_STORE", "mysql"),
+        ("SEATA_MYSQL_DSN", "postgres://u:secret@h/s"),
+    ]);
+    assert!(
+        said.starts_with(r#"SEATA_MYSQL_DSN is "postgres://u:***@h/s": it must be "#),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_address_of_a_store_that_was_not_chosen_is_told_of_and_left_alone() {
+    let variables = [
+        ("SEATA_STORE", "mysql"),
+        ("SEATA_MYSQL_DSN", "mysql://u:p@a/s,mysql://u:p@b/s"),
+        ("SEATA_REDIS_URL", "redis://a:6379"),
+    ];
+    let given = Given::defaults().environment(environment(&variables));
+    let settings = Settings::read(&given.unwrap()).unwrap();
+    assert_eq!(settings.unused(), ["redis_url"]);
+    assert_eq!(settings.addresses_len(), 2);
+    let kept = settings.kept().unwrap();
+    assert!(matches!(kept, Kept::Mysql([_, _])), "{kept:?}");
+}
+
+#[test]
+fn no_password_is_printed_wherever_it_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("conf.yaml");
+    let read = |text: &str| {
+        fs::write(&path, text).unwrap();
+        Given::defaults().file(&ConfigFile::Named(path.clone()))
+    };
+    let given = read("store: redis\nredis_url: redis://u:secret@h:1/0\n").unwrap();
+    let mut printed = Vec::new();
+    print(&given, &mut printed).unwrap();
+    let printed = String::from_utf8(printed).unwrap();
+    assert!(printed.contains("'redis://u:***@h:1/0'"), "{printed}");
+    let settings = Settings::read(&given).unwrap();
+    let shown = format!("{printed} {given:?} {settings:?} {:?}", settings.kept());
+    assert!(!shown.contains("secret"), "{shown}");
+    let said = read("redis://u:secret@h:1/0\n").unwrap_err();
+    assert!(!format!("{said} {said:?}").contains("secret"), "{said}");
 }

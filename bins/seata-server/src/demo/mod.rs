@@ -13,7 +13,7 @@ use crate::server::Server;
 use crate::{logs, metrics};
 use client::Client;
 use participants::Participants;
-use timeline::say;
+pub(crate) use timeline::say;
 
 /// Runs it on a server of its own; whatever is configured stays out of it.
 ///

@@ -5,7 +5,7 @@ use std::io::{Write, stdout};
 use serde_json::Value;
 
 /// Writes a line. Nobody may be reading.
-pub(super) fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     let _ = writeln!(stdout(), "{line}");
 }
 
