@@ -62,7 +62,7 @@ impl Server {
             ..ExecutorConfig::default()
         });
         let engine = Engine::start(
-            Arc::clone(&opened.store),
+            opened.store,
             Arc::new(executor),
             Arc::new(SystemClock),
             engine_config(settings),
@@ -73,7 +73,6 @@ impl Server {
         if let Some(look) = opened.room {
             beside.spawn(housekeeping::watch_disk(look, engine.clone()));
         }
-        beside.spawn(housekeeping::purge(opened.store, settings.retention_secs));
         let render = Arc::new(move || metrics.render());
         let service = Service::new(engine.clone(), rules(settings)).with_store(opened.facts);
         beside.spawn(housekeeping::watch_store(service.clone()));
@@ -163,9 +162,6 @@ impl Task {
     }
 }
 
-/// The longest that what has ended is answered from memory.
-const ENDED_KEPT_FOR_MAX: Duration = Duration::from_secs(60);
-
 async fn listen(bind: IpAddr, port: u16, key: &str) -> Result<TcpListener> {
     let address = SocketAddr::new(bind, port);
     TcpListener::bind(address).await.with_context(|| {
@@ -179,7 +175,7 @@ fn engine_config(settings: &Settings) -> Config {
         active_max: settings.active_max,
         active_bytes_max: settings.active_bytes_max,
         branches_max: settings.branches_max,
-        ended_kept_for: settings.retention_secs.min(ENDED_KEPT_FOR_MAX),
+        retention: settings.retention_secs,
         ..Config::new(Owner(uuid::Uuid::new_v4().as_u128()))
     }
 }
