@@ -4,8 +4,10 @@ folder=$1 stop=$2 end=$3
 shift 3
 server=
 exec 2>/dev/null
-# An owner that was killed reads no answers: that must not end us before the server has ended.
+# An owner that was killed reads no answers, and where something of ours stands still just then, the system hangs up on
+# all of us. Neither must end us before the server has ended.
 trap : PIPE
+trap '' HUP
 
 # Sets what is known of process $1; nothing if it is gone.
 look() {

@@ -88,6 +88,50 @@ fn a_frozen_server_goes_when_its_owner_was_killed() -> Result<()> {
     Ok(())
 }
 
+/// Tells the process that is to be killed that it is the one.
+const OWNER: &str = "SEATA_TEST_SERVERS_OWNER";
+
+/// Not a test of its own, but the process that the next one kills: it freezes a server and waits for its end.
+#[test]
+fn an_owner_waits_to_be_killed() -> Result<()> {
+    if std::env::var_os(OWNER).is_some() {
+        let Sleeper { guarded, child } = sleeper()?;
+        let pid = pid(&guarded)?;
+        guarded.order(Order::Freeze)?;
+        fs::write(guarded.folder().join("told"), format!("{pid} {child}"))?;
+        let told = guarded.folder().join("told").display().to_string();
+        std::io::stderr().write_all(format!("\ntold {told}\n").as_bytes())?;
+        sleep(READY_WITHIN);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_frozen_server_goes_when_the_process_of_its_owner_is_killed() -> Result<()> {
+    let mut owner = Command::new(std::env::current_exe()?)
+        .args(["--exact", "guard::tests::an_owner_waits_to_be_killed"])
+        .arg("--nocapture")
+        .env(OWNER, "1")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let lines = BufReader::new(owner.stderr.take().context("no output")?).lines();
+    let told = lines
+        .map_while(Result::ok)
+        .find_map(|line| line.strip_prefix("told ").map(PathBuf::from))
+        .context("it told nothing")?;
+    let pids = fs::read_to_string(&told)?;
+    let pids: Vec<u32> = pids.split(' ').filter_map(|pid| pid.parse().ok()).collect();
+    assert_eq!(pids.len(), 2);
+    owner.kill()?;
+    owner.wait()?;
+    eventually("its folder is gone", || {
+        told.parent().is_some_and(|folder| !folder.exists())
+    });
+    assert!(pids.iter().all(|pid| state(*pid).is_none()));
+    Ok(())
+}
+
 #[test]
 fn a_server_that_was_started_again_goes_when_its_owner_was_killed() -> Result<()> {
     let Sleeper { mut guarded, .. } = sleeper()?;
