@@ -3,37 +3,25 @@
 //! A statement is its own transaction: it is sent whole and answered whole, so that no lock outlives a coordinator that
 //! stops in between. What it did not apply is read by a second one and judged by the contract's own rule.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use seata_store::{
-    Append, AppendOutcome, Chunk, Header, Refusal, Revision, StoreError, StoreErrorKind,
-    StoreLimits, Stored, UnixMillis,
-};
+use seata_store::{Append, AppendOutcome, Revision, StoreError, StoreErrorKind, StoreLimits};
 use sqlx::postgres::PgRow;
 
 use crate::batch::{is_creation, statement};
 use crate::connection::{Connection, Pool};
 use crate::error::{Again, Effect, Failure};
-use crate::layout::{HEADER_COLUMNS, columns, gid, header, now, number, stored, value};
+use crate::explain::{explain, unexplained, why_not};
+use crate::layout::{number, value};
 
-/// How often a batch is sent while the server says that it rolled back because of somebody else.
+/// How often a batch is sent while the server says that it rolled back because of somebody else, and a creation while
+/// the record in its way is gone when it is looked for.
 const ATTEMPTS_MAX: usize = 3;
 
 /// The answers, in the order of the batch.
 pub(crate) type Answers = Vec<Result<AppendOutcome, StoreError>>;
 
-const DOING: &str = "appending";
-
-/// Of what was not applied: the headers and sizes as they are now, and the histories where a creation found a record.
-pub(crate) const EXPLAIN: &str = concat!(
-    "SELECT ",
-    columns!(),
-    ", CASE WHEN t.gid = ANY ($2::text[]) THEN t.events ELSE '' END, \
-       octet_length(t.events), ",
-    now!(),
-    " \
-     FROM global_transaction t WHERE t.gid = ANY ($1::text[])"
-);
+pub(crate) const DOING: &str = "appending";
 
 /// Which statements this server takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,40 +98,53 @@ fn is_apart(append: &Append, mixed: Mixed) -> bool {
 
 /// The gids are in order and each comes once.
 async fn append_piece(pool: &Pool, limits: StoreLimits, asked: &[&Append]) -> Answers {
+    let mut connection = match pool.take().await {
+        Ok(connection) => connection,
+        Err(failure) => return all(asked.len(), &failure),
+    };
+    let mut verdicts = judged(&mut connection, limits, asked).await;
+    for _ in 1..ATTEMPTS_MAX {
+        let raced: Vec<usize> = (0..asked.len())
+            .filter(|at| verdicts[*at].is_none())
+            .collect();
+        if raced.is_empty() {
+            break;
+        }
+        let again: Vec<&Append> = raced.iter().map(|at| asked[*at]).collect();
+        let fresh = judged(&mut connection, limits, &again).await;
+        for (at, verdict) in raced.into_iter().zip(fresh) {
+            verdicts[at] = verdict;
+        }
+    }
+    let raced = || Err(unexplained("the record comes and goes at the same time"));
+    let verdicts = verdicts.into_iter();
+    verdicts
+        .map(|verdict| verdict.unwrap_or_else(raced))
+        .collect()
+}
+
+/// Sends what is asked and finds the reasons of what was not applied. None: a creation met a record that was removed
+/// before it could be read.
+async fn judged(
+    connection: &mut Connection,
+    limits: StoreLimits,
+    asked: &[&Append],
+) -> Vec<Option<Result<AppendOutcome, StoreError>>> {
     // What can't fit is not sent: the history would be too large whatever the record is.
     let fits = |append: &&&Append| append.chunk.bytes().len() <= limits.record_bytes_max;
     let sent: Vec<&Append> = asked.iter().filter(fits).copied().collect();
-    let written = async {
-        let mut connection = pool.take().await?;
-        let applied = write(&mut connection, &sent, limits.record_bytes_max).await?;
-        Ok((connection, applied))
+    let applied = match write(connection, &sent, limits.record_bytes_max).await {
+        Ok(applied) => applied,
+        Err(failure) => return all(asked.len(), &failure).into_iter().map(Some).collect(),
     };
-    let (mut connection, applied) = match written.await {
-        Ok(written) => written,
-        Err(failure) => return all(asked.len(), &failure),
+    let is_refused = |append: &&&Append| !applied.contains_key(append.gid.as_str());
+    let refused: Vec<&Append> = asked.iter().filter(is_refused).copied().collect();
+    let present = explain(connection, &refused, limits.batch_bytes_max).await;
+    let verdict = |append: &&Append| match applied.get(append.gid.as_str()) {
+        Some(revision) => Some(Ok(AppendOutcome::Applied(*revision))),
+        None => why_not(append, &present, limits.record_bytes_max),
     };
-    let refused = asked
-        .iter()
-        .filter(|one| !applied.contains_key(one.gid.as_str()));
-    let refused: Vec<&Append> = refused.copied().collect();
-    let present = explain(&mut connection, &refused).await;
-    let answer = |append: &&Append| match (applied.get(append.gid.as_str()), &present) {
-        (Some(revision), _) => Ok(AppendOutcome::Applied(*revision)),
-        (None, Ok(present)) => why_not(
-            append,
-            present.get(append.gid.as_str()),
-            limits.record_bytes_max,
-        ),
-        // The reason is not known, but that it was not applied is.
-        (None, Err(failure)) => {
-            let why = format!(
-                "not applied, and the reason could not be read: {}",
-                failure.why
-            );
-            Err(StoreError::new(StoreErrorKind::Unavailable, DOING, why))
-        }
-    };
-    asked.iter().map(answer).collect()
+    asked.iter().map(verdict).collect()
 }
 
 fn all(count: usize, failure: &Failure) -> Answers {
@@ -176,82 +177,6 @@ fn applied(row: &PgRow) -> Result<(String, Revision), Failure> {
     Ok((value::<String>(row, 0)?, Revision(revision)))
 }
 
-/// A record that stood in the way of an append.
-struct Present {
-    header: Header,
-    /// The history, where the append was a creation.
-    stored: Option<Stored>,
-    bytes: usize,
-    /// The server's time when it was read.
-    now: UnixMillis,
-}
-
-async fn explain(
-    connection: &mut Connection,
-    refused: &[&Append],
-) -> Result<HashMap<String, Present>, Failure> {
-    if refused.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let gids: Vec<&str> = refused.iter().map(|append| append.gid.as_str()).collect();
-    let creations: HashSet<&str> = refused
-        .iter()
-        .filter(|append| is_creation(append))
-        .map(|append| append.gid.as_str())
-        .collect();
-    let query = sqlx::query(EXPLAIN)
-        .bind(gids)
-        .bind(creations.iter().copied().collect::<Vec<_>>());
-    let rows = connection.fetch(query, Effect::Reads).await?;
-    let present = |row: &PgRow| {
-        let gid = gid(row, 0)?;
-        let stored = match creations.contains(gid.as_str()) {
-            true => Some(stored(row)?),
-            false => None,
-        };
-        let bytes: i32 = value(row, HEADER_COLUMNS + 1)?;
-        let present = Present {
-            header: header(row)?,
-            stored,
-            bytes: usize::try_from(bytes).unwrap_or_default(),
-            now: UnixMillis(number(row, HEADER_COLUMNS + 2)?),
-        };
-        Ok((gid.to_string(), present))
-    };
-    rows.iter().map(present).collect()
-}
-
-/// Says why an append was not applied, by the record as it is now. What would be accepted by now is stale: the record
-/// moved between the two statements.
-fn why_not(
-    append: &Append,
-    present: Option<&Present>,
-    record_bytes_max: usize,
-) -> Result<AppendOutcome, StoreError> {
-    let invalid = |why: String| Err(StoreError::new(StoreErrorKind::Invalid, DOING, why));
-    let now = present.map_or(UnixMillis(0), |present| present.now);
-    match append.judge(present.map(|present| &present.header), now) {
-        Err(Refusal::Stale) => return Ok(AppendOutcome::Stale),
-        Err(Refusal::Fenced) => return Ok(AppendOutcome::Fenced),
-        Err(Refusal::Exists) => {
-            let stored = present.and_then(|present| present.stored.clone());
-            return Ok(stored.map_or(AppendOutcome::Stale, |stored| {
-                AppendOutcome::Exists(Box::new(stored))
-            }));
-        }
-        Ok(_) => {}
-    }
-    if present.is_some_and(|present| present.header.status.is_final()) {
-        return invalid("the transaction has ended: it never moves again".to_owned());
-    }
-    let kept = match append.chunk {
-        Chunk::Add(_) => present.map_or(0, |present| present.bytes),
-        Chunk::Replace(_) => 0,
-    };
-    if kept + append.chunk.bytes().len() > record_bytes_max {
-        return invalid(format!(
-            "the history would have more than {record_bytes_max} bytes"
-        ));
-    }
-    Ok(AppendOutcome::Stale)
-}
+#[cfg(test)]
+#[path = "tests/pieces.rs"]
+mod tests;

@@ -171,12 +171,19 @@ fn by_code(code: &str, why: String, effect: Effect) -> Failure {
             .into(),
             ..failure(StoreErrorKind::Unavailable, Fate::AllClosed, Again::No)
         },
+        // Sessions are not ours alone, or the tables were changed under a prepared statement: it did not run. A new session
+        // prepares anew.
+        "26000" | "42P05" | "0A000" => Failure {
+            why: format!("{why}: behind PgBouncer in transaction mode set max_prepared_statements")
+                .into(),
+            ..failure(StoreErrorKind::Unavailable, Fate::AllClosed, Again::No)
+        },
         "XX001" | "XX002" => failure(StoreErrorKind::Corrupt, Fate::Closed, Again::No),
         "42P01" | "42703" => Failure {
             why: format!("{why}: the tables are missing or old; run `seata-server migrate`").into(),
             ..failure(StoreErrorKind::Invalid, Fate::Closed, Again::No)
         },
-        code if ["0A", "22", "23", "42", "54"]
+        code if ["22", "23", "42", "54"]
             .iter()
             .any(|class| code.starts_with(class)) =>
         {
@@ -197,7 +204,7 @@ mod tests {
     #[test]
     fn what_was_rolled_back_is_never_ambiguous() {
         for code in [
-            "40P01", "40001", "55P03", "57014", "53100", "53200", "25006",
+            "40P01", "40001", "55P03", "57014", "53100", "53200", "25006", "26000", "0A000",
         ] {
             assert_eq!(
                 kind(code, Effect::Writes),

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use seata_store::{ClaimLimit, FencingToken, Gid, Held, Owner, Revision, Stored};
+use sqlx::postgres::PgRow;
+use tracing::error;
 
 use crate::connection::Pool;
 use crate::error::{Effect, Failure};
@@ -73,11 +75,22 @@ pub(crate) async fn claim_due(
         .bind(i64::try_from(limit.count).unwrap_or(i64::MAX))
         .bind(i64::try_from(limit.bytes).unwrap_or(i64::MAX));
     let rows = pool.take().await?.fetch(query, Effect::Writes).await?;
-    let mut claimed = rows.iter().map(stored).collect::<Result<Vec<_>, _>>()?;
+    let mut claimed: Vec<Stored> = rows.iter().filter_map(readable).collect();
     claimed.sort_unstable_by(|a, b| {
         (a.header.wake_at, &a.header.gid).cmp(&(b.header.wake_at, &b.header.gid))
     });
     Ok(claimed)
+}
+
+/// One row that can't be read holds up no other. It stays leased for a while, and is passed over again after that.
+fn readable(row: &PgRow) -> Option<Stored> {
+    match stored(row) {
+        Ok(stored) => Some(stored),
+        Err(failure) => {
+            error!(why = %failure.why, "a transaction that is due can't be driven");
+            None
+        }
+    }
 }
 
 pub(crate) async fn renew(

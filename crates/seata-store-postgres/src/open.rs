@@ -14,7 +14,7 @@ use crate::error::{Effect, Failure};
 use crate::migrate::{self, Migrated, Server};
 use crate::options::PostgresOptions;
 use crate::purge::PurgedTo;
-use crate::store::PostgresStore;
+use crate::store::{PostgresStore, limits};
 
 const OPENING: &str = "opening the PostgreSQL store";
 
@@ -24,7 +24,7 @@ const LOOK_MAX: Duration = Duration::from_secs(10);
 const TIMEOUT_MIN: Duration = Duration::from_millis(100);
 
 /// What an address may say behind its `?`. Others are refused: the driver would print their values.
-const PARAMETERS: [&str; 18] = [
+const PARAMETERS: [&str; 17] = [
     "sslmode",
     "ssl-mode",
     "sslrootcert",
@@ -42,7 +42,6 @@ const PARAMETERS: [&str; 18] = [
     "password",
     "application_name",
     "options",
-    "statement-cache-capacity",
 ];
 
 impl PostgresStore {
@@ -55,16 +54,17 @@ impl PostgresStore {
     pub async fn open(options: PostgresOptions) -> Result<Self, StoreError> {
         let server = session(&options)?;
         let mut first = connect(&server).await?;
-        let kind = settings(&mut first).await?;
+        let kind = within(settings(&mut first)).await?;
         match options.migrate {
             Migrate::Auto => drop(migrate::run(&server, kind).await?),
-            Migrate::Check => migrate::check(&mut first).await?,
+            Migrate::Check => within(migrate::check(&mut first)).await?,
             Migrate::Off => {}
         }
-        mark(&mut first, options.shard).await?;
+        within(mark(&mut first, options.shard)).await?;
         Ok(Self {
             pool: Pool::new(server, options.connections_max, options.timeout),
             purged_to: PurgedTo::default(),
+            limits: limits(options.connections_max),
             mixed: match kind {
                 Server::Postgres | Server::Alike => Mixed::InOne,
                 Server::Cockroach => Mixed::Apart,
@@ -78,7 +78,7 @@ impl PostgresStore {
     /// As [`Self::open`].
     pub async fn migrate(options: &PostgresOptions) -> Result<Migrated, StoreError> {
         let server = session(options)?;
-        let kind = settings(&mut connect(&server).await?).await?;
+        let kind = within(settings(&mut connect(&server).await?)).await?;
         migrate::run(&server, kind).await
     }
 }
@@ -121,6 +121,11 @@ pub(crate) fn session(options: &PostgresOptions) -> Result<PgConnectOptions, Sto
             // Every statement has its index. A plan that was made while the table was small or its statistics old, and is
             // kept for hundreds of calls, must not walk over a table that has grown since.
             ("enable_seqscan", "off".to_owned()),
+            // Compiling a statement takes longer than any of these runs.
+            ("jit", "off".to_owned()),
+            // Each statement sees what was committed when it begins, and a row as it is once it holds the lock. A stricter
+            // default of the database would only add rollbacks.
+            ("default_transaction_isolation", "read committed".to_owned()),
         ]))
 }
 
@@ -143,6 +148,11 @@ async fn connect(server: &PgConnectOptions) -> Result<PgConnection, StoreError> 
             Err(StoreError::new(StoreErrorKind::Unavailable, OPENING, why))
         }
     }
+}
+
+async fn within<T>(look: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let silence = |_| Failure::silence(Effect::Reads).named(OPENING);
+    timeout(LOOK_MAX, look).await.map_err(silence)?
 }
 
 /// Says who the server is, and warns where it promises less than durable.

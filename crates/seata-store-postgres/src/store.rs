@@ -13,15 +13,21 @@ use crate::connection::Pool;
 use crate::purge::{self, PurgedTo};
 use crate::{lease, read};
 
-/// What it likes and can't take. Batches in flight were measured (`examples/append_rates.rs`): beyond four the server only
-/// waits for its own log. Each append writes the whole history anew, so its size is bounded where one still fits into a
-/// call's time.
-pub(crate) const LIMITS: StoreLimits = StoreLimits {
-    batch_count_max: 256,
-    batch_bytes_max: 8 << 20,
-    batches_in_flight_max: 4,
-    record_bytes_max: 16 << 20,
-};
+/// Measured (`examples/append_rates.rs`): sessions that commit at the same time share the server's writes to its log, so
+/// that the rate rises up to eight batches in flight.
+const BATCHES_IN_FLIGHT_MAX: usize = 8;
+
+/// What it likes and can't take. Batches leave half of the connections to claims, renewals and reads. Each append writes
+/// the whole history anew, so that its size is bounded where one still fits into a call's time.
+pub(crate) fn limits(connections_max: u32) -> StoreLimits {
+    let half = usize::try_from(connections_max / 2).unwrap_or(usize::MAX);
+    StoreLimits {
+        batch_count_max: 256,
+        batch_bytes_max: 8 << 20,
+        batches_in_flight_max: half.clamp(1, BATCHES_IN_FLIGHT_MAX),
+        record_bytes_max: 16 << 20,
+    }
+}
 
 /// Keeps transactions in one PostgreSQL database. Clones share their connections.
 #[derive(Clone)]
@@ -29,12 +35,13 @@ pub struct PostgresStore {
     pub(crate) pool: Pool,
     pub(crate) purged_to: PurgedTo,
     pub(crate) mixed: Mixed,
+    pub(crate) limits: StoreLimits,
 }
 
 #[async_trait]
 impl TxnStore for PostgresStore {
     async fn append(&self, batch: Vec<Append>) -> Vec<Result<AppendOutcome, StoreError>> {
-        append::append(&self.pool, self.mixed, LIMITS, batch).await
+        append::append(&self.pool, self.mixed, self.limits, batch).await
     }
 
     async fn load(&self, gid: &Gid) -> Result<Option<Stored>, StoreError> {
@@ -77,6 +84,6 @@ impl TxnStore for PostgresStore {
     }
 
     fn limits(&self) -> StoreLimits {
-        LIMITS
+        self.limits
     }
 }

@@ -3,9 +3,13 @@
 
 mod support;
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use seata_store::{AppendOutcome, Chunk, ListQuery, Revision, TxnStore};
-use support::{Apart, Place, applied, creation, following, gid, history, number, one};
+use seata_store::{
+    AppendOutcome, Chunk, ClaimLimit, ListQuery, Owner, Revision, StoreErrorKind, TxnStore,
+};
+use support::{Apart, Place, applied, creation, following, gid, history, number, one, run};
 
 const APPLIED: AppendOutcome = AppendOutcome::Applied(Revision(1));
 
@@ -114,6 +118,15 @@ async fn what_exceeds_a_batch_is_cut_and_answered_in_place() {
     let answers = store.append(batch).await;
     assert_eq!(answers.len(), expected);
     assert!(answers.iter().all(|answer| answer.as_ref() == Ok(&APPLIED)));
+    // Of records that exist as many are answered as fit; the others are not there for the asking again.
+    let again = (0..3).map(|n| creation(&format!("g{n}"), 1_000)).collect();
+    let answers = store.append(again).await;
+    assert!(matches!(
+        answers[..2],
+        [Ok(AppendOutcome::Exists(_)), Ok(AppendOutcome::Exists(_))]
+    ));
+    let error = answers[2].as_ref().unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Unavailable, "{error}");
     // Nobody asks so; if somebody does, they are applied one after the other.
     let twice = vec![
         following("g9", 1, "a"),
@@ -128,4 +141,45 @@ async fn what_exceeds_a_batch_is_cut_and_answered_in_place() {
     assert_eq!(answers[2], Ok(AppendOutcome::Stale));
     assert!(matches!(answers[3], Ok(AppendOutcome::Exists(_))));
     assert_eq!(one(&store, creation("g9", 1)).await.map(|_| ()), Ok(()));
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_holds_up_no_other() {
+    let Some(place) = Place::new(Apart::Schema).await else {
+        return;
+    };
+    let store = place.open().await;
+    for name in ["bad", "good"] {
+        applied(&store, creation(name, 1_000)).await;
+    }
+    run(
+        &mut place.connect().await,
+        "UPDATE global_transaction SET status = 9 WHERE gid = 'bad'",
+    )
+    .await;
+    let error = store.load(&gid("bad")).await.unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Corrupt);
+    assert!(error.to_string().contains("bad"), "{error}");
+    let batch = vec![
+        creation("bad", 2_000),
+        creation("good", 2_000),
+        creation("new", 2_000),
+    ];
+    let answers = store.append(batch).await;
+    assert_eq!(
+        answers[0].as_ref().map_err(|error| error.kind),
+        Err(StoreErrorKind::Corrupt)
+    );
+    assert!(matches!(answers[1], Ok(AppendOutcome::Exists(_))));
+    assert_eq!(answers[2], Ok(APPLIED));
+    let all = ClaimLimit {
+        count: 10,
+        bytes: 1 << 20,
+    };
+    let claimed = store
+        .claim_due(Owner(1), Duration::from_secs(600), all)
+        .await
+        .unwrap();
+    let names: Vec<&str> = claimed.iter().map(|one| one.header.gid.as_str()).collect();
+    assert_eq!(names, ["good", "new"]);
 }

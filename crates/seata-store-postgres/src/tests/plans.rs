@@ -5,7 +5,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 
 use crate::support::{Apart, Place, number, run};
-use crate::{append, batch, lease, open, purge, read};
+use crate::{batch, explain, lease, open, purge, read};
 
 /// A statement with arguments, the index that it must use, and how many rows of the table it may touch.
 struct Case {
@@ -90,8 +90,8 @@ fn cases() -> Vec<Case> {
         ),
         case(
             "explaining",
-            append::EXPLAIN,
-            format!("{open}, {open}"),
+            explain::EXPLAIN,
+            format!("{open}, {open}, 1000000"),
             primary,
             64,
         ),
@@ -252,6 +252,7 @@ async fn sessions_are_set_as_the_store_needs_them() {
         ("lock_timeout", "1200ms"),
         ("statement_timeout", "1350ms"),
         ("idle_in_transaction_session_timeout", "5s"),
+        ("default_transaction_isolation", "read committed"),
         ("application_name", "seata-server"),
         // What the user asked for in the address stays.
         ("search_path", place.name()),
