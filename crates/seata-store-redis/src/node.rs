@@ -1,0 +1,278 @@
+//! One server and the connections to it. Commands share connections; nothing here retries.
+//!
+//! fred would queue what is sent while it reconnects, and send it later. So it never does: a client lives as long as its
+//! connection, and a task of ours connects the next one. A command on which nothing was heard ends its connection, for
+//! whoever shares it: a frozen server costs one time limit, not one per call, and until there is a new connection
+//! everything is refused at once.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use fred::clients::Client;
+use fred::error::{Error, ErrorKind};
+use fred::interfaces::ClientLike;
+use fred::types::config::{
+    Config, ConnectionConfig, Options, PerformanceConfig, TcpConfig, UnresponsiveConfig,
+};
+use fred::types::{Builder, ClusterHash, ConnectHandle, CustomCommand, Value};
+use futures_util::future::{Either, select};
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::Instant;
+
+use crate::error::Fault;
+use crate::script::Command;
+
+/// Between two attempts to connect to a lost server.
+const CONNECT_EVERY: Duration = Duration::from_millis(100);
+
+/// The most commands that wait for one connection.
+const WAITING_MAX: usize = 4_096;
+
+/// What one call of the store has to do with connections: which one it takes, and until when it waits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call {
+    pub(crate) number: usize,
+    pub(crate) until: Instant,
+}
+
+/// How clients are made.
+#[derive(Debug, Clone)]
+pub(crate) struct Recipe {
+    pub(crate) config: Config,
+    pub(crate) timeout: Duration,
+    pub(crate) connections: usize,
+}
+
+/// A client, until its connection ends.
+struct Running {
+    client: Client,
+    end: AbortHandle,
+}
+
+impl Running {
+    fn is_up(&self) -> bool {
+        !self.end.is_finished() && self.client.is_connected()
+    }
+}
+
+/// One connection after another.
+#[derive(Default)]
+struct Line {
+    running: Mutex<Option<Arc<Running>>>,
+}
+
+impl Line {
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Running>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn up(&self) -> Option<Arc<Running>> {
+        self.lock().clone().filter(|running| running.is_up())
+    }
+}
+
+pub(crate) struct Node {
+    lines: Vec<Arc<Line>>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Whoever waits for an answer is told that it is lost.
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+        self.give_up();
+    }
+}
+
+impl Node {
+    /// Connects, or says why that can't be done.
+    pub(crate) async fn connect(recipe: Recipe) -> Result<Self, Error> {
+        let mut first = Vec::with_capacity(recipe.connections);
+        for _ in 0..recipe.connections {
+            first.push(Some(connect(&recipe).await?));
+        }
+        Ok(Self::keep(&recipe, first))
+    }
+
+    /// Answers at once and connects in the background.
+    pub(crate) fn connecting(recipe: &Recipe) -> Self {
+        Self::keep(recipe, (0..recipe.connections).map(|_| None).collect())
+    }
+
+    fn keep(recipe: &Recipe, first: Vec<Option<(Client, ConnectHandle)>>) -> Self {
+        let lines: Vec<Arc<Line>> = first.iter().map(|_| Arc::default()).collect();
+        let pairs = lines.iter().zip(first);
+        let tasks = pairs.map(|(line, first)| {
+            let running = first.map(|(client, task)| {
+                put(line, client, &task);
+                task
+            });
+            tokio::spawn(keep(Arc::downgrade(line), recipe.clone(), running))
+        });
+        Self {
+            tasks: tasks.collect(),
+            lines,
+        }
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.lines.iter().any(|line| line.up().is_some())
+    }
+
+    /// Sends a command once; a script that the server has forgotten is loaded and then run.
+    pub(crate) async fn call(&self, call: Call, command: Command) -> Result<Value, Fault> {
+        let running = self.pick(call)?;
+        let Some(script) = command.script else {
+            return send(call, &running, command).await;
+        };
+        let again = command.clone();
+        match send(call, &running, command).await {
+            Err(fault) if fault.is("NOSCRIPT") => {
+                let load = Command::plain("SCRIPT", &["LOAD", script.text]);
+                send(call, &running, load).await?;
+                send(call, &running, again).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Ends all connections: the server is no longer the one that it was.
+    pub(crate) fn give_up(&self) {
+        for running in self.lines.iter().filter_map(|line| line.lock().take()) {
+            running.end.abort();
+        }
+    }
+
+    fn pick(&self, call: Call) -> Result<Arc<Running>, Fault> {
+        let count = self.lines.len();
+        (0..count)
+            .find_map(|turn| self.lines[(call.number + turn) % count].up())
+            .ok_or_else(|| Fault::Unsent("not connected".to_owned()))
+    }
+}
+
+async fn send(call: Call, running: &Running, command: Command) -> Result<Value, Fault> {
+    let left = call.until.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(Fault::Unsent("no time was left to ask".to_owned()));
+    }
+    let options = Options {
+        max_attempts: Some(1),
+        timeout: Some(left),
+        fail_fast: true,
+        ..Options::default()
+    };
+    let name = CustomCommand::new_static(command.name, ClusterHash::FirstKey, false);
+    let client = running.client.with_options(&options);
+    let answer = client.custom::<Value, Value>(name, command.args).await;
+    answer.map_err(|error| {
+        let fault = Fault::of(&error);
+        match fault {
+            Fault::Lost(_) => running.end.abort(),
+            Fault::Unsent(_) | Fault::Refused(_) => {}
+        }
+        fault
+    })
+}
+
+fn put(line: &Line, client: Client, task: &ConnectHandle) {
+    *line.lock() = Some(Arc::new(Running {
+        client,
+        end: task.abort_handle(),
+    }));
+}
+
+/// Connects again whenever a connection has ended. Tells of a loss once, and of its end.
+async fn keep(line: Weak<Line>, recipe: Recipe, mut running: Option<ConnectHandle>) {
+    let mut is_told = false;
+    loop {
+        if let Some(task) = running.take() {
+            // How it ended was told to whoever waited for an answer.
+            drop(task.await);
+        }
+        let connected = connect(&recipe).await;
+        let Some(line) = line.upgrade() else { return };
+        match connected {
+            Ok((client, task)) => {
+                put(&line, client, &task);
+                running = Some(task);
+                if is_told {
+                    tracing::info!("redis is back");
+                    is_told = false;
+                }
+            }
+            Err(error) => {
+                if !is_told {
+                    tracing::warn!(%error, "redis is lost; connecting until it is back");
+                    is_told = true;
+                }
+                drop(line);
+                tokio::time::sleep(CONNECT_EVERY).await;
+            }
+        }
+    }
+}
+
+async fn connect(recipe: &Recipe) -> Result<(Client, ConnectHandle), Error> {
+    let client = build(recipe)?;
+    let task = client.connect();
+    // Whoever stops waiting leaves no connection behind.
+    let unless_kept = EndedUnlessKept(Some(task.abort_handle()));
+    let waiting = client.clone();
+    let connected = std::pin::pin!(waiting.wait_for_connect());
+    // A client that can't connect ends, whether or not its notice came in time.
+    let task = match select(connected, task).await {
+        Either::Left((connected, task)) => connected.map(|()| task)?,
+        Either::Right((ended, _)) => return Err(ended?.err().unwrap_or_else(gone)),
+    };
+    unless_kept.keep();
+    Ok((client, task))
+}
+
+fn gone() -> Error {
+    Error::new(ErrorKind::IO, "the connection ended at once")
+}
+
+struct EndedUnlessKept(Option<AbortHandle>);
+
+impl EndedUnlessKept {
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for EndedUnlessKept {
+    fn drop(&mut self) {
+        self.0.iter().for_each(AbortHandle::abort);
+    }
+}
+
+fn build(recipe: &Recipe) -> Result<Client, Error> {
+    let mut config = recipe.config.clone();
+    config.fail_fast = true;
+    // Below the time limit of calls, so that a server which accepts and never answers is asked anew soon.
+    let setup = (recipe.timeout / 2).max(Duration::from_millis(100));
+    // Without a policy for reconnecting: the connection ends with the client.
+    Builder::from_config(config)
+        .set_connection_config(ConnectionConfig {
+            connection_timeout: setup,
+            internal_command_timeout: setup,
+            max_command_attempts: 1,
+            max_redirections: 0,
+            max_command_buffer_len: WAITING_MAX,
+            unresponsive: UnresponsiveConfig {
+                max_timeout: Some(recipe.timeout),
+                interval: recipe.timeout / 4,
+            },
+            tcp: TcpConfig {
+                nodelay: Some(true),
+                ..TcpConfig::default()
+            },
+            ..ConnectionConfig::default()
+        })
+        .set_performance_config(PerformanceConfig {
+            default_command_timeout: recipe.timeout,
+            ..PerformanceConfig::default()
+        })
+        .build()
+}

@@ -1,0 +1,337 @@
+//! All servers, and which of them keeps a partition.
+//!
+//! fred's own client of a cluster stops for all nodes while it reconnects to one, and gives up where a command with one
+//! attempt is redirected. So each master has a client of its own, and the map of slots is kept here: a node that is gone
+//! fails its own partitions only.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use fred::error::{Error, ErrorKind};
+use fred::types::Value;
+use fred::types::config::{Config, Server, ServerConfig};
+use tokio::time::Instant;
+
+use crate::error::Fault;
+use crate::node::{Call, Node, Recipe};
+use crate::script::Command;
+
+/// Between two questions for the map of slots.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Clones are one set of servers.
+#[derive(Clone)]
+pub(crate) struct Nodes {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    recipe: Recipe,
+    map: RwLock<Map>,
+    is_looking: AtomicBool,
+}
+
+/// Who keeps which slots: sorted, each until its last one. A single server keeps all.
+#[derive(Default)]
+struct Map {
+    ranges: Vec<(u16, u16, Server)>,
+    nodes: BTreeMap<Server, Arc<Node>>,
+}
+
+impl Map {
+    fn of(&self, slot: u16) -> Option<Arc<Node>> {
+        let (_, _, server) = self
+            .ranges
+            .iter()
+            .find(|(first, last, _)| (*first..=*last).contains(&slot))?;
+        self.nodes.get(server).cloned()
+    }
+}
+
+impl Nodes {
+    /// Connects to the server, or to all masters of a cluster.
+    pub(crate) async fn connect(recipe: Recipe, until: Instant) -> Result<Self, Error> {
+        let mut map = Map::default();
+        if recipe.config.server.is_clustered() {
+            let ranges = first_slots(&recipe, until).await?;
+            for (_, _, server) in &ranges {
+                if !map.nodes.contains_key(server) {
+                    let node = Node::connect(of_server(&recipe, server)).await?;
+                    map.nodes.insert(server.clone(), Arc::new(node));
+                }
+            }
+            map.ranges = ranges;
+        } else {
+            let only = Server::new("", 0);
+            let node = Node::connect(recipe.clone()).await?;
+            map.nodes.insert(only.clone(), Arc::new(node));
+            map.ranges.push((0, u16::MAX, only));
+        }
+        let inner = Inner {
+            recipe,
+            map: RwLock::new(map),
+            is_looking: AtomicBool::new(false),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Sends a command to whoever keeps this slot. One that another node must execute goes there: the first has
+    /// refused it unseen.
+    pub(crate) async fn call(
+        &self,
+        call: Call,
+        slot: u16,
+        command: Command,
+    ) -> Result<Value, Fault> {
+        let Some(node) = self.of(slot) else {
+            self.look();
+            return Err(Fault::Unsent(format!("no node serves slot {slot}")));
+        };
+        let again = self.is_cluster().then(|| command.clone());
+        let answer = node.call(call, command).await;
+        match (answer, again) {
+            (Err(fault), Some(again)) if fault.is("MOVED") => {
+                self.look();
+                match self.moved(&fault) {
+                    Some(node) => node.call(call, again).await,
+                    None => Err(fault),
+                }
+            }
+            (Err(fault), _) => {
+                if fault.is("READONLY") {
+                    node.give_up();
+                }
+                if !matches!(fault, Fault::Refused(_)) || fault.is("READONLY") {
+                    self.look();
+                }
+                Err(fault)
+            }
+            (Ok(value), _) => Ok(value),
+        }
+    }
+
+    /// Sends a command to the first server that is connected.
+    pub(crate) async fn call_any(&self, call: Call, command: Command) -> Result<Value, Fault> {
+        let node = self.masters().into_iter().find(|node| node.is_connected());
+        match node {
+            Some(node) => node.call(call, command).await,
+            None => {
+                self.look();
+                Err(Fault::Unsent("not connected".to_owned()))
+            }
+        }
+    }
+
+    pub(crate) fn masters(&self) -> Vec<Arc<Node>> {
+        self.map().nodes.values().cloned().collect()
+    }
+
+    fn is_cluster(&self) -> bool {
+        self.inner.recipe.config.server.is_clustered()
+    }
+
+    fn map(&self) -> std::sync::RwLockReadGuard<'_, Map> {
+        self.inner
+            .map
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn of(&self, slot: u16) -> Option<Arc<Node>> {
+        self.map().of(slot)
+    }
+
+    fn moved(&self, fault: &Fault) -> Option<Arc<Node>> {
+        let Fault::Refused(text) = fault else {
+            return None;
+        };
+        let server = text.split_whitespace().nth(2)?;
+        let (host, port) = server.rsplit_once(':')?;
+        let server = Server::new(host.to_owned(), port.parse().ok()?);
+        self.map().nodes.get(&server).cloned()
+    }
+
+    /// Asks for the map of slots in the background, unless somebody does so already.
+    fn look(&self) {
+        if !self.is_cluster() || self.inner.is_looking.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let weak = Arc::downgrade(&self.inner);
+        tokio::spawn(async move {
+            let Some(inner) = weak.upgrade() else { return };
+            let nodes = Self { inner };
+            if let Err(error) = nodes.look_now().await {
+                tracing::warn!(%error, "the slots of the redis cluster could not be asked for");
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+            nodes.inner.is_looking.store(false, Ordering::Release);
+        });
+    }
+
+    async fn look_now(&self) -> Result<(), Error> {
+        let until = Instant::now() + self.inner.recipe.timeout;
+        let mut ranges = None;
+        for node in self.masters() {
+            let call = Call { number: 0, until };
+            if let Ok(value) = node.call(call, slots_command()).await {
+                // The node that is asked may leave its own host out; the address that is known holds then.
+                ranges = slots(&value, None);
+            }
+            if ranges.is_some() {
+                break;
+            }
+        }
+        let ranges = match ranges {
+            Some(ranges) => ranges,
+            None => first_slots(&self.inner.recipe, until).await?,
+        };
+        self.follow(ranges);
+        Ok(())
+    }
+
+    fn follow(&self, ranges: Vec<(u16, u16, Server)>) {
+        let mut map = self
+            .inner
+            .map
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut nodes = BTreeMap::new();
+        for (_, _, server) in &ranges {
+            if nodes.contains_key(server) {
+                continue;
+            }
+            let node = match map.nodes.get(server) {
+                Some(node) => Arc::clone(node),
+                None => {
+                    tracing::info!(%server, "a master of the redis cluster is new");
+                    Arc::new(Node::connecting(&of_server(&self.inner.recipe, server)))
+                }
+            };
+            nodes.insert(server.clone(), node);
+        }
+        *map = Map { ranges, nodes };
+    }
+}
+
+fn of_server(recipe: &Recipe, server: &Server) -> Recipe {
+    Recipe {
+        config: Config {
+            server: ServerConfig::Centralized {
+                server: server.clone(),
+            },
+            ..recipe.config.clone()
+        },
+        ..recipe.clone()
+    }
+}
+
+fn slots_command() -> Command {
+    Command::plain("CLUSTER", &["SLOTS"])
+}
+
+/// Asks the nodes that the address names, one after another.
+async fn first_slots(recipe: &Recipe, until: Instant) -> Result<Vec<(u16, u16, Server)>, Error> {
+    let mut last = Error::new(ErrorKind::Config, "the address names no node");
+    for server in recipe.config.server.hosts() {
+        let one = Recipe {
+            connections: 1,
+            ..of_server(recipe, &server)
+        };
+        let node = match Node::connect(one).await {
+            Ok(node) => node,
+            Err(error) => {
+                last = error;
+                continue;
+            }
+        };
+        match node.call(Call { number: 0, until }, slots_command()).await {
+            Ok(value) => match slots(&value, Some(&server.host)) {
+                Some(ranges) => return Ok(ranges),
+                None => last = Error::new(ErrorKind::Cluster, "no node of the cluster has slots"),
+            },
+            Err(Fault::Refused(text)) if text.contains("cluster support disabled") => {
+                let why = "this is no node of a Redis Cluster: use redis:// or rediss://";
+                return Err(Error::new(ErrorKind::Config, why));
+            }
+            Err(Fault::Refused(why) | Fault::Unsent(why) | Fault::Lost(why)) => {
+                last = Error::new(ErrorKind::Cluster, why);
+            }
+        }
+    }
+    Err(last)
+}
+
+/// Reads what `CLUSTER SLOTS` answers. Nothing that can be read is no map.
+fn slots(value: &Value, host: Option<&str>) -> Option<Vec<(u16, u16, Server)>> {
+    let mut ranges = Vec::new();
+    for range in list(value)? {
+        let [first, last, master, ..] = list(range)? else {
+            return None;
+        };
+        let [name, port, ..] = list(master)? else {
+            return None;
+        };
+        let name = name
+            .as_string()
+            .filter(|name| !name.is_empty() && name != "?");
+        let name = name.or_else(|| host.map(str::to_owned))?;
+        let number = |value: &Value| value.as_u64().and_then(|number| u16::try_from(number).ok());
+        let server = Server::new(name, number(port)?);
+        ranges.push((number(first)?, number(last)?, server));
+    }
+    (!ranges.is_empty()).then_some(ranges)
+}
+
+fn list(value: &Value) -> Option<&[Value]> {
+    match value {
+        Value::Array(values) => Some(values),
+        Value::Boolean(_)
+        | Value::Integer(_)
+        | Value::Double(_)
+        | Value::String(_)
+        | Value::Bytes(_)
+        | Value::Null
+        | Value::Queued
+        | Value::Map(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn master(first: i64, last: i64, host: Value, port: i64) -> Value {
+        Value::Array(vec![
+            Value::Integer(first),
+            Value::Integer(last),
+            Value::Array(vec![host, Value::Integer(port), Value::from("id")]),
+            Value::Array(vec![Value::from("replica"), Value::Integer(1)]),
+        ])
+    }
+
+    #[test]
+    fn each_slot_is_kept_by_its_master() {
+        let answer = Value::Array(vec![
+            master(0, 99, Value::from("a"), 1),
+            master(100, 16_383, Value::Null, 2),
+        ]);
+        let ranges = slots(&answer, Some("asked"));
+        let expected = vec![
+            (0, 99, Server::new("a", 1)),
+            (100, 16_383, Server::new("asked", 2)),
+        ];
+        assert_eq!(ranges, Some(expected));
+    }
+
+    #[test]
+    fn what_names_no_master_is_no_map() {
+        assert_eq!(slots(&Value::Array(Vec::new()), None), None);
+        assert_eq!(slots(&Value::from("OK"), None), None);
+        let unnamed = Value::Array(vec![master(0, 1, Value::Null, 2)]);
+        assert_eq!(slots(&unnamed, None), None);
+    }
+}

@@ -1,0 +1,97 @@
+-- Judges and applies the appends of one partition, as `Append::judge` does, each by itself and one after another. A
+-- second run finds what the first one wrote and answers Stale or Exists.
+-- KEYS: free, leased, listed, then a record for each append.
+-- ARGV: the most bytes of a history, the digits of final statuses, then twelve for each append.
+-- Answers for each: A<revision>, S(tale), F(enced), E(nded), L(arge), or all fields of the record that exists.
+
+local free, leased, listed = KEYS[1], KEYS[2], KEYS[3]
+local bytes_max, finals = tonumber(ARGV[1]), ARGV[2]
+local now = now_ms()
+
+local function drop_chunks(key)
+  for _, field in ipairs(redis.call('HKEYS', key)) do
+    if string.sub(field, 1, 1) == 'e' then
+      redis.call('HDEL', key, field)
+    end
+  end
+end
+
+-- Keeps the wake-up where it belongs: among the leased by the lease's end, else among the free by its time.
+local function queue(gid, from, to, score, moved)
+  if from == 'f' and to ~= 'f' then redis.call('ZREM', free, gid) end
+  if from == 'l' and to ~= 'l' then redis.call('ZREM', leased, gid) end
+  if to ~= '' and (from ~= to or moved) then
+    redis.call('ZADD', to == 'f' and free or leased, score, gid)
+  end
+end
+
+local function apply(key, at)
+  local gid, mode, status = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+  local expected_revision, expected_token = ARGV[at + 3], ARGV[at + 4]
+  local wake, lease, owner, lasts = ARGV[at + 5], ARGV[at + 6], ARGV[at + 7], ARGV[at + 8]
+  local decided, size, chunk = ARGV[at + 9], ARGV[at + 10], ARGV[at + 11]
+
+  local has = redis.call('HMGET', key, 's', 'r', 'k', 'o', 'l', 'u', 'n', 'q', 'w')
+  local old_status, revision, token, old_owner, old_until = has[1], has[2], has[3], has[4], has[5]
+  if expected_revision == '' then
+    if old_status then return redis.call('HGETALL', key) end
+  else
+    if not old_status then return 'S' end
+    if token ~= expected_token then return 'F' end
+    if revision ~= expected_revision then return 'S' end
+    local held = old_until and tonumber(old_until) > now
+    if string.sub(lease, 1, 1) == 't' and held and old_owner ~= owner then return 'F' end
+    if is_final(old_status, finals) then return 'E' end
+  end
+
+  local swaps = string.sub(lease, 2, 2) == 'r'
+  lease = string.sub(lease, 1, 1)
+  local bytes = (swaps and 0 or tonumber(has[7] or '0')) + tonumber(size)
+  if bytes > bytes_max then return 'L' end
+
+  local lease_until = old_until
+  token = token or '0'
+  if lease == 't' then
+    token = whole(tonumber(token) + 1)
+    lease_until = whole(now + tonumber(lasts))
+  elseif lease == 'n' then
+    lease_until = false
+  end
+  revision = whole(tonumber(revision or '0') + 1)
+  local updated = decided
+  if has[6] and tonumber(has[6]) > tonumber(decided) then updated = has[6] end
+
+  local to = ''
+  if wake ~= '' and not is_final(status, finals) then to = lease_until and 'l' or 'f' end
+
+  local fields = { 'm', mode, 's', status, 'r', revision, 'k', token, 'u', updated, 'n', whole(bytes), 'q', to }
+  local function put(name, value)
+    fields[#fields + 1] = name
+    fields[#fields + 1] = value
+  end
+  if not old_status then put('c', decided) end
+  if lease == 't' then put('o', owner) end
+  if lease_until then put('l', lease_until) end
+  if wake ~= '' then put('w', wake) end
+  if size ~= '0' then put('e' .. revision, chunk) end
+
+  if swaps then drop_chunks(key) end
+  redis.call('HSET', key, unpack(fields))
+  if old_until and not lease_until then redis.call('HDEL', key, 'l') end
+  if has[9] and wake == '' then redis.call('HDEL', key, 'w') end
+  if not old_status then
+    redis.call('ZADD', listed, whole(0 - tonumber(decided)), gid)
+  end
+  if to == 'l' then
+    queue(gid, has[8], to, lease_until, lease_until ~= old_until)
+  else
+    queue(gid, has[8], to, wake, wake ~= has[9])
+  end
+  return 'A' .. revision
+end
+
+local answers = {}
+for i = 4, #KEYS do
+  answers[#answers + 1] = apply(KEYS[i], 3 + (i - 4) * 12)
+end
+return answers

@@ -1,0 +1,247 @@
+//! What a restarted, a frozen and a forgetful server do to the store, and that it goes on by itself.
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use seata_store::{
+    AppendOutcome, ClaimLimit, Held, LeaseChange, Owner, Status, StoreErrorKind, TxnStore,
+};
+use seata_store_conformance::address;
+use seata_store_redis::{RedisOptions, RedisStore};
+use support::{Plain, Server, append, applied, creation, following, gid, options};
+
+/// A server of its own may only be started where there is Redis at all.
+fn server(extra: &[&str]) -> Option<Server> {
+    address("SEATA_TEST_REDIS_URL").map(|_| Server::start(extra))
+}
+
+async fn open(server: &Server) -> RedisStore {
+    let options = RedisOptions {
+        timeout: Duration::from_millis(500),
+        ..options(&server.address(), "faults")
+    };
+    RedisStore::open(options).await.unwrap()
+}
+
+/// Asks until the store answers, for as long as an operator would wait.
+async fn answers_again(store: &RedisStore) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while let Err(error) = store.ping().await {
+        assert!(Instant::now() < end, "{error}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Creates until one answer is an error, and answers what was acknowledged.
+async fn create_until_it_fails(store: RedisStore) -> (Vec<String>, StoreErrorKind) {
+    let mut acknowledged = Vec::new();
+    for number in 0.. {
+        let name = format!("g{number}");
+        match append(&store, creation(&name, 1_000)).await {
+            Ok(AppendOutcome::Applied(_)) => acknowledged.push(name),
+            Ok(other) => panic!("{name}: {other:?}"),
+            Err(error) => return (acknowledged, error.kind),
+        }
+    }
+    unreachable!("numbers have no end")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_server_is_found_again_and_has_lost_nothing_acknowledged() {
+    let Some(mut server) = server(&[]) else {
+        return;
+    };
+    let store = open(&server).await;
+    applied(&store, creation("before", 1_000)).await;
+    let writer = tokio::spawn(create_until_it_fails(store.clone()));
+    while store.load(&gid("g20")).await.unwrap().is_none() {}
+    server.kill();
+    let (acknowledged, kind) = writer.await.unwrap();
+    assert!(acknowledged.len() >= 20);
+    assert!(matches!(
+        kind,
+        StoreErrorKind::Ambiguous | StoreErrorKind::Unavailable
+    ));
+    // Whatever comes once the loss is known was surely not applied.
+    for number in 0..3 {
+        let answer = append(&store, creation(&format!("down{number}"), 1_000)).await;
+        assert_eq!(answer.unwrap_err().kind, StoreErrorKind::Unavailable);
+    }
+    assert!(store.ping().await.is_err());
+    server.restart();
+    answers_again(&store).await;
+    for name in &acknowledged {
+        assert!(store.load(&gid(name)).await.unwrap().is_some(), "{name}");
+    }
+    for number in 0..3 {
+        let name = gid(&format!("down{number}"));
+        assert_eq!(store.load(&name).await.unwrap(), None);
+    }
+    applied(&store, creation("after", 1_000)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_server_fails_calls_soon_and_is_used_again_when_it_wakes() {
+    let Some(server) = server(&[]) else {
+        return;
+    };
+    let store = open(&server).await;
+    let before = applied(&store, creation("g", 1_000)).await;
+    server.signal("STOP");
+    let lost = append(&store, following(&before, "<lost>")).await;
+    assert_eq!(lost.unwrap_err().kind, StoreErrorKind::Ambiguous);
+    // Both connections are given up in turn; then nothing is sent any more.
+    let mut kinds = Vec::new();
+    for number in 0..20 {
+        let answer = append(&store, creation(&format!("frozen{number}"), 1_000)).await;
+        kinds.push(answer.unwrap_err().kind);
+    }
+    let sent = kinds
+        .iter()
+        .filter(|kind| **kind == StoreErrorKind::Ambiguous);
+    assert!(sent.count() <= 1, "{kinds:?}");
+    server.signal("CONT");
+    answers_again(&store).await;
+    match append(&store, following(&before, "<next>")).await.unwrap() {
+        AppendOutcome::Applied(_) | AppendOutcome::Stale => {}
+        other => panic!("{other:?}"),
+    }
+    let stored = store.load(&gid("g")).await.unwrap().unwrap();
+    let history = String::from_utf8(stored.chunks.concat()).unwrap();
+    assert!(
+        ["[g]<lost>", "[g]<next>"].contains(&history.as_str()),
+        "{history}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_forgot_its_scripts_is_given_them_again() {
+    let Some(server) = server(&[]) else {
+        return;
+    };
+    let store = open(&server).await;
+    let mut plain = Plain::connect(&server.address());
+    let mut taken = creation("g", 1_000);
+    taken.lease = LeaseChange::Take {
+        owner: Owner(1),
+        lasts: Duration::from_secs(60),
+    };
+    plain.ask(&["SCRIPT", "FLUSH"]);
+    let header = applied(&store, taken).await;
+    plain.ask(&["SCRIPT", "FLUSH"]);
+    let renewed = store
+        .renew(&[(gid("g"), header.token)], Duration::from_secs(60))
+        .await;
+    assert_eq!(renewed.unwrap(), [Held::Renewed(header.revision)]);
+    plain.ask(&["SCRIPT", "FLUSH"]);
+    let many = (0..100).map(|number| creation(&format!("m{number}"), 1_000));
+    for answer in store.append(many.collect()).await {
+        assert!(matches!(answer.unwrap(), AppendOutcome::Applied(_)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn full_memory_refuses_and_says_what_to_change() {
+    let Some(server) = server(&[]) else {
+        return;
+    };
+    let store = open(&server).await;
+    let before = applied(&store, creation("g", 1_000)).await;
+    let mut plain = Plain::connect(&server.address());
+    plain.ask(&["CONFIG", "SET", "maxmemory", "1"]);
+    let batch = vec![creation("new", 1_000), following(&before, "more")];
+    for answer in store.append(batch).await {
+        let error = answer.unwrap_err();
+        assert_eq!(error.kind, StoreErrorKind::Unavailable);
+        assert!(error.why.contains("raise maxmemory"), "{error}");
+    }
+    plain.ask(&["CONFIG", "SET", "maxmemory", "0"]);
+    assert_eq!(store.load(&gid("new")).await.unwrap(), None);
+    assert_eq!(store.load(&gid("g")).await.unwrap().unwrap().header, before);
+    applied(&store, creation("new", 1_000)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_refuses_writes_and_they_are_surely_not_applied() {
+    let Some(server) = server(&[]) else {
+        return;
+    };
+    let store = open(&server).await;
+    let mut plain = Plain::connect(&server.address());
+    plain.ask(&["REPLICAOF", "127.0.0.1", "1"]);
+    let error = append(&store, creation("g", 1_000)).await.unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Unavailable);
+    plain.ask(&["REPLICAOF", "NO", "ONE"]);
+    answers_again(&store).await;
+    assert_eq!(store.load(&gid("g")).await.unwrap(), None);
+    applied(&store, creation("g", 1_000)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_that_nobody_waits_for_leave_the_store_whole() {
+    let Some(server) = server(&[]) else {
+        return;
+    };
+    let store = open(&server).await;
+    for number in 0..200 {
+        let asked = store.clone();
+        let task = tokio::spawn(async move {
+            let limit = ClaimLimit {
+                count: 10,
+                bytes: 1_000,
+            };
+            let name = format!("g{number}");
+            drop(asked.append(vec![creation(&name, 1_000)]).await);
+            drop(
+                asked
+                    .claim_due(Owner(1), Duration::from_millis(1), limit)
+                    .await,
+            );
+            drop(asked.load(&gid(&name)).await);
+        });
+        if number % 3 > 0 {
+            tokio::task::yield_now().await;
+        }
+        if number % 3 > 1 {
+            store.ping().await.unwrap();
+        }
+        task.abort();
+    }
+    answers_again(&store).await;
+    let mut held = applied(&store, creation("last", 1_000)).await;
+    held.status = Status::Committed;
+    held.wake_at = None;
+    let mut end = following(&held, "end");
+    end.lease = LeaseChange::Release;
+    assert_eq!(applied(&store, end).await.status, Status::Committed);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_password_is_told_without_any_password() {
+    let Some(server) = server(&["--requirepass", "the-right-one"]) else {
+        return;
+    };
+    let host = server.address().replace("redis://", "");
+    for (credentials, is_right) in [
+        (":wrong-secret@", false),
+        ("", false),
+        (":the-right-one@", true),
+    ] {
+        let opened =
+            RedisStore::open(RedisOptions::new(format!("redis://{credentials}{host}"))).await;
+        match opened {
+            Ok(_) => assert!(is_right),
+            Err(error) => {
+                assert!(!is_right, "{error}");
+                assert_eq!(error.kind, StoreErrorKind::Invalid, "{error}");
+                let told = format!("{error} {error:?}");
+                assert!(
+                    !told.contains("secret") && !told.contains("right-one"),
+                    "{told}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! What tests need of Redis beside the store: plain commands, and servers of their own that can be killed.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests, each of which needs a part of this"
+)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use seata_store::{
+    Append, AppendOutcome, Chunk, Expected, Gid, Header, LeaseChange, Mode, Status, StoreError,
+    TxnStore, UnixMillis,
+};
+use seata_store_redis::{RedisOptions, RedisStore};
+
+/// An answer of a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reply {
+    Text(String),
+    Error(String),
+    Nothing,
+    List(Vec<Reply>),
+}
+
+impl Reply {
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            other => panic!("{other:?} is no text"),
+        }
+    }
+    pub(crate) fn texts(&self) -> Vec<&str> {
+        match self {
+            Self::List(list) => list.iter().map(Self::text).collect(),
+            other => panic!("{other:?} is no list"),
+        }
+    }
+}
+
+/// A plain connection.
+pub(crate) struct Plain {
+    reader: BufReader<TcpStream>,
+}
+
+impl Plain {
+    /// Connects to the host and port of an address.
+    pub(crate) fn connect(address: &str) -> Self {
+        Self::try_connect(address).unwrap()
+    }
+    pub(crate) fn try_connect(address: &str) -> std::io::Result<Self> {
+        let (_, rest) = address.split_once("://").unwrap_or(("", address));
+        let host = rest.rsplit('@').next().unwrap();
+        let host = host.split(['/', '?']).next().unwrap();
+        let stream = TcpStream::connect(host)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        Ok(Self {
+            reader: BufReader::new(stream),
+        })
+    }
+    pub(crate) fn ask(&mut self, words: &[&str]) -> Reply {
+        self.try_ask(words).unwrap()
+    }
+    pub(crate) fn try_ask(&mut self, words: &[&str]) -> std::io::Result<Reply> {
+        let mut sent = format!("*{}\r\n", words.len());
+        for word in words {
+            sent += &format!("${}\r\n{word}\r\n", word.len());
+        }
+        self.reader.get_mut().write_all(sent.as_bytes())?;
+        self.read()
+    }
+    fn read(&mut self) -> std::io::Result<Reply> {
+        let mut line = String::new();
+        if self.reader.read_line(&mut line)? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        let (kind, rest) = line.trim_end().split_at(1);
+        Ok(match kind {
+            "+" | ":" => Reply::Text(rest.to_owned()),
+            "-" => Reply::Error(rest.to_owned()),
+            "$" | "*" if rest == "-1" => Reply::Nothing,
+            "$" => {
+                let mut bytes = vec![0; rest.parse::<usize>().unwrap() + 2];
+                self.reader.read_exact(&mut bytes)?;
+                bytes.truncate(bytes.len() - 2);
+                Reply::Text(String::from_utf8(bytes).unwrap())
+            }
+            "*" => {
+                let count: usize = rest.parse().unwrap();
+                Reply::List((0..count).map(|_| self.read()).collect::<Result<_, _>>()?)
+            }
+            other => panic!("unknown reply {other}"),
+        })
+    }
+    /// Removes what tests left under a prefix.
+    pub(crate) fn clear(&mut self, prefix: &str) {
+        let pattern = format!("{prefix}:*");
+        let mut cursor = "0".to_owned();
+        loop {
+            let found = self.ask(&["SCAN", &cursor, "MATCH", &pattern, "COUNT", "1000"]);
+            let Reply::List(parts) = found else { return };
+            for key in parts[1].texts() {
+                self.ask(&["UNLINK", key]);
+            }
+            cursor = parts[0].text().to_owned();
+            if cursor == "0" {
+                return;
+            }
+        }
+    }
+    /// Counts how often a command ran since the statistics were reset.
+    pub(crate) fn calls(&mut self, command: &str) -> u64 {
+        let info = self.ask(&["INFO", "commandstats"]);
+        let start = format!("cmdstat_{command}:calls=");
+        info.text()
+            .lines()
+            .find_map(|line| line.strip_prefix(&start)?.split(',').next()?.parse().ok())
+            .unwrap_or(0)
+    }
+}
+
+/// Answers the addresses of all masters of a cluster.
+pub(crate) fn masters(address: &str) -> Vec<String> {
+    let mut plain = Plain::connect(address);
+    let nodes = plain.ask(&["CLUSTER", "NODES"]);
+    let lines = nodes.text().lines().filter(|line| line.contains("master"));
+    lines
+        .map(|line| {
+            let word = line.split_whitespace().nth(1).unwrap();
+            format!("redis://{}", word.split('@').next().unwrap())
+        })
+        .collect()
+}
+
+/// Answers a prefix that no other test uses.
+pub(crate) fn prefix() -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap();
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("t{}-{}-{count}", std::process::id(), now.as_nanos())
+}
+
+pub(crate) fn options(address: &str, prefix: &str) -> RedisOptions {
+    RedisOptions {
+        prefix: prefix.to_owned(),
+        ..RedisOptions::new(address)
+    }
+}
+
+/// A server of a test's own, gone with it.
+pub(crate) struct Server {
+    folder: tempfile::TempDir,
+    port: u16,
+    extra: Vec<String>,
+    child: Child,
+}
+
+impl Server {
+    pub(crate) fn start(extra: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let extra: Vec<String> = extra.iter().map(|word| (*word).to_owned()).collect();
+        let child = spawn(&folder, port, &extra);
+        let server = Self {
+            folder,
+            port,
+            extra,
+            child,
+        };
+        server.wait();
+        server
+    }
+    pub(crate) fn address(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+    pub(crate) fn restart(&mut self) {
+        self.child = spawn(&self.folder, self.port, &self.extra);
+        self.wait();
+    }
+    /// Sends a signal, such as STOP and CONT.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &id])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+    fn wait(&self) {
+        let end = Instant::now() + Duration::from_secs(30);
+        loop {
+            let reply =
+                Plain::try_connect(&self.address()).and_then(|mut plain| plain.try_ask(&["PING"]));
+            match reply {
+                Ok(Reply::Text(_)) => return,
+                Ok(Reply::Error(text)) if text.starts_with("NOAUTH") => return,
+                _ => assert!(Instant::now() < end, "the server does not start"),
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn spawn(folder: &tempfile::TempDir, port: u16, extra: &[String]) -> Child {
+    Command::new("redis-server")
+        .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"])
+        .args(["--appendfsync", "always", "--port", &port.to_string()])
+        .args(["--dir".as_ref(), folder.path().as_os_str()])
+        .args(extra)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+pub(crate) fn gid(text: &str) -> Gid {
+    Gid::parse(text).unwrap()
+}
+
+/// A creation, due at once, that nobody leases.
+pub(crate) fn creation(name: &str, at_ms: i64) -> Append {
+    Append {
+        gid: gid(name),
+        mode: Mode::Saga,
+        expected: Expected::Absent,
+        status: Status::Submitted,
+        wake_at: Some(UnixMillis(at_ms)),
+        lease: LeaseChange::Keep,
+        chunk: Chunk::Add(Bytes::from(format!("[{name}]"))),
+        at: UnixMillis(at_ms),
+    }
+}
+
+pub(crate) fn following(header: &Header, text: &str) -> Append {
+    Append {
+        gid: header.gid.clone(),
+        mode: header.mode,
+        expected: Expected::At {
+            revision: header.revision,
+            token: header.token,
+        },
+        status: header.status,
+        wake_at: header.wake_at,
+        lease: LeaseChange::Keep,
+        chunk: Chunk::Add(Bytes::from(text.to_owned())),
+        at: header.updated_at,
+    }
+}
+
+pub(crate) async fn append(store: &RedisStore, one: Append) -> Result<AppendOutcome, StoreError> {
+    store.append(vec![one]).await.remove(0)
+}
+
+pub(crate) async fn applied(store: &RedisStore, one: Append) -> Header {
+    let name = one.gid.clone();
+    match append(store, one).await.unwrap() {
+        AppendOutcome::Applied(_) => store.load(&name).await.unwrap().unwrap().header,
+        other => panic!("{name}: {other:?}"),
+    }
+}
