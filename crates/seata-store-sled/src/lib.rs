@@ -1,2 +1,43 @@
-//! Keeps transactions in one folder, on sled.
+//! Keeps transactions in one folder, on sled 0.34.7: for those who ask for it. The default store is fjall.
+//!
+//! One process owns the folder, so its lock is the lease: at open all leases are void. What is open is indexed in memory,
+//! and the index is rebuilt at open, which reads the whole store.
+//!
+//! # What sled does not promise, and what is done about it
+//!
+//! | sled 0.34.7 | here |
+//! |---|---|
+//! | its flush ends in `sync_file_range`, which makes no promise about a power loss | its file is opened a second time, and each batch is followed by `fdatasync` before anybody is told |
+//! | a message larger than a quarter of a segment goes to a file of its own, which is never synced | values are cut into pieces so small that no page gets there |
+//! | a segment may be used again once what was moved out of it is *written* | no batch fills a segment of 8 MiB: a segment is used again two segments later at the earliest, and a sync lies between |
+//! | the names of its new files are not synced | they are, at open |
+//! | a message that is damaged is taken for the end of the log, or of its segment: what follows is dropped **in silence**, and zeroed | each batch writes how many keys there are and the sum of their hashes, and its number also to a file beside; at open all is counted, and what does not add up is refused |
+//!
+//! So damage is refused, never skipped; but sled may have zeroed what lay behind it by then: restore from a backup. After a
+//! power loss the file beside may be older than the store: a log that was cut at its very end at that moment is the one
+//! damage that is not told from a crash.
+//!
+//! A write or sync error is fatal and never retried: the pages may be gone.
 #![warn(missing_docs)]
+
+mod append;
+mod clock;
+mod error;
+mod index;
+mod layout;
+mod lease;
+mod open;
+mod options;
+mod purge;
+mod read;
+mod scan;
+mod store;
+mod sync;
+mod tally;
+
+pub use error::OpenError;
+pub use options::SledOptions;
+pub use store::{Room, SledStore};
+
+#[cfg(test)]
+mod tests;
