@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -27,6 +28,12 @@ pub struct Delivery {
     pub headers: HeaderMap,
     /// The payload.
     pub body: Bytes,
+    /// The process that sent it, if that could be told.
+    pub caller: Option<u32>,
+    /// When it came.
+    pub at: Instant,
+    /// When it was answered and with what, whether or not anybody was there to hear it.
+    pub answered: Option<(Instant, u16)>,
 }
 
 impl Delivery {
@@ -73,7 +80,7 @@ pub struct Ledger(Mutex<Books>);
 
 impl Ledger {
     /// Enters a delivery.
-    pub(crate) fn enter(&self, headers: HeaderMap, body: Bytes) -> Delivery {
+    pub(crate) fn enter(&self, headers: HeaderMap, body: Bytes, caller: Option<u32>) -> Delivery {
         let said = |name: &str| {
             let value = headers.get(name).and_then(|value| value.to_str().ok());
             value.unwrap_or("").to_owned()
@@ -96,9 +103,18 @@ impl Ledger {
             operation,
             headers,
             body,
+            caller,
+            at: Instant::now(),
+            answered: None,
         };
         books.deliveries.push(delivery.clone());
         delivery
+    }
+
+    /// Notes the answer to a delivery.
+    pub(crate) fn answered(&self, order: usize, status: u16) {
+        let mut books = self.0.lock().unwrap();
+        books.deliveries[order].answered = Some((Instant::now(), status));
     }
 
     /// Lets a delivery take effect, at most once per operation.

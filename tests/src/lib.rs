@@ -7,23 +7,35 @@
     reason = "tests: a broken helper is a failed test"
 )]
 
+mod balancer;
 mod binary;
+mod caller;
+mod causes;
 mod client;
+mod faketime;
+mod fleet;
 mod grpc;
 pub mod journal;
 mod ledger;
+mod load;
 mod participants;
 mod saga;
 mod server;
+mod shared;
 mod tcc;
 mod until;
 mod watcher;
 
+pub use causes::all_are_caused;
 pub use client::{Answer, Client};
+pub use faketime::clock_apart;
+pub use fleet::{Fleet, LEASE, Strike, Strikes};
 pub use ledger::{Delivery, Ledger};
+pub use load::{Load, Tally};
 pub use participants::Participants;
 pub use saga::{Saga, saga};
 pub use server::{Refused, Server, Setup};
+pub use shared::{Kind, SharedStore, skipped};
 pub use tcc::{Branch, Tcc, branch_of, kinds};
 pub use until::{PATIENCE, until};
 pub use watcher::{Told, Watcher};

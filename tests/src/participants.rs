@@ -32,6 +32,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::caller;
 use crate::grpc::{self, AnswerBody};
 use crate::ledger::{Delivery, Effect, Ledger};
 use crate::until::until;
@@ -137,12 +138,13 @@ impl Drop for Participants {
 
 async fn listen(listener: TcpListener, shared: Arc<Shared>) {
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, far)) = listener.accept().await else {
             tokio::task::yield_now().await;
             continue;
         };
+        let caller = caller::of(listener.local_addr().unwrap(), far);
         let shared = Arc::clone(&shared);
-        let service = service_fn(move |request| answer(Arc::clone(&shared), request));
+        let service = service_fn(move |request| answer(Arc::clone(&shared), request, caller));
         tokio::spawn(async move {
             let server = auto::Builder::new(TokioExecutor::new());
             // A caller that is killed breaks the connection: nothing to say about it.
@@ -154,6 +156,7 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>) {
 async fn answer(
     shared: Arc<Shared>,
     request: Request<Incoming>,
+    caller: Option<u32>,
 ) -> Result<Response<AnswerBody>, hyper::Error> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
@@ -161,20 +164,25 @@ async fn answer(
     if grpc::is_call(&parts.headers) {
         let message = grpc::message(&body);
         let path = grpc::method(&path).replace('_', "/");
-        let (status, text) = work(shared, parts.headers, message, path).await;
+        let (status, text) = work(shared, (parts.headers, message, caller), path).await;
         return Ok(grpc::answer(status, &text));
     }
-    let (status, text) = work(shared, parts.headers, body, path).await;
+    let (status, text) = work(shared, (parts.headers, body, caller), path).await;
     let mut response = Response::new(grpc::plain(text));
     *response.status_mut() = status.try_into().unwrap();
     Ok(response)
 }
 
-async fn work(shared: Arc<Shared>, headers: HeaderMap, body: Bytes, path: String) -> (u16, String) {
-    let delivery = shared.ledger.enter(headers, body);
+/// What came: head, payload, and who sent it.
+type Came = (HeaderMap, Bytes, Option<u32>);
+
+async fn work(shared: Arc<Shared>, came: Came, path: String) -> (u16, String) {
+    let (headers, body, caller) = came;
+    let delivery = shared.ledger.enter(headers, body, caller);
     shared.under_way.fetch_add(1, Ordering::SeqCst);
     let work = tokio::spawn(async move {
         let answer = follow(&shared, &delivery, &path).await;
+        shared.ledger.answered(delivery.order, answer.0);
         shared.under_way.fetch_sub(1, Ordering::SeqCst);
         answer
     });

@@ -236,6 +236,28 @@ impl Server {
         Client::new(Arc::clone(&self.port))
     }
 
+    /// Answers where its port is told, in all its lives.
+    pub(crate) fn port(&self) -> Arc<AtomicU16> {
+        Arc::clone(&self.port)
+    }
+
+    /// Answers the number of its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Answers where its gRPC interface is, as it printed last.
+    ///
+    /// # Panics
+    /// It printed none.
+    #[must_use]
+    pub fn grpc_address(&self) -> String {
+        let output = self.output();
+        let (_, printed) = output.rsplit_once("gRPC on").unwrap();
+        printed.split_whitespace().next().unwrap().to_owned()
+    }
+
     /// Answers how it was started.
     #[must_use]
     pub fn setup(&self) -> &Setup {
@@ -262,6 +284,16 @@ impl Server {
     /// Asks it to stop, as Ctrl-C does.
     pub fn interrupt(&self) {
         self.signal(Signal::INT);
+    }
+
+    /// Suspends it: it keeps all that it has, and does nothing.
+    pub fn suspend(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on after [`Server::suspend`], as if no time had passed.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
     }
 
     fn signal(&self, signal: Signal) {

@@ -1,0 +1,45 @@
+//! What the scenarios share: sagas that one server drives and a gate holds, and how spans are told.
+
+use std::time::{Duration, Instant};
+
+use seata_tests::{Client, Participants, SharedStore, saga};
+use serde_json::json;
+
+/// Begins sagas by one server: a gate holds the first of their two branches. Answers their names.
+pub(crate) async fn hold(
+    name: &str,
+    count: usize,
+    client: &Client,
+    participants: &Participants,
+) -> Vec<String> {
+    let gids: Vec<String> = (0..count)
+        .map(|number| format!("{name}-{number}"))
+        .collect();
+    for gid in &gids {
+        let whole = saga(gid)
+            .branch(
+                "one",
+                participants.url(&format!("gate/{name}")),
+                participants.url("ok"),
+            )
+            .branch("two", participants.url("ok"), participants.url("ok"))
+            .after(&["one"])
+            .with(
+                "options",
+                json!({ "request_timeout_secs": 60, "retry_interval_secs": 0.05 }),
+            );
+        client.submit(whole).await;
+    }
+    participants.arrived(name, count).await;
+    gids
+}
+
+/// Says how long something took, for whoever reads the output. Nothing asserts it.
+pub(crate) fn told(store: &SharedStore, what: &str, since: Instant) -> Duration {
+    let took = since.elapsed();
+    eprintln!(
+        "measured on {}: {what} after {took:?}",
+        store.kind().as_str()
+    );
+    took
+}

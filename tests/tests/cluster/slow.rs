@@ -1,0 +1,26 @@
+//! PEERS 4: a call that takes longer than a lease is no reason to make it again.
+
+use seata_tests::{Fleet, LEASE, Participants, SharedStore, Strikes, all_are_caused, saga};
+use serde_json::json;
+
+pub(crate) async fn a_call_that_takes_longer_than_a_lease_is_made_once(store: SharedStore) {
+    let participants = Participants::start().await;
+    let fleet = Fleet::start(&store).await;
+    let client = fleet.client();
+    let slow = format!("delay/{}", 3 * LEASE.as_millis());
+    let gids: Vec<String> = (0..6).map(|number| format!("slow-{number}")).collect();
+    for gid in &gids {
+        let whole = saga(gid)
+            .branch("one", participants.url(&slow), participants.url("ok"))
+            .branch("two", participants.url("ok"), participants.url("ok"))
+            .after(&["one"])
+            .with("options", json!({ "request_timeout_secs": 60 }));
+        client.submit(whole).await;
+    }
+    for gid in &gids {
+        client.reached(gid, "COMMITTED").await;
+        let calls = participants.ledger().calls(gid);
+        assert_eq!(calls, ["one action", "two action"], "{gid}");
+    }
+    all_are_caused(&participants, &Strikes::default());
+}
