@@ -1,0 +1,328 @@
+//! Conditional appends: sends a batch as one packet and says what came of each.
+//!
+//! Nothing is sent twice unless the server said that the first was rolled back.
+
+use std::collections::BTreeMap;
+
+use seata_store::{
+    Append, AppendOutcome, Expected, Gid, Revision, StoreError, StoreErrorKind, Stored,
+};
+
+use crate::batch::{self, Packet};
+use crate::connection::{Answer, Broken, Lent, Pool, Span};
+use crate::error::{self, Chance, Fault, fault, unavailable};
+use crate::ledger::{Answered, Ledger, is_beyond, pieces};
+use crate::open::Bounds;
+use crate::read;
+use crate::text::{self, HEADER, NOW};
+use crate::verdict::{Records, Verdict, records, too_large, verdict};
+
+pub(crate) const DOING: &str = "appending";
+
+/// How often a batch goes out at most: once, and three times after the server rolled it back.
+const RUNS_MAX: usize = 4;
+
+/// Answers each append in its place.
+pub(crate) async fn append(pool: &Pool, bounds: &Bounds, batch: &[Append]) -> Vec<Answered> {
+    let mut ledger = Ledger::new(batch);
+    if let Err(error) = append_pieces(pool, bounds, &mut ledger).await {
+        ledger.fill(0..batch.len(), &error);
+    }
+    ledger.answers()
+}
+
+async fn append_pieces(
+    pool: &Pool,
+    bounds: &Bounds,
+    ledger: &mut Ledger<'_>,
+) -> Result<(), StoreError> {
+    let mut lent = pool.lend(DOING).await?;
+    for piece in pieces(ledger.batch, bounds) {
+        let mut run = Run {
+            lent: &mut lent,
+            bounds,
+            ledger,
+        };
+        if let Err(error) = run.settle(&piece).await {
+            ledger.fill(piece, &error);
+            return Err(unsent(error));
+        }
+    }
+    Ok(())
+}
+
+/// What the error of one piece means for the pieces behind it, which were not sent.
+fn unsent(error: StoreError) -> StoreError {
+    let kind = match error.kind {
+        StoreErrorKind::Ambiguous => StoreErrorKind::Unavailable,
+        kind
+        @ (StoreErrorKind::Unavailable | StoreErrorKind::Corrupt | StoreErrorKind::Invalid) => kind,
+    };
+    StoreError { kind, ..error }
+}
+
+/// Whether a piece has to go out again.
+enum Sent {
+    /// Each has its answer.
+    Settled,
+    /// The server rolled it back.
+    Again(sqlx::Error),
+    /// The record has changed in between.
+    Moved,
+    /// The server takes something about one of these for wrong, and has written none.
+    Wrong(StoreError),
+}
+
+struct Run<'run, 'pool, 'batch> {
+    lent: &'run mut Lent<'pool>,
+    bounds: &'run Bounds,
+    ledger: &'run mut Ledger<'batch>,
+}
+
+impl Run<'_, '_, '_> {
+    async fn settle(&mut self, piece: &[usize]) -> Result<(), StoreError> {
+        let mut why = "the record changes all the time".to_owned();
+        for _ in 0..RUNS_MAX {
+            match self.send(piece).await? {
+                Sent::Settled => return Ok(()),
+                Sent::Again(error) => why = error.to_string(),
+                Sent::Moved => {}
+                Sent::Wrong(error) => return self.settle_apart(piece, error).await,
+            }
+        }
+        let why = format!("rolled back {RUNS_MAX} times: {why}");
+        Err(unavailable(DOING, why))
+    }
+
+    /// Sends each by itself, so that the wrong one fails alone.
+    async fn settle_apart(&mut self, piece: &[usize], error: StoreError) -> Result<(), StoreError> {
+        let open = self.ledger.open(piece);
+        if open.len() < 2 {
+            self.ledger.fill(open, &error);
+            return Ok(());
+        }
+        for at in open {
+            Box::pin(self.settle(&[at])).await?;
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, piece: &[usize]) -> Result<Sent, StoreError> {
+        let (beyond, open): (Vec<usize>, Vec<usize>) = self
+            .ledger
+            .open(piece)
+            .into_iter()
+            .partition(|at| is_beyond(&self.ledger.batch[*at], self.bounds));
+        if !beyond.is_empty() {
+            self.refuse(&beyond).await?;
+        }
+        let (creations, updates): (Vec<usize>, Vec<usize>) = open
+            .into_iter()
+            .partition(|at| self.ledger.batch[*at].expected == Expected::Absent);
+        match (creations.is_empty(), updates.as_slice()) {
+            (true, []) => Ok(Sent::Settled),
+            (true, [one]) => self.follow(*one).await,
+            (false, []) => self.create(&creations).await,
+            (_, updates) => self.mix(&creations, updates).await,
+        }
+    }
+
+    /// Answers appends whose chunks are too large, without sending them: they may be stale all the same.
+    async fn refuse(&mut self, beyond: &[usize]) -> Result<(), StoreError> {
+        let found = self.existing(beyond).await?;
+        let records = self.records(beyond).await?;
+        for at in beyond {
+            let batch = self.ledger.batch;
+            let append = &batch[*at];
+            let stored = found.get(&append.gid);
+            let answered = match (append.expected, stored) {
+                (Expected::Absent, Some(stored)) => {
+                    Ok(AppendOutcome::Exists(Box::new(stored.clone())))
+                }
+                (Expected::Absent, None) => Err(too_large(self.bounds)),
+                (Expected::At { .. }, _) => match verdict(append, &records, self.bounds) {
+                    Verdict::Answered(answered) => answered,
+                    Verdict::Applies(_) => Err(too_large(self.bounds)),
+                },
+            };
+            self.ledger.answer(*at, answered);
+        }
+        Ok(())
+    }
+
+    async fn create(&mut self, creations: &[usize]) -> Result<Sent, StoreError> {
+        let text = batch::create(&self.ledger.appends(creations));
+        match self.lent.send(text, Span::Statements).await {
+            Ok(_) => {
+                self.created(creations);
+                Ok(Sent::Settled)
+            }
+            Err(broken) => self.broken(broken, Chance::Open, creations).await,
+        }
+    }
+
+    fn created(&mut self, creations: &[usize]) {
+        for at in creations {
+            self.ledger
+                .answer(*at, Ok(AppendOutcome::Applied(Revision(1))));
+        }
+    }
+
+    async fn follow(&mut self, at: usize) -> Result<Sent, StoreError> {
+        let batch = self.ledger.batch;
+        let append = &batch[at];
+        let text = batch::follow(append, self.bounds.limits.record_bytes_max);
+        let answers = match self.lent.send(text, Span::Statements).await {
+            Ok(answers) => answers,
+            Err(broken) => return self.broken(broken, Chance::Open, &[]).await,
+        };
+        if let (
+            Some(Answer {
+                rows_affected: 1, ..
+            }),
+            Expected::At { revision, .. },
+        ) = (answers.first(), append.expected)
+        {
+            let applied = AppendOutcome::Applied(revision.next());
+            self.ledger.answer(at, Ok(applied));
+            return Ok(Sent::Settled);
+        }
+        let records = self.records(&[at]).await?;
+        match verdict(append, &records, self.bounds) {
+            Verdict::Answered(answered) => {
+                self.ledger.answer(at, answered);
+                Ok(Sent::Settled)
+            }
+            // It did not apply a moment ago and would now: a lease has passed.
+            Verdict::Applies(_) => Ok(Sent::Moved),
+        }
+    }
+
+    async fn mix(&mut self, creations: &[usize], updates: &[usize]) -> Result<Sent, StoreError> {
+        let packet = batch::mixed(
+            &self.ledger.appends(creations),
+            &self.ledger.appends(updates),
+            self.bounds.limits.record_bytes_max,
+        );
+        let Packet {
+            text,
+            headers_at,
+            update_at,
+            commit_at,
+        } = packet;
+        let answers = match self.lent.send(text, Span::Transaction).await {
+            Ok(answers) => answers,
+            Err(broken) => {
+                let chance = if broken.answered < commit_at && !is_lost(&broken) {
+                    Chance::None
+                } else {
+                    Chance::Open
+                };
+                self.lent.roll_back().await;
+                return self.broken(broken, chance, creations).await;
+            }
+        };
+        let empty = Answer::default();
+        let answer_at = |at: Option<usize>| at.and_then(|at| answers.get(at)).unwrap_or(&empty);
+        self.updated(updates, answer_at(headers_at), answer_at(update_at))?;
+        self.created(creations);
+        Ok(Sent::Settled)
+    }
+
+    /// Reads what the write did from the headers that stood before it: their rows were locked until the commit.
+    fn updated(
+        &mut self,
+        updates: &[usize],
+        headers: &Answer,
+        update: &Answer,
+    ) -> Result<(), StoreError> {
+        let records = records(headers)?;
+        let mut applied = 0;
+        let mut answers = Vec::with_capacity(updates.len());
+        for at in updates {
+            let batch = self.ledger.batch;
+            let append = &batch[*at];
+            answers.push(match verdict(append, &records, self.bounds) {
+                Verdict::Applies(revision) => {
+                    applied += 1;
+                    Ok(AppendOutcome::Applied(revision))
+                }
+                Verdict::Answered(answered) => answered,
+            });
+        }
+        let all_read = records.values().all(Result::is_ok);
+        if all_read && applied != update.rows_affected {
+            let why = format!(
+                "the server wrote {} records where the rule allows {applied}: this is a bug",
+                update.rows_affected
+            );
+            return Err(error::corrupt(DOING, why));
+        }
+        for (at, answered) in updates.iter().zip(answers) {
+            self.ledger.answer(*at, answered);
+        }
+        Ok(())
+    }
+
+    /// Says what a failed packet means. Where a gid exists, its append is answered, and the others go out again.
+    async fn broken(
+        &mut self,
+        broken: Broken,
+        chance: Chance,
+        creations: &[usize],
+    ) -> Result<Sent, StoreError> {
+        match fault(&broken.error) {
+            Fault::Conflict => Ok(Sent::Again(broken.error)),
+            Fault::Duplicate => {
+                let found = self.existing(creations).await?;
+                for at in creations {
+                    if let Some(stored) = found.get(&self.ledger.batch[*at].gid) {
+                        let exists = AppendOutcome::Exists(Box::new(stored.clone()));
+                        self.ledger.answer(*at, Ok(exists));
+                    }
+                }
+                Ok(Sent::Again(broken.error))
+            }
+            Fault::Unfit => Ok(Sent::Wrong(error::failed(DOING, &broken.error, chance))),
+            Fault::Interrupted | Fault::Refused | Fault::Wrong | Fault::Damaged | Fault::Lost => {
+                Err(error::failed(DOING, &broken.error, chance))
+            }
+        }
+    }
+
+    /// Reads the records of creations, as far as they exist.
+    async fn existing(&mut self, at: &[usize]) -> Result<BTreeMap<Gid, Stored>, StoreError> {
+        let gids = self
+            .ledger
+            .appends(at)
+            .into_iter()
+            .filter(|append| append.expected == Expected::Absent)
+            .map(|append| append.gid.clone())
+            .collect::<Vec<_>>();
+        let stored = read::records(self.lent, DOING, &gids).await?;
+        Ok(stored
+            .into_iter()
+            .map(|stored| (stored.header.gid.clone(), stored))
+            .collect())
+    }
+
+    async fn records(&mut self, at: &[usize]) -> Result<Records, StoreError> {
+        let gids = text::gids(
+            self.ledger
+                .appends(at)
+                .into_iter()
+                .map(|append| &append.gid),
+        );
+        let text = format!(
+            "SELECT {HEADER}, events_bytes, {NOW} FROM global_transaction WHERE gid IN {gids}"
+        );
+        let answers = self.lent.send(text, Span::Statements).await;
+        let answers =
+            answers.map_err(|broken| error::failed(DOING, &broken.error, Chance::None))?;
+        records(answers.first().unwrap_or(&Answer::default()))
+    }
+}
+
+fn is_lost(broken: &Broken) -> bool {
+    fault(&broken.error) == Fault::Lost
+}

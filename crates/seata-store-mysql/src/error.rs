@@ -1,0 +1,164 @@
+//! The driver's errors, by what they mean for what was being done. Nothing of an address gets into a text.
+
+use seata_store::{StoreError, StoreErrorKind};
+use sqlx::mysql::MySqlDatabaseError;
+
+/// What an error says about the statement that met it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The server rolled it back and would take it again: deadlock, write conflict.
+    Conflict,
+    /// A row with this key is there.
+    Duplicate,
+    /// The server cut it short or goes away: where it commits by itself, it may have been done.
+    Interrupted,
+    /// The server doesn't take it now: a lock that others hold, a full disk, a replica.
+    Refused,
+    /// It will never take it: our bug or the user's configuration.
+    Wrong,
+    /// It will never take one of the values: too large for a column, a page or the log.
+    Unfit,
+    /// What came back can't be read.
+    Damaged,
+    /// The connection is of no use any more.
+    Lost,
+}
+
+/// Numbers: <https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html>,
+/// <https://mariadb.com/kb/en/mariadb-error-codes/>, <https://docs.pingcap.com/tidb/stable/error-codes/>.
+pub(crate) fn fault(error: &sqlx::Error) -> Fault {
+    if let sqlx::Error::Database(inner) = error {
+        let inner = inner.try_downcast_ref::<MySqlDatabaseError>();
+        return inner.map_or(Fault::Interrupted, |inner| fault_of(inner.number()));
+    }
+    let is_damaged = matches!(
+        error,
+        sqlx::Error::ColumnDecode { .. }
+            | sqlx::Error::ColumnIndexOutOfBounds { .. }
+            | sqlx::Error::ColumnNotFound(_)
+            | sqlx::Error::Decode(_)
+            | sqlx::Error::RowNotFound
+            | sqlx::Error::TypeNotFound { .. }
+    );
+    let is_wrong = matches!(
+        error,
+        sqlx::Error::Configuration(_) | sqlx::Error::InvalidArgument(_) | sqlx::Error::Tls(_)
+    );
+    match (is_damaged, is_wrong) {
+        (true, _) => Fault::Damaged,
+        (false, true) => Fault::Wrong,
+        // The driver's list is open; whatever else it is, the connection can't be trusted.
+        (false, false) => Fault::Lost,
+    }
+}
+
+const fn fault_of(number: u16) -> Fault {
+    match number {
+        // Deadlock; record has changed since last read (MariaDB); write conflicts and a changed schema (TiDB).
+        1213 | 1020 | 8002 | 8022 | 8028 | 9007 => Fault::Conflict,
+        1062 => Fault::Duplicate,
+        // Shutdown, killed (query, connection), time limits, errors in the middle of a commit.
+        1053 | 1180 | 1317 | 1927 | 1969 | 3024 | 3169 | 4031 => Fault::Interrupted,
+        // Access, no such database, table or column, syntax, packet, binlog format.
+        1044..=1046 | 1049 | 1054 | 1064 | 1142 | 1143 | 1146 | 1153 | 1227 | 1370 | 1665 => {
+            Fault::Wrong
+        }
+        1048 | 1118 | 1264 | 1301 | 1366 | 1406 | 1690 => Fault::Unfit,
+        _ => Fault::Refused,
+    }
+}
+
+/// Answers whether a server error leaves a connection that is worth keeping. A server that became a replica, or shuts
+/// down, is left: a new connection may find another.
+pub(crate) fn is_worth_keeping(error: &sqlx::Error) -> bool {
+    let read_only = error
+        .as_database_error()
+        .and_then(|inner| inner.try_downcast_ref::<MySqlDatabaseError>())
+        .is_some_and(|inner| matches!(inner.number(), 1153 | 1290 | 1792 | 1836));
+    match fault(error) {
+        Fault::Conflict
+        | Fault::Duplicate
+        | Fault::Refused
+        | Fault::Wrong
+        | Fault::Unfit
+        | Fault::Damaged => !read_only,
+        Fault::Interrupted | Fault::Lost => false,
+    }
+}
+
+/// Whether a statement that failed may have been done all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Chance {
+    /// It only read, or stood in a transaction that was not committed.
+    None,
+    /// It commits by itself, or was the commit.
+    Open,
+}
+
+pub(crate) fn failed(doing: &'static str, error: &sqlx::Error, chance: Chance) -> StoreError {
+    let kind = match (fault(error), chance) {
+        (Fault::Lost | Fault::Interrupted, Chance::Open) => StoreErrorKind::Ambiguous,
+        (Fault::Lost | Fault::Interrupted, Chance::None)
+        | (Fault::Conflict | Fault::Duplicate | Fault::Refused, _) => StoreErrorKind::Unavailable,
+        (Fault::Wrong | Fault::Unfit, _) => StoreErrorKind::Invalid,
+        (Fault::Damaged, _) => StoreErrorKind::Corrupt,
+    };
+    StoreError::new(kind, doing, explained(error))
+}
+
+/// Adds what to change where the server's own words don't say it.
+fn explained(error: &sqlx::Error) -> String {
+    let number = error
+        .as_database_error()
+        .and_then(|inner| inner.try_downcast_ref::<MySqlDatabaseError>())
+        .map(MySqlDatabaseError::number);
+    let advice = match number {
+        Some(1146) => "; run `seata-server migrate`",
+        Some(1205) => "; somebody holds the rows for too long",
+        Some(1290 | 1792 | 1836) => "; the address must lead to the primary",
+        Some(1665) => "; set binlog_format to ROW or MIXED",
+        Some(_) | None => "",
+    };
+    format!("{error}{advice}")
+}
+
+pub(crate) fn corrupt(doing: &'static str, why: impl ToString) -> StoreError {
+    StoreError::new(StoreErrorKind::Corrupt, doing, why)
+}
+
+pub(crate) fn invalid(doing: &'static str, why: impl ToString) -> StoreError {
+    StoreError::new(StoreErrorKind::Invalid, doing, why)
+}
+
+pub(crate) fn unavailable(doing: &'static str, why: impl ToString) -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, doing, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sent_and_lost_is_ambiguous_only_where_it_may_have_been_done() {
+        let lost = sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into());
+        assert_eq!(
+            failed("x", &lost, Chance::Open).kind,
+            StoreErrorKind::Ambiguous
+        );
+        assert_eq!(
+            failed("x", &lost, Chance::None).kind,
+            StoreErrorKind::Unavailable
+        );
+        assert!(!is_worth_keeping(&lost));
+        assert_eq!(fault(&sqlx::Error::RowNotFound), Fault::Damaged);
+    }
+
+    #[test]
+    fn numbers_of_all_three_servers_are_told_apart() {
+        assert_eq!([1213, 1020, 9007].map(fault_of), [Fault::Conflict; 3]);
+        assert_eq!(fault_of(1062), Fault::Duplicate);
+        assert_eq!([1317, 1927, 3024].map(fault_of), [Fault::Interrupted; 3]);
+        assert_eq!([1045, 1049, 1146].map(fault_of), [Fault::Wrong; 3]);
+        assert_eq!([1205, 1114, 1290].map(fault_of), [Fault::Refused; 3]);
+    }
+}

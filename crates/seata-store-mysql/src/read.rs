@@ -1,0 +1,136 @@
+//! Reads: one record, several, and pages of headers. They lock nothing.
+
+use seata_store::{
+    Cursor, Gid, Header, ListQuery, PAGE_MAX, Page, SCAN_MAX, StoreError, Stored, UnixMillis,
+};
+
+use crate::connection::{Answer, Lent, Pool, Span};
+use crate::error::{Chance, corrupt, failed};
+use crate::layout;
+use crate::text::{self, HEADER, NOW};
+
+/// Answers what the first statement of a packet that only reads answered.
+pub(crate) async fn ask(
+    lent: &mut Lent<'_>,
+    doing: &'static str,
+    text: String,
+) -> Result<Answer, StoreError> {
+    let answers = lent.send(text, Span::Statements).await;
+    let answers = answers.map_err(|broken| failed(doing, &broken.error, Chance::None))?;
+    answers
+        .into_iter()
+        .next()
+        .ok_or_else(|| corrupt(doing, "the server answered nothing"))
+}
+
+pub(crate) async fn ping(pool: &Pool) -> Result<UnixMillis, StoreError> {
+    const DOING: &str = "asking for the time";
+    let mut lent = pool.lend(DOING).await?;
+    let answer = ask(&mut lent, DOING, format!("SELECT {NOW}")).await?;
+    let row = answer.rows.first();
+    let row = row.ok_or_else(|| corrupt(DOING, "the server answered no row"))?;
+    Ok(UnixMillis(layout::column(row, 0)?))
+}
+
+pub(crate) async fn load(pool: &Pool, gid: &Gid) -> Result<Option<Stored>, StoreError> {
+    const DOING: &str = "loading a transaction";
+    let mut lent = pool.lend(DOING).await?;
+    let stored = records(&mut lent, DOING, std::slice::from_ref(gid)).await?;
+    Ok(stored.into_iter().next())
+}
+
+/// Reads those of these records that exist.
+pub(crate) async fn records(
+    lent: &mut Lent<'_>,
+    doing: &'static str,
+    gids: &[Gid],
+) -> Result<Vec<Stored>, StoreError> {
+    if gids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let answer = ask(lent, doing, load_text(gids)).await?;
+    answer.rows.iter().map(layout::stored).collect()
+}
+
+pub(crate) fn load_text(gids: &[Gid]) -> String {
+    let gids = text::gids(gids);
+    format!("SELECT {HEADER}, events FROM global_transaction WHERE gid IN {gids}")
+}
+
+/// Answers a page. The server walks the index and nothing else; the other filters look at what it found.
+pub(crate) async fn list(pool: &Pool, query: &ListQuery) -> Result<Page<Header>, StoreError> {
+    const DOING: &str = "listing transactions";
+    let limit = query.limit.clamp(1, PAGE_MAX);
+    let rows_max = if is_filtered(query) {
+        SCAN_MAX
+    } else {
+        limit.min(SCAN_MAX)
+    };
+    let mut lent = pool.lend(DOING).await?;
+    // One more tells whether this is all.
+    let answer = ask(&mut lent, DOING, list_text(query, rows_max + 1)).await?;
+    let mut items = Vec::new();
+    let mut last = None;
+    for (scanned, row) in answer.rows.iter().enumerate() {
+        if items.len() == limit || scanned == SCAN_MAX {
+            return Ok(Page { items, next: last });
+        }
+        let header = layout::header(row)?;
+        last = Some(Cursor {
+            created_at: header.created_at,
+            gid: header.gid.clone(),
+        });
+        if query.matches(&header) {
+            items.push(header);
+        }
+    }
+    Ok(Page { items, next: None })
+}
+
+/// Whether headers are looked at that may not match. The times are part of the walk.
+fn is_filtered(query: &ListQuery) -> bool {
+    !query.status.is_empty() || query.mode.is_some() || query.gid_prefix.is_some()
+}
+
+pub(crate) fn list_text(query: &ListQuery, rows_max: usize) -> String {
+    let mut conditions = Vec::new();
+    if let Some(cursor) = &query.behind {
+        let at = newest_first(cursor.created_at);
+        let gid = &cursor.gid;
+        conditions.push(format!(
+            "(newest_first > {at} OR (newest_first = {at} AND gid > '{gid}'))"
+        ));
+    }
+    if let Some(from) = query.created_from {
+        conditions.push(format!("newest_first <= {}", newest_first(from)));
+    }
+    if let Some(before) = query.created_before {
+        conditions.push(format!("newest_first > {}", newest_first(before)));
+    }
+    let walk = if conditions.is_empty() {
+        String::new()
+    } else {
+        format!(" WHERE {}", conditions.join(" AND "))
+    };
+    format!(
+        "SELECT {HEADER} FROM global_transaction FORCE INDEX (global_transaction_newest){walk} \
+         ORDER BY newest_first, gid LIMIT {rows_max}"
+    )
+}
+
+/// As the table computes it: it rises as the time falls.
+pub(crate) const fn newest_first(created_at: UnixMillis) -> i64 {
+    !created_at.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_is_that_of_the_table_and_never_runs_over() {
+        assert_eq!(newest_first(UnixMillis(5)), -1 - 5);
+        assert_eq!(newest_first(UnixMillis(i64::MIN)), i64::MAX);
+        assert_eq!(newest_first(UnixMillis(i64::MAX)), i64::MIN);
+    }
+}
