@@ -11,8 +11,11 @@ use seata_engine::StoreRoom;
 use seata_service::{ShardHealth, Shards, StoreFacts};
 use seata_store::{Migrate, Shard, StoreError, TxnStore};
 use seata_store_fjall::{FjallOptions, FjallStore, Room};
+use seata_store_mysql::{MysqlOptions, MysqlStore};
 use seata_store_postgres::{PostgresOptions, PostgresStore};
+use seata_store_redis::{RedisOptions, RedisStore};
 use seata_store_sharded::{ShardState, Sharded};
+use seata_store_sled::{SledOptions, SledStore};
 
 /// Looks whether the disk has room.
 pub(crate) type Look = Box<dyn Fn() -> StoreRoom + Send + Sync>;
@@ -35,9 +38,15 @@ pub(crate) struct Opened {
 pub(crate) async fn open(settings: &Settings) -> Result<Opened> {
     match settings.kept()? {
         Kept::Embedded => embedded(settings),
-        Kept::Sled => bail!("this version has no sled yet"),
-        Kept::Redis(_) => bail!("this version has no Redis yet"),
-        Kept::Mysql(_) => bail!("this version has no MySQL yet"),
+        Kept::Sled => sled(settings),
+        Kept::Redis(address) => {
+            let open = |address: &_, shard| RedisStore::open(redis(settings, address, shard));
+            spread(settings, std::slice::from_ref(address), open).await
+        }
+        Kept::Mysql(addresses) => {
+            let open = |address: &_, shard| MysqlStore::open(mysql(settings, address, shard));
+            spread(settings, addresses, open).await
+        }
         Kept::Postgres(addresses) => {
             let open = |address: &_, shard| PostgresStore::open(postgres(settings, address, shard));
             spread(settings, addresses, open).await
@@ -55,7 +64,14 @@ pub(crate) async fn migrate(settings: &Settings, mut say: impl FnMut(&str)) -> R
             "the store {} has no tables to bring up to date: there is nothing to do. Only mysql and postgres have some (SEATA_STORE)",
             settings.store.as_str()
         ),
-        Kept::Mysql(_) => bail!("this version has no MySQL yet"),
+        Kept::Mysql(addresses) => {
+            for (address, shard) in shards_of(addresses) {
+                let done = MysqlStore::migrate(&mysql(settings, address, shard)).await;
+                let done = done.with_context(|| address.to_string())?;
+                say(&said(address, &done.applied, done.version));
+            }
+            Ok(())
+        }
         Kept::Postgres(addresses) => {
             for (address, shard) in shards_of(addresses) {
                 let done = PostgresStore::migrate(&postgres(settings, address, shard)).await;
@@ -76,6 +92,23 @@ fn said(address: &StoreAddress, applied: &[i64], version: i64) -> String {
     format!("{address}: applied migration {applied}; now up to date, at {version}")
 }
 
+fn redis(settings: &Settings, address: &StoreAddress, shard: Shard) -> RedisOptions {
+    RedisOptions {
+        connections_max: settings.store_connections_max,
+        shard,
+        ..RedisOptions::new(address.expose())
+    }
+}
+
+fn mysql(settings: &Settings, address: &StoreAddress, shard: Shard) -> MysqlOptions {
+    MysqlOptions {
+        connections_max: settings.store_connections_max,
+        shard,
+        migrate: at_start(settings),
+        ..MysqlOptions::new(address.expose())
+    }
+}
+
 fn postgres(settings: &Settings, address: &StoreAddress, shard: Shard) -> PostgresOptions {
     PostgresOptions {
         connections_max: settings.store_connections_max,
@@ -92,10 +125,32 @@ fn embedded(settings: &Settings) -> Result<Opened> {
         on_fatal: Box::new(fatal),
     };
     let store = FjallStore::open(&folder, options)?;
+    tell_of(&folder, "sled", "sled");
     let watched = store.clone();
     let look = move || match watched.room() {
         Room::Enough => StoreRoom::Enough,
         Room::Low => StoreRoom::Low,
+    };
+    Ok(in_folder(
+        settings,
+        &folder,
+        Arc::new(store),
+        Box::new(look),
+    ))
+}
+
+fn sled(settings: &Settings) -> Result<Opened> {
+    let folder = folder(settings)?;
+    let options = SledOptions {
+        disk_free_min_bytes: settings.disk_free_min_bytes,
+        on_fatal: Box::new(fatal),
+    };
+    let store = SledStore::open(&folder, options)?;
+    tell_of(&folder, "embedded", "fjall");
+    let watched = store.clone();
+    let look = move || match watched.room() {
+        seata_store_sled::Room::Enough => StoreRoom::Enough,
+        seata_store_sled::Room::Low => StoreRoom::Low,
     };
     Ok(in_folder(
         settings,
@@ -111,6 +166,16 @@ fn in_folder(settings: &Settings, folder: &Path, store: Arc<dyn TxnStore>, room:
         facts: facts(settings, None),
         place: folder.display().to_string(),
         room: Some(room),
+    }
+}
+
+/// Says so where the folder holds another store as well: its open transactions wait for whoever opens that one.
+fn tell_of(folder: &Path, other: &str, name: &'static str) {
+    if folder.join(name).exists() {
+        tracing::warn!(
+            folder = %folder.display(),
+            "the data folder also holds transactions of the store {other}, which nobody drives now: start with SEATA_STORE={other} to end them"
+        );
     }
 }
 

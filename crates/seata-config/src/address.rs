@@ -154,6 +154,9 @@ const SHOWN: &[&str] = &[
 
 /// Hides whatever may be a password, also in what is no address: the more is hidden, the less the text looks like one.
 fn masked(text: &str) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
     let Some((scheme, rest)) = text.split_once("://") else {
         return MASK.to_owned();
     };
@@ -272,6 +275,7 @@ mod tests {
             ),
             ("postgres//u:secret@h/s", "***"),
             ("secret", "***"),
+            ("", ""),
         ] {
             let masked = POSTGRES.masked(text);
             assert_eq!(masked, shown);
