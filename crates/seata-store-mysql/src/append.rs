@@ -1,4 +1,4 @@
-//! Conditional appends: sends a batch as one packet and says what came of each.
+//! Conditional appends: sends a batch in one packet or two, and says what came of each.
 //!
 //! Nothing is sent twice unless the server said that the first was rolled back.
 
@@ -8,7 +8,7 @@ use seata_store::{
     Append, AppendOutcome, Expected, Gid, Revision, StoreError, StoreErrorKind, Stored,
 };
 
-use crate::batch::{self, Packet};
+use crate::batch::{self, Write};
 use crate::connection::{Answer, Broken, Lent, Pool, Span};
 use crate::error::{self, Chance, Fault, fault, unavailable};
 use crate::ledger::{Answered, Ledger, is_beyond, pieces};
@@ -198,70 +198,49 @@ impl Run<'_, '_, '_> {
         }
     }
 
+    /// Locks and reads, decides by the rule itself, and writes what it allows. A connection that is lost in between, or a
+    /// caller that leaves, leaves nothing written.
     async fn mix(&mut self, creations: &[usize], updates: &[usize]) -> Result<Sent, StoreError> {
-        let packet = batch::mixed(
-            &self.ledger.appends(creations),
-            &self.ledger.appends(updates),
-            self.bounds.limits.record_bytes_max,
-        );
-        let Packet {
-            text,
-            headers_at,
-            update_at,
-            commit_at,
-        } = packet;
-        let answers = match self.lent.send(text, Span::Transaction).await {
+        let text = batch::lock(&self.ledger.appends(updates));
+        let answers = match self.lent.send(text, Span::Begins).await {
             Ok(answers) => answers,
             Err(broken) => {
-                let chance = if broken.answered < commit_at && !is_lost(&broken) {
-                    Chance::None
-                } else {
-                    Chance::Open
-                };
                 self.lent.roll_back().await;
-                return self.broken(broken, chance, creations).await;
+                return self.broken(broken, Chance::None, &[]).await;
             }
         };
-        let empty = Answer::default();
-        let answer_at = |at: Option<usize>| at.and_then(|at| answers.get(at)).unwrap_or(&empty);
-        self.updated(updates, answer_at(headers_at), answer_at(update_at))?;
+        let records = records(answers.last().unwrap_or(&Answer::default()))?;
+        let mut write = Write {
+            creations: self.ledger.appends(creations),
+            updates: Vec::with_capacity(updates.len()),
+        };
+        let mut applied = Vec::with_capacity(updates.len());
+        for at in updates {
+            let append = &self.ledger.batch[*at];
+            match verdict(append, &records, self.bounds) {
+                Verdict::Applies(header) => {
+                    applied.push((*at, header.revision));
+                    write.updates.push((append, *header));
+                }
+                Verdict::Answered(answered) => self.ledger.answer(*at, answered),
+            }
+        }
+        let (text, commit_at) = batch::write(&write);
+        if let Err(broken) = self.lent.send(text, Span::Transaction).await {
+            let may_be_done = is_lost(&broken) || broken.answered == commit_at;
+            let chance = if may_be_done {
+                Chance::Open
+            } else {
+                Chance::None
+            };
+            self.lent.roll_back().await;
+            return self.broken(broken, chance, creations).await;
+        }
+        for (at, revision) in applied {
+            self.ledger.answer(at, Ok(AppendOutcome::Applied(revision)));
+        }
         self.created(creations);
         Ok(Sent::Settled)
-    }
-
-    /// Reads what the write did from the headers that stood before it: their rows were locked until the commit.
-    fn updated(
-        &mut self,
-        updates: &[usize],
-        headers: &Answer,
-        update: &Answer,
-    ) -> Result<(), StoreError> {
-        let records = records(headers)?;
-        let mut applied = 0;
-        let mut answers = Vec::with_capacity(updates.len());
-        for at in updates {
-            let batch = self.ledger.batch;
-            let append = &batch[*at];
-            answers.push(match verdict(append, &records, self.bounds) {
-                Verdict::Applies(revision) => {
-                    applied += 1;
-                    Ok(AppendOutcome::Applied(revision))
-                }
-                Verdict::Answered(answered) => answered,
-            });
-        }
-        let all_read = records.values().all(Result::is_ok);
-        if all_read && applied != update.rows_affected {
-            let why = format!(
-                "the server wrote {} records where the rule allows {applied}: this is a bug",
-                update.rows_affected
-            );
-            return Err(error::corrupt(DOING, why));
-        }
-        for (at, answered) in updates.iter().zip(answers) {
-            self.ledger.answer(*at, answered);
-        }
-        Ok(())
     }
 
     /// Says what a failed packet means. Where a gid exists, its append is answered, and the others go out again.

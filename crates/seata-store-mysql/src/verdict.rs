@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use seata_store::{Append, AppendOutcome, Chunk, Gid, Refusal, Revision, StoreError, UnixMillis};
+use seata_store::{Append, AppendOutcome, Chunk, Gid, Header, Refusal, StoreError, UnixMillis};
 
 use crate::append::DOING;
 use crate::connection::Answer;
@@ -29,7 +29,8 @@ pub(crate) fn records(answer: &Answer) -> Result<Records, StoreError> {
 
 /// What the rule of the contract says of an append to a record.
 pub(crate) enum Verdict {
-    Applies(Revision),
+    /// With this header after it.
+    Applies(Box<Header>),
     Answered(Answered),
 }
 
@@ -59,7 +60,7 @@ pub(crate) fn verdict(append: &Append, records: &Records, bounds: &Bounds) -> Ve
     if bytes > bounds.limits.record_bytes_max as u64 {
         return Verdict::Answered(Err(too_large(bounds)));
     }
-    Verdict::Applies(header.revision)
+    Verdict::Applies(Box::new(header))
 }
 
 pub(crate) fn too_large(bounds: &Bounds) -> StoreError {

@@ -159,10 +159,8 @@ async fn appends_loads_and_renewals_find_each_row_by_its_key() {
     assert!(by(&one, "PRIMARY").rows <= 1, "{one:?}");
     for count in [2, 8, 64] {
         let updates: Vec<_> = updates.iter().take(count).collect();
-        let many = plan(&mut connection, &batch::update(&updates, 1 << 20)).await;
-        assert_eq!(by(&many, "PRIMARY").access, "eq_ref", "{many:?}");
-        let packet = batch::mixed(&[], &updates, 1 << 20);
-        let read = packet.text.split("; ").nth(packet.headers_at.unwrap());
+        let packet = batch::lock(&updates);
+        let read = packet.split("; ").nth(1);
         let locked = plan(&mut connection, read.unwrap()).await;
         let step = by(&locked, "PRIMARY");
         assert!(step.rows <= 2 * count as u64, "{locked:?}");
