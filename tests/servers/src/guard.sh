@@ -29,17 +29,28 @@ lives() {
     runs "${1%.*}" && [ "$began" = "${1#*.}" ]
 }
 
+# Makes the server stand still, so that it has no more children, and lists those that it has. Where the system hangs up on
+# us it lets the server go on: then all is done again.
+hold() {
+    while :; do
+        while runs "$server" && [ "$state" != T ]; do
+            kill -s STOP "$server"
+            sleep 0.01
+        done
+        children=
+        for entry in /proc/[0-9]*; do
+            look "${entry#/proc/}"
+            if [ "$parent" = "$server" ]; then children="$children ${entry#/proc/}.$began"; fi
+        done
+        if ! runs "$server" || [ "$state" = T ]; then return; fi
+    done
+}
+
 # Sends signal $1 to the server and to all of its children, which it remembers.
 signal() {
     children=
     [ -n "$server" ] || return
-    # Once it stands still it makes no more of them.
-    kill -s STOP "$server"
-    while runs "$server" && [ "$state" != T ]; do sleep 0.01; done
-    for entry in /proc/[0-9]*; do
-        look "${entry#/proc/}"
-        if [ "$parent" = "$server" ]; then children="$children ${entry#/proc/}.$began"; fi
-    done
+    hold
     for child in $children; do kill -s "$1" "${child%.*}"; done
     kill -s "$1" "$server"
 }
@@ -59,13 +70,15 @@ bury() {
 # Sends signal $1 to the server, gives it some $2 hundredths of a second to end by itself, and kills what is left.
 ask_to_end() {
     [ -n "$server" ] || return
-    signal CONT
-    kill -s "$1" "$server"
-    left=$2
-    while runs "$server" && [ "$left" -gt 0 ]; do
-        sleep 0.01
-        left=$((left - 1))
-    done
+    if [ "$1" != KILL ]; then
+        signal CONT
+        kill -s "$1" "$server"
+        left=$2
+        while runs "$server" && [ "$left" -gt 0 ]; do
+            sleep 0.01
+            left=$((left - 1))
+        done
+    fi
     if runs "$server"; then signal KILL; fi
     bury
 }
