@@ -221,6 +221,7 @@ fn renewed(handle: &Handle, token: FencingToken, answer: Held, until: Duration) 
             handle.lease.renewed(token, until);
             handle.is_news(revision)
         }
+        Held::Lost if planted::is(Planted::ThawedAppendsWithoutToken) => false,
         Held::Lost => handle.lease.lost(token),
         // As without any answer: the driver believes in what it had, and lets go when that ends.
         Held::Unknown if planted::is(Planted::UnknownRenewalReadAsRenewed) => {

@@ -4,13 +4,14 @@
 mod common;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use common::moody::{Mood, Moody};
 use common::*;
-use seata_core::{Operation, Outcome, Status};
-use seata_engine::{Config, Engine, EngineError, Snapshot};
+use seata_core::{Endpoint, Operation, Outcome, Status};
+use seata_engine::{Call, Caller, Config, Engine, EngineError, Slot, Snapshot};
 use seata_store::{Owner, StoreErrorKind};
 use tokio::time::{Instant, sleep};
 
@@ -273,4 +274,56 @@ async fn thousands_who_wait_for_another_server_share_a_thousand_looks_in_a_secon
         .iter()
         .filter(|waited| matches!(waited, Ok(seata_engine::Waited::Settled(_))));
     assert_eq!(settled.count(), 5_000);
+}
+
+/// Counts the calls in flight, and lets those of branch `b` be unknown at once.
+#[derive(Default)]
+struct Flying(Arc<AtomicUsize>);
+
+struct Landed(Arc<AtomicUsize>);
+
+impl Drop for Landed {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl Caller for Flying {
+    async fn slot(&self, _: &Endpoint) -> Slot {
+        Slot::unbounded()
+    }
+    async fn call(&self, call: Call, _: Slot) -> Outcome {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        let _landed = Landed(Arc::clone(&self.0));
+        if call.branch.branch_id.as_str() == "b" {
+            return unknown();
+        }
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_are_given_up_when_the_lease_ends_however_long_the_store_takes() {
+    let world = World::new();
+    let store = Moody::new(&world.store);
+    let flying = Flying::default();
+    let calls = Arc::clone(&flying.0);
+    let config = Config {
+        lease: Duration::from_secs(3),
+        store_timeout: Duration::from_secs(60),
+        ..Config::new(Owner(1))
+    };
+    let clock = Arc::new(VirtualClock(world.start));
+    let engine = Engine::start(Arc::new(store.clone()), Arc::new(flying), clock, config)
+        .await
+        .unwrap();
+    let saga = saga(&[("a", &[]), ("b", &[])]);
+    engine.run(gid("g"), saga).await.unwrap();
+    // The answer of `b` waits for the store; `a` has not answered.
+    store.set(Mood::Hangs);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(calls.load(Ordering::Relaxed), 0, "another may begin it now");
 }

@@ -6,6 +6,9 @@ use seata_core::Gid;
 use crate::faults::Fault;
 use crate::world::World;
 
+/// The longest way there or back of a slow store's answer, in ms, beyond the usual one.
+pub(crate) const SLOW_MAX_MS: u64 = 600;
+
 /// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OutageKind {
@@ -61,6 +64,14 @@ pub(crate) fn begin(world: &World, kind: OutageKind, for_ms: u64) {
     let now = world.now();
     let state = &mut *world.state();
     let until_ms = now.ms + for_ms;
+    match kind {
+        OutageKind::Slow => state.oracle.store_slow(SLOW_MAX_MS),
+        OutageKind::Refuses
+        | OutageKind::Hangs
+        | OutageKind::LosesReplies
+        | OutageKind::PartRefuses
+        | OutageKind::PartHangs => {}
+    }
     state.outage = Some(Outage { kind, until_ms });
     state
         .oracle

@@ -114,6 +114,10 @@ async fn befall(world: &Arc<World>) {
             outage::begin(world, kind, for_ms);
             continue;
         }
+        if let Incident::StoreJump { by_ms } = scheduled.incident {
+            world.jump_store(by_ms);
+            continue;
+        }
         let Some(process) = world.processes().get(scheduled.process) else {
             continue;
         };
@@ -123,7 +127,7 @@ async fn befall(world: &Arc<World>) {
             Incident::Freeze { for_ms } => process.freeze(world, for_ms),
             Incident::Jump { by_ms } => process.jump(world, by_ms),
             Incident::CutOff { for_ms } => process.cut_off(world, for_ms),
-            Incident::Outage { .. } => {}
+            Incident::Outage { .. } | Incident::StoreJump { .. } => {}
         }
     }
     world.until(world.plan.faults_ms).await;

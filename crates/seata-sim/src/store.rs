@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use crate::dice::Dice;
 use crate::faults::Fault;
 use crate::oracle::Now;
-use crate::outage::{self, OutageKind, is_in_dead_part};
+use crate::outage::{self, OutageKind, SLOW_MAX_MS, is_in_dead_part};
 use crate::plan::LATE_MAX_MS;
 use crate::process::Life;
 use crate::world::{Phase, State, World, pause};
@@ -60,7 +60,10 @@ impl Link {
         let dice: &mut Dice = &mut self.world.state().store;
         let (there_ms, back_ms) = (dice.span(1..4), dice.span(1..3));
         if slow {
-            return (there_ms + dice.span(50..600), back_ms + dice.span(50..600));
+            return (
+                there_ms + dice.span(50..SLOW_MAX_MS),
+                back_ms + dice.span(50..SLOW_MAX_MS),
+            );
         }
         (there_ms, back_ms)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::dice::Dice;
-use crate::faults::Counts;
+use crate::faults::{Counts, Fault};
 use crate::network::Wires;
 use crate::oracle::{Bound, Now, Oracle};
 use crate::outage::Outage;
@@ -50,6 +50,8 @@ pub(crate) struct State {
 /// One run's world.
 pub(crate) struct World {
     start: Instant,
+    /// How far the store's clock has jumped in all.
+    store_jumped_ms: Arc<AtomicU64>,
     pub(crate) plan: Arc<Plan>,
     pub(crate) store: MemStore,
     pub(crate) work: BTreeMap<Gid, Arc<TxPlan>>,
@@ -67,8 +69,11 @@ impl World {
     /// Makes the world of a plan. Must be called within the runtime whose time it lives by.
     pub(crate) fn new(plan: Arc<Plan>, keep: Keep) -> Arc<Self> {
         let start = Instant::now();
+        let store_jumped_ms = Arc::<AtomicU64>::default();
+        let jumped_ms = Arc::clone(&store_jumped_ms);
         let store = MemStore::new(Arc::new(move || {
-            UnixMillis(EPOCH_MS + elapsed_ms(start).cast_signed())
+            let ms = elapsed_ms(start) + jumped_ms.load(Ordering::Relaxed);
+            UnixMillis(EPOCH_MS + ms.cast_signed())
         }));
         let stream = |stream| Dice::new(plan.seed, stream);
         let state = State {
@@ -91,6 +96,7 @@ impl World {
             .collect();
         Arc::new(Self {
             start,
+            store_jumped_ms,
             store,
             work,
             state: Mutex::new(state),
@@ -110,8 +116,23 @@ impl World {
         let ms = elapsed_ms(self.start);
         Now {
             ms,
-            store: UnixMillis(EPOCH_MS + ms.cast_signed()),
+            store: UnixMillis(
+                EPOCH_MS + (ms + self.store_jumped_ms.load(Ordering::Relaxed)).cast_signed(),
+            ),
         }
+    }
+
+    /// Lets the store's clock jump forward, as when another machine takes its place.
+    pub(crate) fn jump_store(&self, by_ms: u64) {
+        self.store_jumped_ms.fetch_add(by_ms, Ordering::Relaxed);
+        let now = self.now();
+        let state = &mut *self.state();
+        state.counts.fault(Fault::StoreJump);
+        state.oracle.store_jumped(by_ms, now);
+        state.trace.note(
+            now.ms,
+            format_args!("the store's clock jumps by {by_ms} ms"),
+        );
     }
 
     pub(crate) fn note(&self, what: fmt::Arguments<'_>) {

@@ -194,10 +194,10 @@ impl Records {
             let header = self.by_gid.get(&key.1).map(|stored| &stored.header);
             old.extend(
                 header
-                    .filter(|header| {
-                        header.status.is_final() || planted::is(Planted::PurgeTakesOpen)
+                    .filter(|header| match header.status.is_final() {
+                        true => header.updated_at < ended_before,
+                        false => planted::is(Planted::PurgeTakesOpen),
                     })
-                    .filter(|header| header.updated_at < ended_before)
                     .map(|header| header.gid.clone()),
             );
             self.purged_to = Some(key.clone());

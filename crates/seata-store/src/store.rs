@@ -106,7 +106,7 @@ pub trait TxnStore: Send + Sync + 'static {
     /// The store could not answer.
     async fn purge(&self, ended_before: UnixMillis, limit: usize) -> Result<usize, StoreError>;
 
-    /// Answers the store's time.
+    /// Answers the store's time. A store of several parts answers as long as one of them does.
     ///
     /// # Errors
     /// The store could not answer.

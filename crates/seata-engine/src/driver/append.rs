@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use seata_core::planted::{self, Planted};
 use seata_core::{Event, Transaction, compact};
 use seata_store::{Append, Chunk, LeaseChange, record};
 
@@ -66,17 +67,7 @@ impl Driver {
         if releases {
             self.handle.lease.hold_back();
         }
-        let answer = {
-            let journal = shared.journal.append(append.clone());
-            tokio::pin!(journal);
-            loop {
-                tokio::select! {
-                    biased;
-                    answer = &mut journal => break answer,
-                    Some(ended) = self.calls.next(), if !self.calls.is_empty() => self.note(ended),
-                }
-            }
-        };
+        let answer = self.beside(shared.journal.append(append.clone())).await;
         if releases {
             self.handle.lease.go_on();
         }
@@ -88,9 +79,36 @@ impl Driver {
         }
     }
 
+    /// Waits for the store. Calls that end meanwhile are noted for the next turn; they are given up when the lease ends,
+    /// however long the store takes: another may begin them then.
+    pub(super) async fn beside<T>(&mut self, question: impl Future<Output = T>) -> T {
+        tokio::pin!(question);
+        loop {
+            let left = self.lease_left();
+            tokio::select! {
+                biased;
+                answer = &mut question => return answer,
+                Some(ended) = self.calls.next(), if !self.calls.is_empty() => self.note(ended),
+                () = tokio::time::sleep(left.unwrap_or_default()), if left.is_some() && !self.calls.is_empty() => {
+                    if self.lease_left().is_some_and(|left| left.is_zero()) {
+                        self.drop_calls();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Answers how long the lease holds at least.
+    fn lease_left(&self) -> Option<Duration> {
+        let held = self.handle.lease.held();
+        held.filter(|_| !planted::is(Planted::CallAfterLostLease))
+            .map(|held| held.until.saturating_sub(self.shared.boot()))
+    }
+
     /// Answers the whole history, shortened, if it can be had now. The state follows it.
     async fn compacted(&mut self, plan: &Plan) -> Option<Chunk> {
-        let stored = self.shared.load(&self.gid).await.ok()??;
+        let (shared, gid) = (Arc::clone(&self.shared), self.gid.clone());
+        let stored = self.beside(shared.load(&gid)).await.ok()??;
         let record = self.record.as_ref()?;
         if record.header.as_ref().map(|header| header.revision) != Some(stored.header.revision) {
             return None;

@@ -72,9 +72,10 @@ impl Driver {
             // Thousands may have waited for the store's return: they must not all ask at once.
             let retry = match self.store_failures {
                 0 => None,
-                _ => shared.retries.acquire().await.ok(),
+                _ => self.beside(shared.retries.acquire()).await.ok(),
             };
-            let loaded = shared.load(&self.gid).await;
+            let gid = self.gid.clone();
+            let loaded = self.beside(shared.load(&gid)).await;
             drop(retry);
             match loaded {
                 Ok(Some(stored)) => return self.adopt_stored(stored, ask).await,

@@ -161,6 +161,9 @@ impl Oracle {
 
     /// P6: only who holds the lease calls, and only while at least half of it is left.
     fn judge_caller(&self, truth: &Truth, seen: &Seen, now: Now) -> Option<(Promise, String)> {
+        if self.leases_end_early(now) {
+            return None;
+        }
         let header = &truth.header;
         if header.owner != Some(seen.owner) {
             let what = format!(
@@ -247,7 +250,7 @@ impl Oracle {
         let stood_still = self.lives.get(&seen.owner).is_none_or(|life| {
             life.pulse != Pulse::Alive || life.thawed_ms + GRACE_MS > overlapped_ms
         });
-        if now.ms <= overlapped_ms + GRACE_MS || stood_still {
+        if now.ms <= overlapped_ms + GRACE_MS || stood_still || self.leases_end_early(now) {
             return;
         }
         let what = format!(

@@ -140,6 +140,10 @@ pub(crate) struct Oracle {
     sent: BTreeMap<Gid, answers::Sent>,
     /// Names that were used before, were purged and are used again.
     earlier: BTreeMap<Gid, Earlier>,
+    /// When the store's clock jumped last: leases end too early by it then.
+    store_jumped_at_ms: Option<u64>,
+    /// How far it has jumped in all, and how long its answers may have been on their way: so late may be told the time.
+    store_late_ms: u64,
     /// Appends that were handed over and neither applied nor refused.
     appending: BTreeMap<Gid, Owner>,
     pub(crate) violations: Vec<Violation>,
@@ -160,6 +164,8 @@ impl Oracle {
             told: BTreeMap::new(),
             sent: BTreeMap::new(),
             earlier: BTreeMap::new(),
+            store_jumped_at_ms: None,
+            store_late_ms: 0,
             appending: BTreeMap::new(),
             violations: Vec::new(),
             found: Arc::default(),
@@ -225,6 +231,24 @@ impl Oracle {
         }
     }
 
+    /// Notes that the store's clock jumps.
+    pub(crate) fn store_jumped(&mut self, by_ms: u64, now: Now) {
+        self.store_jumped_at_ms = Some(now.ms);
+        self.store_late_ms += by_ms;
+        self.troubled_all(now.ms);
+    }
+
+    /// Notes that the store's answers are so long on their way from now on.
+    pub(crate) fn store_slow(&mut self, way_back_ms: u64) {
+        self.store_late_ms += way_back_ms;
+    }
+
+    /// Answers whether a lease may have ended in the store before its holder can know: its clock has just jumped.
+    fn leases_end_early(&self, now: Now) -> bool {
+        self.store_jumped_at_ms
+            .is_some_and(|at_ms| now.ms <= at_ms + self.lease_ms)
+    }
+
     /// Notes that something is wrong for everybody until then.
     pub(crate) fn troubled_all(&mut self, until_ms: u64) {
         for life in self.lives.values_mut() {
@@ -252,7 +276,8 @@ impl Oracle {
     /// Answers how much too late a process may tell the time: its clock was set before it jumped or while it stood still.
     fn lateness(&self, owner: Owner) -> Duration {
         let late_ms = |life: &Life| life.jumped_ms + life.stood_ms;
-        Duration::from_millis(self.lives.get(&owner).map_or(0, late_ms))
+        let late_ms = self.lives.get(&owner).map_or(0, late_ms);
+        Duration::from_millis(late_ms + self.store_late_ms)
     }
 
     fn is_untroubled(&self, owner: Owner, since_ms: u64) -> bool {

@@ -89,6 +89,10 @@ pub(crate) enum Incident {
         kind: OutageKind,
         for_ms: u64,
     },
+    /// Of the store's clock.
+    StoreJump {
+        by_ms: u64,
+    },
 }
 
 /// An incident with its time and place.
@@ -140,7 +144,7 @@ impl Plan {
         self.incidents
             .iter()
             .map(|scheduled| match scheduled.incident {
-                Incident::Jump { by_ms } => by_ms,
+                Incident::Jump { by_ms } | Incident::StoreJump { by_ms } => by_ms,
                 Incident::Crash { .. }
                 | Incident::Stop { .. }
                 | Incident::Freeze { .. }
@@ -204,7 +208,16 @@ fn draw_incidents(
     knobs: &Knobs,
 ) -> Vec<Scheduled> {
     let mut incidents = Vec::new();
-    for (kind, most) in [(0, 5), (1, 2), (2, 3), (3, 2), (4, 3), (5, 2), (6, 3)] {
+    for (kind, most) in [
+        (0, 5),
+        (1, 2),
+        (2, 3),
+        (3, 2),
+        (4, 3),
+        (5, 2),
+        (6, 4),
+        (7, 1),
+    ] {
         let how_many = if dice.hits(300) {
             0
         } else {
@@ -244,6 +257,9 @@ fn draw_incident(dice: &mut Dice, kind: u32, knobs: &Knobs) -> Incident {
         6 => Incident::Outage {
             kind: dice.pick(OutageKind::ALL),
             for_ms: dice.span(500..3 * knobs.lease_ms),
+        },
+        7 => Incident::StoreJump {
+            by_ms: dice.pick(&[300, 1_500, 4_000]),
         },
         _ => Incident::Jump {
             by_ms: dice.pick(&[300, 2_000, 9_000]),
