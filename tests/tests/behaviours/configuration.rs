@@ -122,3 +122,49 @@ async fn a_data_folder_that_is_a_file_stops_the_start_by_name() {
     }
     assert_eq!(fs::read_to_string(setup.data()).unwrap(), "mine");
 }
+
+#[tokio::test]
+async fn a_store_and_its_address_stop_the_start_unless_both_are_given() {
+    let address = "postgres://seata:secret-word@127.0.0.1:1/seata";
+    for (store, dsn, said) in [
+        (Some("postgres"), None, "set SEATA_POSTGRES_DSN"),
+        (None, Some(address), "set SEATA_STORE=postgres"),
+        (Some("mysql"), Some(address), "set SEATA_MYSQL_DSN"),
+        (
+            Some("postgres"),
+            Some("mysql://seata:secret-word@127.0.0.1/s"),
+            "begins with postgres://",
+        ),
+        // Nobody listens there, and it is not waited for.
+        (Some("postgres"), Some(address), "Connection refused"),
+    ] {
+        let mut setup = Setup::new();
+        for (name, value) in [("SEATA_STORE", store), ("SEATA_POSTGRES_DSN", dsn)] {
+            if let Some(value) = value {
+                setup = setup.with(name, value);
+            }
+        }
+        let refused = setup.refused().await;
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(refused.output.contains(said), "{}", refused.output);
+        assert!(
+            !refused.output.contains("secret-word"),
+            "{}",
+            refused.output
+        );
+        assert!(!setup.data().exists());
+    }
+}
+
+#[tokio::test]
+async fn migrating_a_store_without_tables_is_refused_and_touches_nothing() {
+    let setup = Setup::new().argument("migrate");
+    let refused = setup.refused().await;
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        refused.output.contains("embedded has no tables"),
+        "{}",
+        refused.output
+    );
+    assert!(!setup.data().exists());
+}
