@@ -9,13 +9,15 @@
 //! |---|---|
 //! | its flush ends in `sync_file_range`, which makes no promise about a power loss | its file is opened a second time, and each batch is followed by `fdatasync` before anybody is told |
 //! | a message larger than a quarter of a segment goes to a file of its own, which is never synced | values are cut into pieces so small that no page gets there |
-//! | a segment may be used again once what was moved out of it is *written* | no batch fills a segment of 8 MiB: a segment is used again two segments later at the earliest, and a sync lies between |
+//! | a segment may be used again once what was moved out of it is *written* | segments have 8 MiB, and a batch was never seen to write 3 MiB: a segment is used again two segments later at the earliest, and a sync lies between |
 //! | the names of its new files are not synced | they are, at open |
 //! | a message that is damaged is taken for the end of the log, or of its segment: what follows is dropped **in silence**, and zeroed | each batch writes how many keys there are and the sum of their hashes, and its number also to a file beside; at open all is counted, and what does not add up is refused |
 //!
 //! So damage is refused, never skipped; but sled may have zeroed what lay behind it by then: restore from a backup. After a
 //! power loss the file beside may be older than the store: a log that was cut at its very end at that moment is the one
 //! damage that is not told from a crash.
+//!
+//! That all is read at open takes a start's time: it grows with what is kept, ended transactions included.
 //!
 //! A write or sync error is fatal and never retried: the pages may be gone.
 #![warn(missing_docs)]

@@ -13,6 +13,9 @@ use seata_store::{Gid, Status, TxnStore};
 use seata_store_sled::{OpenError, SledStore};
 use support::{applied, copy, creation, following, gid, open};
 
+/// How large a segment of the log is.
+const SEGMENT_BYTES: u64 = 8 << 20;
+
 type Acknowledged = BTreeMap<Gid, Vec<u8>>;
 
 /// Writes some transactions; every other one ends.
@@ -100,6 +103,46 @@ async fn a_flipped_bit_anywhere_in_the_log_is_refused_or_harmless() {
         refused > FLIPS / 4,
         "only {refused} of {FLIPS} were noticed"
     );
+}
+
+#[tokio::test]
+async fn a_flipped_bit_in_an_old_segment_is_refused_or_harmless() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut acknowledged = Acknowledged::new();
+    let store = open(folder.path()).unwrap();
+    for n in 0..60_u8 {
+        let name = format!("g{n}");
+        let text = Bytes::from(vec![n; 150_000]);
+        let stored = applied(&store, creation(&name, text)).await;
+        acknowledged.insert(gid(&name), stored.chunks.concat());
+    }
+    drop(store);
+    let end = used(&log(folder.path()));
+    assert!(end > 2 * SEGMENT_BYTES, "{end}");
+    let mut refused = 0;
+    const FLIPS: u64 = 8;
+    for n in 0..FLIPS {
+        let damaged = tempfile::tempdir().unwrap();
+        copy(folder.path(), damaged.path());
+        let at = end * n / FLIPS + 30_011;
+        flip(&log(damaged.path()), at);
+        match open(damaged.path()) {
+            Ok(store) => {
+                assert!(
+                    all_are_there(&store, &acknowledged).await,
+                    "byte {at} of {end}"
+                );
+            }
+            Err(error) => {
+                refused += 1;
+                assert!(
+                    error.to_string().contains("restore the data folder"),
+                    "{error}"
+                );
+            }
+        }
+    }
+    assert!(refused > 0, "none of {FLIPS} was noticed");
 }
 
 #[tokio::test]
