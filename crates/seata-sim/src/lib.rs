@@ -11,6 +11,7 @@
 
 mod client;
 mod dice;
+mod failures;
 mod faults;
 mod many;
 mod network;

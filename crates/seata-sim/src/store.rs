@@ -3,7 +3,7 @@
 //! What was handed over is done whether or not its sender still lives, as by a real server.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,19 +12,19 @@ use seata_store::{
     Append, AppendOutcome, ClaimLimit, Expected, Header, Held, ListQuery, Owner, Page, StoreError,
     StoreErrorKind, StoreLimits, Stored, TxnStore, record,
 };
-use seata_store_mem::{AppendFault, Faults, FaultyStore, MemStore, OtherFault, StoreCall};
+use seata_store_mem::{Faults, FaultyStore, MemStore};
 use tokio::sync::oneshot;
 
 use crate::dice::Dice;
+use crate::failures::Failures;
 use crate::faults::Fault;
 use crate::oracle::Now;
 use crate::outage::{self, OutageKind, SLOW_MAX_MS, is_in_dead_part};
-use crate::plan::LATE_MAX_MS;
 use crate::process::Life;
 use crate::world::{Phase, State, World, pause};
 
 /// How long a process that died at the store stays down, in ms.
-const DOWN_MS: [u64; 4] = [20, 300, 1_000, 6_000];
+pub(crate) const DOWN_MS: [u64; 4] = [20, 300, 1_000, 6_000];
 
 /// Makes the way to the store for one life.
 pub(crate) fn link(world: &Arc<World>, life: &Arc<Life>) -> Arc<dyn TxnStore> {
@@ -48,7 +48,7 @@ pub(crate) fn link(world: &Arc<World>, life: &Arc<Life>) -> Arc<dyn TxnStore> {
 }
 
 /// The wire and the store behind it.
-struct Link {
+pub(crate) struct Link {
     world: Arc<World>,
     life: Arc<Life>,
     inner: MemStore,
@@ -397,196 +397,6 @@ impl TxnStore for Link {
         StoreLimits {
             batches_in_flight_max,
             ..self.inner.limits()
-        }
-    }
-}
-
-/// What goes wrong with an append.
-#[derive(Debug, Clone, Copy)]
-enum Mishap {
-    CrashBefore,
-    CrashAfter,
-    ReplyLost,
-    Late,
-    Hang,
-    Unavailable,
-}
-
-/// Draws what goes wrong between one life and the store.
-struct Failures {
-    world: Arc<World>,
-    life: Arc<Life>,
-    store: OnceLock<Weak<FaultyStore<Link>>>,
-}
-
-impl Failures {
-    fn is_cut_off(&self) -> bool {
-        self.world.now().ms < self.life.cut_off_until_ms.load(Ordering::Relaxed)
-    }
-
-    /// Notes a fault, and that what this life does next has an excuse.
-    fn failed(&self, fault: Fault) {
-        let now = self.world.now();
-        let state = &mut *self.world.state();
-        state.counts.fault(fault);
-        state.oracle.troubled(
-            self.life.owner,
-            now.ms + self.world.plan.knobs.store_timeout_ms,
-        );
-        state.trace.note(
-            now.ms,
-            format_args!("fault at process {}: {}", self.life.process, fault.as_str()),
-        );
-    }
-
-    fn draw_append(&self) -> Option<Mishap> {
-        let rates = &self.world.plan.rates;
-        let state = &mut *self.world.state();
-        if state.phase == Phase::Healing {
-            return None;
-        }
-        let chances = [
-            (rates.crash_before_append, Mishap::CrashBefore),
-            (rates.crash_after_append, Mishap::CrashAfter),
-            (rates.append_reply_lost, Mishap::ReplyLost),
-            (rates.append_late, Mishap::Late),
-            (rates.append_hang, Mishap::Hang),
-            (rates.append_unavailable, Mishap::Unavailable),
-        ];
-        chances
-            .into_iter()
-            .find(|(rate, _)| state.store.hits(*rate))
-            .map(|(_, mishap)| mishap)
-    }
-
-    /// Has the batch that is held back applied after a while.
-    fn release_later(&self) {
-        let delay_ms = self.world.state().store.span(50..LATE_MAX_MS);
-        // The network holds the batch, whether or not its sender still lives.
-        let Some(store) = self.store.get().and_then(Weak::upgrade) else {
-            return;
-        };
-        drop(tokio::spawn(async move {
-            pause(delay_ms).await;
-            store.release_late().await;
-        }));
-    }
-
-    fn on_append_in(&self, kind: OutageKind) -> AppendFault {
-        match kind {
-            OutageKind::Refuses | OutageKind::Hangs | OutageKind::LosesReplies => {
-                self.failed(kind.fault());
-            }
-            OutageKind::Slow => self.world.state().counts.fault(kind.fault()),
-            OutageKind::PartRefuses | OutageKind::PartHangs => {}
-        }
-        match kind {
-            OutageKind::Refuses => AppendFault::Unavailable,
-            OutageKind::Hangs => AppendFault::Hang,
-            OutageKind::LosesReplies => AppendFault::LostReply,
-            OutageKind::Slow | OutageKind::PartRefuses | OutageKind::PartHangs => AppendFault::None,
-        }
-    }
-
-    fn on_other_in(&self, kind: OutageKind) -> OtherFault {
-        match kind {
-            OutageKind::Refuses => OtherFault::Unavailable,
-            OutageKind::Hangs => OtherFault::Hang,
-            OutageKind::LosesReplies => OtherFault::HangAfter,
-            OutageKind::Slow | OutageKind::PartRefuses | OutageKind::PartHangs => OtherFault::None,
-        }
-    }
-
-    fn down_ms(&self) -> u64 {
-        self.world.state().store.pick(&DOWN_MS)
-    }
-}
-
-impl Faults for Failures {
-    fn on_append(&self, batch: &[Append]) -> AppendFault {
-        {
-            let state = &mut *self.world.state();
-            for append in batch {
-                state.oracle.appending(self.life.owner, &append.gid);
-            }
-        }
-        if self.is_cut_off() {
-            self.failed(Fault::AppendUnavailable);
-            return AppendFault::Unavailable;
-        }
-        if let Some(kind) = outage::now(&self.world) {
-            return self.on_append_in(kind);
-        }
-        let Some(mishap) = self.draw_append() else {
-            return AppendFault::None;
-        };
-        match mishap {
-            Mishap::CrashBefore => {
-                if let Some(process) = self.world.processes().get(self.life.process) {
-                    process.crash(&self.world, Fault::CrashBeforeAppend, self.down_ms());
-                }
-                AppendFault::Hang
-            }
-            Mishap::CrashAfter => {
-                self.life
-                    .dies_when_applied
-                    .store(self.down_ms(), Ordering::Relaxed);
-                AppendFault::HangAfter
-            }
-            Mishap::ReplyLost => {
-                self.failed(Fault::LostAppendReply);
-                AppendFault::LostReply
-            }
-            Mishap::Late => {
-                self.failed(Fault::LateAppend);
-                self.release_later();
-                AppendFault::AppliesLate
-            }
-            Mishap::Hang => {
-                self.failed(Fault::AppendHang);
-                AppendFault::Hang
-            }
-            Mishap::Unavailable => {
-                self.failed(Fault::AppendUnavailable);
-                AppendFault::Unavailable
-            }
-        }
-    }
-
-    fn on_other(&self, call: StoreCall) -> OtherFault {
-        if self.is_cut_off() {
-            self.failed(Fault::StoreUnavailable);
-            return OtherFault::Unavailable;
-        }
-        if let Some(kind) = outage::now(&self.world) {
-            return self.on_other_in(kind);
-        }
-        let rates = &self.world.plan.rates;
-        let (unavailable, hangs, after) = {
-            let state = &mut *self.world.state();
-            if state.phase == Phase::Healing {
-                return OtherFault::None;
-            }
-            (
-                state.store.hits(rates.store_unavailable),
-                state.store.hits(rates.store_hang),
-                state.store.hits(500),
-            )
-        };
-        match (unavailable, hangs, call) {
-            (true, _, _) => {
-                self.failed(Fault::StoreUnavailable);
-                OtherFault::Unavailable
-            }
-            (false, true, StoreCall::ClaimDue | StoreCall::Renew) if after => {
-                self.failed(Fault::StoreHang);
-                OtherFault::HangAfter
-            }
-            (false, true, _) => {
-                self.failed(Fault::StoreHang);
-                OtherFault::Hang
-            }
-            (false, false, _) => OtherFault::None,
         }
     }
 }
