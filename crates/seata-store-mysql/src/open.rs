@@ -31,19 +31,21 @@ const PACKET_BYTES_MIN: usize = 1 << 20;
 /// The largest record, whatever the server takes, in bytes: InnoDB refuses values of a tenth of its redo log.
 const RECORD_BYTES_MAX: usize = 16 << 20;
 
-/// More batches at once bring no more (`examples/measure.rs`), and cost connections.
-const BATCHES_IN_FLIGHT_MAX: usize = 4;
+/// The server syncs once for batches that commit together: eight at once bring 1.4 to 2.5 times what one brings, by
+/// `examples/measure.rs`. They take half of the connections at most, so that reads and renewals find one.
+const BATCHES_IN_FLIGHT_MAX: usize = 8;
 
 const BATCH_COUNT_MAX: usize = 256;
 
 impl Bounds {
     /// Bytes are sent in hexadecimal, so that a packet carries half of what it holds.
-    fn of(packet: usize) -> Self {
+    fn of(packet: usize, connections_max: u32) -> Self {
         let batch = (packet - BATCH_COUNT_MAX * APPEND_BYTES) / 2;
+        let connections = usize::try_from(connections_max).unwrap_or(usize::MAX);
         let limits = StoreLimits {
             batch_count_max: BATCH_COUNT_MAX,
             batch_bytes_max: batch.min(StoreLimits::default().batch_bytes_max),
-            batches_in_flight_max: BATCHES_IN_FLIGHT_MAX,
+            batches_in_flight_max: (connections / 2).clamp(1, BATCHES_IN_FLIGHT_MAX),
             record_bytes_max: ((packet - (64 << 10)) / 2).min(RECORD_BYTES_MAX),
         };
         Self {
@@ -81,7 +83,7 @@ pub(crate) async fn open(options: &MysqlOptions) -> Result<Inner, StoreError> {
     let session = connection::session(settings.idle_transaction_timeout());
     Ok(Inner {
         pool: Pool::new(connect, session, options.connections_max, options.timeout),
-        bounds: Bounds::of(packet),
+        bounds: Bounds::of(packet, options.connections_max),
         place: Place::default(),
     })
 }

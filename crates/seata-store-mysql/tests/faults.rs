@@ -347,3 +347,37 @@ async fn claims_appends_and_renewals_lock_each_other_out_of_nothing() {
     assert_eq!(appended, driven as u64);
     assert!(driven > 100, "too little was driven: {driven}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_batches_at_the_same_revisions_one_wins_each_record() {
+    let Some(database) = Database::create().await else {
+        return;
+    };
+    let (one, other) = (open(&database, 8).await, open(&database, 8).await);
+    let names: Vec<_> = (0..16).map(|n| gid(&format!("g{n:02}"))).collect();
+    let batch = names.iter().map(|name| creation(name.as_str(), 1_000));
+    for answer in one.append(batch.collect()).await {
+        answer.unwrap();
+    }
+    for round in 0..30 {
+        let mut headers = Vec::new();
+        for name in &names {
+            headers.push(loaded(&one, name).await.header);
+        }
+        let racers = (0..6).map(|racer| {
+            let store = [&one, &other][racer % 2].clone();
+            let batch: Vec<_> = headers
+                .iter()
+                .map(|header| following(header, &format!("<{racer}>")))
+                .collect();
+            tokio::spawn(async move { store.append(batch).await })
+        });
+        let mut applied = vec![0; names.len()];
+        for racer in racers.collect::<Vec<_>>() {
+            for (at, answer) in racer.await.unwrap().into_iter().enumerate() {
+                applied[at] += usize::from(matches!(answer, Ok(AppendOutcome::Applied(_))));
+            }
+        }
+        assert_eq!(applied, vec![1; names.len()], "round {round}");
+    }
+}
