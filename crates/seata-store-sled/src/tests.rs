@@ -23,6 +23,9 @@ const ALL: ClaimLimit = ClaimLimit {
     bytes: 1 << 20,
 };
 
+/// A sync that is never asked for fails the test.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 fn gid(name: &str) -> Gid {
     Gid::parse(name).unwrap()
 }
@@ -137,8 +140,8 @@ async fn nobody_sees_an_append_before_it_is_synced() {
     go_on.send(()).unwrap();
     let (store, _) = open_with(&folder, Box::new(sync));
     let old = applied(&store, creation("old", UnixMillis(1))).await;
-    syncing.recv().unwrap();
-    syncing.recv().unwrap();
+    syncing.recv_timeout(PATIENCE).unwrap();
+    syncing.recv_timeout(PATIENCE).unwrap();
 
     let more = following(
         &old,
@@ -150,7 +153,7 @@ async fn nobody_sees_an_append_before_it_is_synced() {
         let store = store.clone();
         async move { store.append(batch).await }
     });
-    syncing.recv().unwrap();
+    syncing.recv_timeout(PATIENCE).unwrap();
     assert_eq!(store.load(&gid("old")).await.unwrap().unwrap(), old);
     let page = store.list(&ListQuery::newest(10)).await.unwrap();
     assert_eq!(page.items, [old.header]);
