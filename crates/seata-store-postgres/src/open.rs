@@ -21,6 +21,8 @@ const OPENING: &str = "opening the PostgreSQL store";
 /// How long the first connection and each look at the server may take.
 const LOOK_MAX: Duration = Duration::from_secs(10);
 
+const UNREADABLE: &str = "SEATA_POSTGRES_DSN can't be read: write postgres://user:password@host:port/database, with % codes for /, @, :, ? and # in user, password and parameters";
+
 const TIMEOUT_MIN: Duration = Duration::from_millis(100);
 
 /// What an address may say behind its `?`. Others are refused: the driver would print their values.
@@ -87,9 +89,12 @@ impl PostgresStore {
 pub(crate) fn session(options: &PostgresOptions) -> Result<PgConnectOptions, StoreError> {
     let invalid = |why: String| StoreError::new(StoreErrorKind::Invalid, OPENING, why);
     if let Some(unknown) = unknown_parameter(&options.address) {
-        return Err(invalid(format!(
-            "SEATA_POSTGRES_DSN has the unknown parameter `{unknown}`: take it out, or correct its name"
-        )));
+        return Err(invalid(match is_cut_by_its_password(&options.address) {
+            true => UNREADABLE.to_owned(),
+            false => format!(
+                "SEATA_POSTGRES_DSN has the unknown parameter `{unknown}`: take it out, or correct its name"
+            ),
+        }));
     }
     if options.timeout < TIMEOUT_MIN || options.connections_max == 0 {
         return Err(invalid(format!(
@@ -98,9 +103,10 @@ pub(crate) fn session(options: &PostgresOptions) -> Result<PgConnectOptions, Sto
         )));
     }
     // The driver's text may repeat a piece of the address.
-    let server: PgConnectOptions = options.address.parse().map_err(|_: sqlx::Error| {
-        invalid("SEATA_POSTGRES_DSN can't be read: write postgres://user:password@host:port/database, with % codes for /, @, :, ? and # in user and password".to_owned())
-    })?;
+    let server: PgConnectOptions = options
+        .address
+        .parse()
+        .map_err(|_: sqlx::Error| invalid(UNREADABLE.to_owned()))?;
     let part = |tenths: u32| (options.timeout * tenths / 10).as_millis().to_string();
     Ok(server
         .application_name("seata-server")
@@ -127,6 +133,12 @@ pub(crate) fn session(options: &PostgresOptions) -> Result<PgConnectOptions, Sto
             // default of the database would only add rollbacks.
             ("default_transaction_isolation", "read committed".to_owned()),
         ]))
+}
+
+/// Whether what looks like parameters may be the rest of a password that has a `?` in it: then nothing of it is shown.
+fn is_cut_by_its_password(address: &str) -> bool {
+    let parameters = address.split_once('?');
+    parameters.is_some_and(|(_, parameters)| parameters.contains('@'))
 }
 
 fn unknown_parameter(address: &str) -> Option<&str> {
@@ -243,6 +255,11 @@ mod tests {
             "hush",
             "postgres://u:hush@h/db?sslmode=hush",
             "postgres://u@h/db?passwort=hush",
+            // What is not written with % codes ends the password early: its rest looks like a parameter.
+            "postgres://u:p?hush@h:5432/db",
+            "postgres://u:p?hush=1@h/db",
+            "postgres://u:p?a&hush@h/db?sslmode=require",
+            "postgres://u:p?hush#x@h/db",
         ] {
             let text = refused(address);
             assert!(!text.contains("hush"), "{text}");
