@@ -33,14 +33,6 @@ pub(crate) async fn append(inner: &Inner, batch: Vec<Append>, bytes_max: usize) 
     let mut answers: BTreeMap<usize, Answer> = BTreeMap::new();
     let mut parts: BTreeMap<Partition, Group> = BTreeMap::new();
     for (place, append) in batch.into_iter().enumerate() {
-        if append.at.0.unsigned_abs() > EXACT_MAX.unsigned_abs() {
-            let why = format!("redis keeps no order of times beyond {EXACT_MAX}");
-            answers.insert(
-                place,
-                Err(StoreError::new(StoreErrorKind::Invalid, DOING, why)),
-            );
-            continue;
-        }
         let partition = inner.layout.partition(&append.gid);
         parts.entry(partition).or_default().push((place, append));
     }

@@ -16,7 +16,8 @@ pub(crate) const VERSION: &str = "1";
 pub(crate) const PARTITIONS_DEFAULT: u16 = 16;
 pub(crate) const PARTITIONS_MAX: u16 = 256;
 
-/// The largest number that a score tells from its neighbours.
+/// The largest number that a score tells from its neighbours. Times beyond it (after the year 287,000) are kept exactly,
+/// and listed by name among those that the score does not tell apart.
 pub(crate) const EXACT_MAX: i64 = 1 << 53;
 
 /// One of the parts into which transactions are spread.

@@ -8,7 +8,7 @@ use crate::error::Access;
 use crate::layout;
 use crate::script::Command;
 use crate::store::Inner;
-use crate::walk::{BEHIND_ALL, From, Place, Walk};
+use crate::walk::{From, Place, Walk, score};
 
 pub(crate) async fn load(inner: &Inner, gid: &Gid) -> Result<Option<Stored>, StoreError> {
     const DOING: &str = "loading";
@@ -32,23 +32,29 @@ pub(crate) async fn list(inner: &Inner, query: &ListQuery) -> Result<Page<Header
         .await
         .map_err(|fault| fault.told(DOING, Access::Read))?
     {
-        let created_at = UnixMillis(-found.score);
-        if query.created_from.is_some_and(|from| created_at < from) {
+        if query
+            .created_from
+            .is_some_and(|from| found.score > score(from))
+        {
             break;
         }
         if items.len() == limit || scanned == SCAN_MAX {
             return Ok(Page { items, next: last });
         }
         scanned += 1;
-        last = Some(Cursor {
-            created_at,
-            gid: found.gid.clone(),
-        });
         // Purged since the index was read, or evicted.
         if found.fields.is_gone() {
+            last = Some(Cursor {
+                created_at: found.created_at(),
+                gid: found.gid,
+            });
             continue;
         }
         let header = found.fields.header(DOING, found.gid)?;
+        last = Some(Cursor {
+            created_at: header.created_at,
+            gid: header.gid.clone(),
+        });
         if query.matches(&header) {
             items.push(header);
         }
@@ -63,24 +69,14 @@ fn is_filtered(query: &ListQuery) -> bool {
 
 /// Answers the later of where the last page ended and where the newest that are asked for begin.
 fn start(query: &ListQuery) -> Option<Place> {
-    let behind = query.behind.as_ref().map(|cursor| Place {
-        score: score(cursor.created_at),
-        gid: cursor.gid.as_str().to_owned(),
-    });
-    // Times are whole: what was created before 5 comes behind everything of 5.
-    let before = query.created_before.map(|before| Place {
-        score: score(before),
-        gid: BEHIND_ALL.to_owned(),
-    });
+    let behind = query.behind.as_ref();
+    let behind = behind.map(|cursor| Place::new(cursor.created_at, cursor.gid.as_str()));
+    // Times are whole: the newest that was created before 5 was created at 4.
+    let before = query.created_before;
+    let before = before.map(|UnixMillis(at)| Place::new(UnixMillis(at.saturating_sub(1)), ""));
     match (behind, before) {
-        (Some(one), Some(other)) if (one.score, &one.gid) < (other.score, &other.gid) => {
-            Some(other)
-        }
+        (Some(one), Some(other)) if one.is_before(&other) => Some(other),
         (Some(one), _) => Some(one),
         (None, before) => before,
     }
-}
-
-fn score(UnixMillis(at): UnixMillis) -> i64 {
-    at.saturating_neg()
 }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::VecDeque;
 
 use fred::types::Value;
-use seata_store::Gid;
+use seata_store::{Gid, UnixMillis};
 
 use crate::error::Fault;
 use crate::layout::{Fields, Partition};
@@ -15,14 +15,35 @@ use crate::store::Inner;
 /// The most records that one script reads.
 const READ_MAX: usize = 250;
 
-/// Comes after every gid of the same time.
-pub(crate) const BEHIND_ALL: &str = "~";
-
-/// A place in list order: minus the time of creation, then the gid.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A place in list order: the score, then the gid.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Place {
-    pub(crate) score: i64,
+    pub(crate) score: f64,
     pub(crate) gid: String,
+}
+
+impl Place {
+    /// Answers the place of this gid among what was created at this time. An empty one comes before all of them.
+    pub(crate) fn new(created_at: UnixMillis, gid: &str) -> Self {
+        Self {
+            score: score(created_at),
+            gid: gid.to_owned(),
+        }
+    }
+
+    pub(crate) fn is_before(&self, other: &Self) -> bool {
+        let by_score = self.score.total_cmp(&other.score);
+        by_score.then_with(|| self.gid.cmp(&other.gid)).is_lt()
+    }
+}
+
+/// Minus the time of creation, rounded as Redis does: the newest come first.
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "Redis keeps scores so, and rounding keeps the order"
+)]
+pub(crate) const fn score(UnixMillis(at): UnixMillis) -> f64 {
+    at.saturating_neg() as f64
 }
 
 /// From which end the walk begins.
@@ -35,7 +56,7 @@ pub(crate) enum From {
 pub(crate) struct Found {
     pub(crate) partition: Partition,
     pub(crate) gid: Gid,
-    pub(crate) score: i64,
+    pub(crate) score: f64,
     pub(crate) fields: Fields,
 }
 
@@ -45,6 +66,15 @@ impl Found {
             score: self.score,
             gid: self.gid.as_str().to_owned(),
         }
+    }
+
+    /// Answers the time of creation as exactly as the score tells it.
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "what does not fit becomes the nearest that does"
+    )]
+    pub(crate) const fn created_at(&self) -> UnixMillis {
+        UnixMillis(-self.score as i64)
     }
 }
 
@@ -133,7 +163,7 @@ impl<'a> Walk<'a> {
             From::Oldest => ("old", "+inf"),
         };
         let (score, gid) = match &part.behind {
-            Some(place) => (place.score.to_string(), place.gid.as_str()),
+            Some(place) => (format!("{:.0}", place.score), place.gid.as_str()),
             None => (everything.to_owned(), ""),
         };
         let layout = &self.inner.layout;
@@ -150,7 +180,8 @@ impl<'a> Walk<'a> {
 }
 
 fn ordered(from: From, one: &Found, other: &Found) -> Ordering {
-    let by_list = (one.score, &one.gid).cmp(&(other.score, &other.gid));
+    let by_list = one.score.total_cmp(&other.score);
+    let by_list = by_list.then_with(|| one.gid.cmp(&other.gid));
     match from {
         From::Newest => by_list,
         From::Oldest => by_list.reverse(),
@@ -161,15 +192,11 @@ fn ordered(from: From, one: &Found, other: &Found) -> Ordering {
 fn found(partition: Partition, value: Value) -> Option<Found> {
     let mut parts = value.into_array().into_iter();
     let gid = parts.next()?.into_string()?;
-    let score = parts.next()?.into_string()?.parse::<f64>().ok()?;
+    let score = parts.next()?.into_string()?.parse().ok()?;
     Some(Found {
         partition,
         gid: Gid::parse(&gid).ok()?,
-        #[allow(
-            clippy::cast_possible_truncation,
-            reason = "scores are whole numbers below 2^53"
-        )]
-        score: score as i64,
+        score,
         fields: Fields::walked(parts.next()?.into_array()),
     })
 }

@@ -59,7 +59,7 @@ local function apply(key, at)
   end
   revision = whole(tonumber(revision or '0') + 1)
   local updated = decided
-  if has[6] and tonumber(has[6]) > tonumber(decided) then updated = has[6] end
+  if has[6] and is_less_number(decided, has[6]) then updated = has[6] end
 
   local to = ''
   if wake ~= '' and not is_final(status, finals) then to = lease_until and 'l' or 'f' end

@@ -10,6 +10,17 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
+-- Compares whole numbers exactly: beyond 2^53 numbers of Lua run together, their digits do not.
+local function is_less_number(a, b)
+  local x, y = tonumber(a), tonumber(b)
+  if x ~= y or a == b then return x < y end
+  if #a ~= #b then return (#a < #b) == (x > 0) end
+  for i = 1, #a do
+    local p, q = string.byte(a, i), string.byte(b, i)
+    if p ~= q then return (p < q) == (x > 0) end
+  end
+end
+
 local function is_final(status, finals)
   return string.find(finals, status, 1, true) ~= nil
 end

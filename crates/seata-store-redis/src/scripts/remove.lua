@@ -4,7 +4,7 @@
 -- Answers how many were removed.
 
 local listed = KEYS[1]
-local before, finals = tonumber(ARGV[1]), ARGV[2]
+local before, finals = ARGV[1], ARGV[2]
 
 local removed = 0
 for i = 2, #KEYS do
@@ -12,7 +12,7 @@ for i = 2, #KEYS do
   local has = redis.call('HMGET', key, 's', 'u')
   if not has[1] then
     redis.call('ZREM', listed, gid)
-  elseif is_final(has[1], finals) and tonumber(has[2]) < before then
+  elseif is_final(has[1], finals) and is_less_number(has[2], before) then
     redis.call('UNLINK', key)
     redis.call('ZREM', listed, gid)
     removed = removed + 1
