@@ -15,6 +15,8 @@
 #![warn(missing_docs)]
 
 mod append;
+mod connection;
+mod due;
 mod error;
 mod layout;
 mod lease;
@@ -25,6 +27,7 @@ mod options;
 mod purge;
 mod read;
 mod script;
+mod slots;
 mod store;
 mod walk;
 

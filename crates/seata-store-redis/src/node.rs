@@ -9,50 +9,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use fred::clients::Client;
-use fred::error::{Error, ErrorKind};
+use fred::error::Error;
 use fred::interfaces::ClientLike;
-use fred::types::config::{
-    Config, ConnectionConfig, Options, PerformanceConfig, TcpConfig, UnresponsiveConfig,
-};
-use fred::types::{Builder, ClusterHash, ConnectHandle, CustomCommand, Value};
-use futures_util::future::{Either, select};
-use tokio::task::{AbortHandle, JoinHandle};
+use fred::types::config::Options;
+use fred::types::{ClusterHash, ConnectHandle, CustomCommand, Value};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::connection::{Recipe, Running, connect};
 use crate::error::Fault;
 use crate::script::Command;
 
 /// Between two attempts to connect to a lost server.
 const CONNECT_EVERY: Duration = Duration::from_millis(100);
 
-/// The most commands that wait for one connection.
-const WAITING_MAX: usize = 4_096;
-
 /// What one call of the store has to do with connections: which one it takes, and until when it waits.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call {
     pub(crate) number: usize,
     pub(crate) until: Instant,
-}
-
-/// How clients are made.
-#[derive(Debug, Clone)]
-pub(crate) struct Recipe {
-    pub(crate) config: Config,
-    pub(crate) timeout: Duration,
-    pub(crate) connections: usize,
-}
-
-/// A client, until its connection ends.
-struct Running {
-    client: Client,
-    end: AbortHandle,
-}
-
-impl Running {
-    fn is_up(&self) -> bool {
-        !self.end.is_finished() && self.client.is_connected()
-    }
 }
 
 /// One connection after another.
@@ -139,7 +114,7 @@ impl Node {
     /// Ends all connections: the server is no longer the one that it was.
     pub(crate) fn give_up(&self) {
         for running in self.lines.iter().filter_map(|line| line.lock().take()) {
-            running.end.abort();
+            running.end();
         }
     }
 
@@ -168,7 +143,7 @@ async fn send(call: Call, running: &Running, command: Command) -> Result<Value, 
     answer.map_err(|error| {
         let fault = Fault::of(&error);
         match fault {
-            Fault::Lost(_) => running.end.abort(),
+            Fault::Lost(_) => running.end(),
             Fault::Unsent(_) | Fault::Refused(_) => {}
         }
         fault
@@ -176,10 +151,7 @@ async fn send(call: Call, running: &Running, command: Command) -> Result<Value, 
 }
 
 fn put(line: &Line, client: Client, task: &ConnectHandle) {
-    *line.lock() = Some(Arc::new(Running {
-        client,
-        end: task.abort_handle(),
-    }));
+    *line.lock() = Some(Arc::new(Running::new(client, task)));
 }
 
 /// Connects again whenever a connection has ended. Tells of a loss once, and of its end.
@@ -211,68 +183,4 @@ async fn keep(line: Weak<Line>, recipe: Recipe, mut running: Option<ConnectHandl
             }
         }
     }
-}
-
-async fn connect(recipe: &Recipe) -> Result<(Client, ConnectHandle), Error> {
-    let client = build(recipe)?;
-    let task = client.connect();
-    // Whoever stops waiting leaves no connection behind.
-    let unless_kept = EndedUnlessKept(Some(task.abort_handle()));
-    let waiting = client.clone();
-    let connected = std::pin::pin!(waiting.wait_for_connect());
-    // A client that can't connect ends, whether or not its notice came in time.
-    let task = match select(connected, task).await {
-        Either::Left((connected, task)) => connected.map(|()| task)?,
-        Either::Right((ended, _)) => return Err(ended?.err().unwrap_or_else(gone)),
-    };
-    unless_kept.keep();
-    Ok((client, task))
-}
-
-fn gone() -> Error {
-    Error::new(ErrorKind::IO, "the connection ended at once")
-}
-
-struct EndedUnlessKept(Option<AbortHandle>);
-
-impl EndedUnlessKept {
-    fn keep(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for EndedUnlessKept {
-    fn drop(&mut self) {
-        self.0.iter().for_each(AbortHandle::abort);
-    }
-}
-
-fn build(recipe: &Recipe) -> Result<Client, Error> {
-    let mut config = recipe.config.clone();
-    config.fail_fast = true;
-    // Below the time limit of calls, so that a server which accepts and never answers is asked anew soon.
-    let setup = (recipe.timeout / 2).max(Duration::from_millis(100));
-    // Without a policy for reconnecting: the connection ends with the client.
-    Builder::from_config(config)
-        .set_connection_config(ConnectionConfig {
-            connection_timeout: setup,
-            internal_command_timeout: setup,
-            max_command_attempts: 1,
-            max_redirections: 0,
-            max_command_buffer_len: WAITING_MAX,
-            unresponsive: UnresponsiveConfig {
-                max_timeout: Some(recipe.timeout),
-                interval: recipe.timeout / 4,
-            },
-            tcp: TcpConfig {
-                nodelay: Some(true),
-                ..TcpConfig::default()
-            },
-            ..ConnectionConfig::default()
-        })
-        .set_performance_config(PerformanceConfig {
-            default_command_timeout: recipe.timeout,
-            ..PerformanceConfig::default()
-        })
-        .build()
 }

@@ -9,14 +9,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use fred::error::{Error, ErrorKind};
+use fred::error::Error;
 use fred::types::Value;
-use fred::types::config::{Config, Server, ServerConfig};
+use fred::types::config::Server;
 use tokio::time::Instant;
 
+use crate::connection::Recipe;
 use crate::error::Fault;
-use crate::node::{Call, Node, Recipe};
+use crate::node::{Call, Node};
 use crate::script::Command;
+use crate::slots::{Range, first_slots, of_server, slots, slots_command};
 
 /// Between two questions for the map of slots.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -36,7 +38,7 @@ struct Inner {
 /// Who keeps which slots: sorted, each until its last one. A single server keeps all.
 #[derive(Default)]
 struct Map {
-    ranges: Vec<(u16, u16, Server)>,
+    ranges: Vec<Range>,
     nodes: BTreeMap<Server, Arc<Node>>,
 }
 
@@ -193,7 +195,7 @@ impl Nodes {
         Ok(())
     }
 
-    fn follow(&self, ranges: Vec<(u16, u16, Server)>) {
+    fn follow(&self, ranges: Vec<Range>) {
         let mut map = self
             .inner
             .map
@@ -214,124 +216,5 @@ impl Nodes {
             nodes.insert(server.clone(), node);
         }
         *map = Map { ranges, nodes };
-    }
-}
-
-fn of_server(recipe: &Recipe, server: &Server) -> Recipe {
-    Recipe {
-        config: Config {
-            server: ServerConfig::Centralized {
-                server: server.clone(),
-            },
-            ..recipe.config.clone()
-        },
-        ..recipe.clone()
-    }
-}
-
-fn slots_command() -> Command {
-    Command::plain("CLUSTER", &["SLOTS"])
-}
-
-/// Asks the nodes that the address names, one after another.
-async fn first_slots(recipe: &Recipe, until: Instant) -> Result<Vec<(u16, u16, Server)>, Error> {
-    let mut last = Error::new(ErrorKind::Config, "the address names no node");
-    for server in recipe.config.server.hosts() {
-        let one = Recipe {
-            connections: 1,
-            ..of_server(recipe, &server)
-        };
-        let node = match Node::connect(one).await {
-            Ok(node) => node,
-            Err(error) => {
-                last = error;
-                continue;
-            }
-        };
-        match node.call(Call { number: 0, until }, slots_command()).await {
-            Ok(value) => match slots(&value, Some(&server.host)) {
-                Some(ranges) => return Ok(ranges),
-                None => last = Error::new(ErrorKind::Cluster, "no node of the cluster has slots"),
-            },
-            Err(Fault::Refused(text)) if text.contains("cluster support disabled") => {
-                let why = "this is no node of a Redis Cluster: use redis:// or rediss://";
-                return Err(Error::new(ErrorKind::Config, why));
-            }
-            Err(Fault::Refused(why) | Fault::Unsent(why) | Fault::Lost(why)) => {
-                last = Error::new(ErrorKind::Cluster, why);
-            }
-        }
-    }
-    Err(last)
-}
-
-/// Reads what `CLUSTER SLOTS` answers. Nothing that can be read is no map.
-fn slots(value: &Value, host: Option<&str>) -> Option<Vec<(u16, u16, Server)>> {
-    let mut ranges = Vec::new();
-    for range in list(value)? {
-        let [first, last, master, ..] = list(range)? else {
-            return None;
-        };
-        let [name, port, ..] = list(master)? else {
-            return None;
-        };
-        let name = name
-            .as_string()
-            .filter(|name| !name.is_empty() && name != "?");
-        let name = name.or_else(|| host.map(str::to_owned))?;
-        let number = |value: &Value| value.as_u64().and_then(|number| u16::try_from(number).ok());
-        let server = Server::new(name, number(port)?);
-        ranges.push((number(first)?, number(last)?, server));
-    }
-    (!ranges.is_empty()).then_some(ranges)
-}
-
-fn list(value: &Value) -> Option<&[Value]> {
-    match value {
-        Value::Array(values) => Some(values),
-        Value::Boolean(_)
-        | Value::Integer(_)
-        | Value::Double(_)
-        | Value::String(_)
-        | Value::Bytes(_)
-        | Value::Null
-        | Value::Queued
-        | Value::Map(_) => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn master(first: i64, last: i64, host: Value, port: i64) -> Value {
-        Value::Array(vec![
-            Value::Integer(first),
-            Value::Integer(last),
-            Value::Array(vec![host, Value::Integer(port), Value::from("id")]),
-            Value::Array(vec![Value::from("replica"), Value::Integer(1)]),
-        ])
-    }
-
-    #[test]
-    fn each_slot_is_kept_by_its_master() {
-        let answer = Value::Array(vec![
-            master(0, 99, Value::from("a"), 1),
-            master(100, 16_383, Value::Null, 2),
-        ]);
-        let ranges = slots(&answer, Some("asked"));
-        let expected = vec![
-            (0, 99, Server::new("a", 1)),
-            (100, 16_383, Server::new("asked", 2)),
-        ];
-        assert_eq!(ranges, Some(expected));
-    }
-
-    #[test]
-    fn what_names_no_master_is_no_map() {
-        assert_eq!(slots(&Value::Array(Vec::new()), None), None);
-        assert_eq!(slots(&Value::from("OK"), None), None);
-        let unnamed = Value::Array(vec![master(0, 1, Value::Null, 2)]);
-        assert_eq!(slots(&unnamed, None), None);
     }
 }

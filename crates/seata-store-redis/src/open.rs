@@ -9,9 +9,10 @@ use fred::types::config::Config;
 use seata_store::{StoreError, StoreErrorKind};
 use tokio::time::Instant;
 
+use crate::connection::Recipe;
 use crate::error::{Access, Fault};
 use crate::layout::{Layout, PARTITIONS_DEFAULT, PARTITIONS_MAX, VERSION, layout_key};
-use crate::node::{Call, Node, Recipe};
+use crate::node::{Call, Node};
 use crate::nodes::Nodes;
 use crate::options::RedisOptions;
 use crate::script::{Command, LAYOUT};
