@@ -24,14 +24,20 @@ const SETTLES: Duration = Duration::from_secs(2);
 /// # Panics
 /// One has none.
 pub fn all_are_caused(participants: &Participants, strikes: &Strikes) {
-    let deliveries = participants.ledger().all();
-    let found = uncaused(&deliveries, &strikes.all(), SETTLES, CALL_LIMIT);
+    let found = without_cause(participants, strikes);
     let first = &found[..found.len().min(5)];
     assert!(
         found.is_empty(),
         "{} calls have no cause, as {first:#?}",
         found.len()
     );
+}
+
+/// Answers each delivery that has no cause, in words.
+#[must_use]
+pub fn without_cause(participants: &Participants, strikes: &Strikes) -> Vec<String> {
+    let deliveries = participants.ledger().all();
+    uncaused(&deliveries, &strikes.all(), SETTLES, CALL_LIMIT)
 }
 
 /// Answers each delivery that has no cause, in words. `settles` is how long after an answer it may be unrecorded yet;
@@ -93,12 +99,14 @@ fn is_word(status: u16) -> bool {
 fn told(first: &Delivery, again: &Delivery) -> String {
     let after = |later: std::time::Instant| later.duration_since(first.at).as_millis();
     format!(
-        "{}/{} {}: called by {:?}, answered {:?}, called again by {:?} after {} ms",
+        "{}/{} {}: attempt {} by {:?}, answered {:?}, attempt {} by {:?} after {} ms",
         first.gid,
         first.branch_id,
         first.operation,
+        first.attempt,
         first.caller,
         first.answered.map(|(at, status)| (after(at), status)),
+        again.attempt,
         again.caller,
         after(again.at),
     )

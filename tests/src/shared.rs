@@ -47,15 +47,6 @@ impl Kind {
         }
     }
 
-    /// Bytes that only the end of a write has, so that its reply can be lost.
-    #[must_use]
-    pub const fn commit(self) -> &'static [u8] {
-        match self {
-            Self::Postgres | Self::Mysql => b"COMMIT",
-            Self::Redis | Self::RedisCluster => b"EVALSHA",
-        }
-    }
-
     fn missing(self) -> Option<&'static str> {
         match self {
             Self::Postgres => Postgres::missing(),

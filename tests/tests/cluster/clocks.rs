@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use seata_tests::{
-    Branch, Fleet, Load, Participants, Setup, SharedStore, Tcc, all_are_caused, clock_apart,
+    Branch, Fleet, Load, Participants, Server, Setup, SharedStore, Tcc, all_are_caused, clock_apart,
 };
 use serde_json::json;
 
@@ -18,10 +19,13 @@ pub(crate) async fn servers_whose_clocks_are_a_minute_apart_behave_alike(store: 
     }
     let participants = Arc::new(Participants::start().await);
     let setup = |index: usize| {
-        let setup = store.used_by(Setup::new());
+        let setup = store.used_by(Setup::new()).with("SEATA_LOG", "info");
         clock_apart(setup, APART[index]).unwrap()
     };
     let mut fleet = Fleet::start_with(APART.len(), setup).await;
+    for (index, apart) in APART.into_iter().enumerate() {
+        are_apart(fleet.server(index), apart);
+    }
     let client = fleet.client();
     let load = Load::start("load", INITIATORS, &client, &participants);
     // By one clock all of these would be late at once, by another never.
@@ -50,4 +54,17 @@ pub(crate) async fn servers_whose_clocks_are_a_minute_apart_behave_alike(store: 
     let tally = load.finish().await;
     tally.ended_right(&client, &participants).await;
     all_are_caused(&participants, fleet.strikes());
+}
+
+/// Asserts that a server's clock is off as it should be, by the time in its log.
+fn are_apart(server: &Server, seconds: i32) {
+    let output = server.output();
+    let mut words = output.split_whitespace();
+    let at: Timestamp = words.find_map(|word| word.parse().ok()).unwrap();
+    let off = at.as_second() - Timestamp::now().as_second() - i64::from(seconds);
+    // It was written at its start, some seconds ago.
+    assert!(
+        (-25..=1).contains(&off),
+        "off by {off} s more than {seconds} s"
+    );
 }

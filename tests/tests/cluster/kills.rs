@@ -9,8 +9,8 @@ use crate::scene::{hold, told};
 
 const INITIATORS: usize = 6;
 /// Transactions between two blows.
-const BETWEEN: usize = 60;
-const KILLS: usize = 4;
+const BETWEEN: usize = 40;
+const KILLS: usize = 3;
 const HELD: usize = 20;
 
 pub(crate) async fn servers_may_be_killed_again_and_again_under_load(store: SharedStore) {

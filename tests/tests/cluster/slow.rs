@@ -7,7 +7,7 @@ pub(crate) async fn a_call_that_takes_longer_than_a_lease_is_made_once(store: Sh
     let participants = Participants::start().await;
     let fleet = Fleet::start(&store).await;
     let client = fleet.client();
-    let slow = format!("delay/{}", 3 * LEASE.as_millis());
+    let slow = format!("delay/{}", LEASE.as_millis() * 5 / 2);
     let gids: Vec<String> = (0..6).map(|number| format!("slow-{number}")).collect();
     for gid in &gids {
         let whole = saga(gid)

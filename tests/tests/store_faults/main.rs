@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 mod failover;
+mod folder;
 mod freeze;
 mod lost_replies;
 mod restarts;
@@ -31,7 +32,7 @@ macro_rules! on_each_server {
 on_each_server! {
     restarts::a_store_may_be_killed_and_stopped_under_load
     freeze::a_frozen_store_is_said_at_once_and_everything_goes_on_when_it_thaws
-    lost_replies::a_reply_that_is_lost_loses_nothing_and_does_nothing_twice
+    lost_replies::a_reply_that_is_lost_loses_nothing
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -39,4 +40,14 @@ async fn a_master_of_a_redis_cluster_may_die_under_load() {
     if let Some(store) = seata_tests::SharedStore::start(seata_tests::Kind::RedisCluster) {
         failover::a_master_may_die_under_load(store).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_on_sled_may_be_killed_under_load() {
+    folder::a_server_may_be_killed_under_load("sled").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_on_the_embedded_store_may_be_killed_under_load() {
+    folder::a_server_may_be_killed_under_load("embedded").await;
 }
