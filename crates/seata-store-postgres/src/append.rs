@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use seata_store::{Append, AppendOutcome, Revision, StoreError, StoreErrorKind, StoreLimits};
 use sqlx::postgres::PgRow;
 
-use crate::batch::{is_creation, statement};
+use crate::batch::{Locked, is_creation, statement};
 use crate::connection::{Connection, Pool};
 use crate::error::{Again, Effect, Failure};
 use crate::explain::{explain, unexplained, why_not};
@@ -102,7 +102,56 @@ async fn append_piece(pool: &Pool, limits: StoreLimits, asked: &[&Append]) -> An
         Ok(connection) => connection,
         Err(failure) => return all(asked.len(), &failure),
     };
-    let mut verdicts = judged(&mut connection, limits, asked).await;
+    match settled(&mut connection, limits, asked, Locked::Awaited).await {
+        Ok(answers) => answers,
+        Err(failure) if failure.again == Again::PastLocks => {
+            past_locks(&mut connection, limits, asked).await
+        }
+        Err(failure) => all(asked.len(), &failure),
+    }
+}
+
+/// Sends once more what a lock held up, without what is locked: somebody who keeps a row fails the appends to that row.
+/// Creations come by themselves, since they may have to wait again.
+async fn past_locks(
+    connection: &mut Connection,
+    limits: StoreLimits,
+    asked: &[&Append],
+) -> Answers {
+    let (creations, moves): (Vec<usize>, Vec<usize>) =
+        (0..asked.len()).partition(|at| is_creation(asked[*at]));
+    let mut answers: Vec<Option<Result<AppendOutcome, StoreError>>> = vec![None; asked.len()];
+    for part in [moves, creations] {
+        let of_part: Vec<&Append> = part.iter().map(|at| asked[*at]).collect();
+        match settled(connection, limits, &of_part, Locked::LeftOut).await {
+            Ok(some) => part.into_iter().zip(some).for_each(|(at, answer)| {
+                answers[at] = Some(answer);
+            }),
+            // The table is locked, or something broke: nothing that comes behind it would fare better.
+            Err(failure) => {
+                let failed = || Err(failure.clone().named(DOING));
+                return answers
+                    .into_iter()
+                    .map(|answer| answer.unwrap_or_else(failed))
+                    .collect();
+            }
+        }
+    }
+    let unanswered = || Err(unexplained("this is a bug of the adapter"));
+    let answers = answers.into_iter();
+    answers
+        .map(|answer| answer.unwrap_or_else(unanswered))
+        .collect()
+}
+
+/// Answers all, creations that raced with removals after some more attempts.
+async fn settled(
+    connection: &mut Connection,
+    limits: StoreLimits,
+    asked: &[&Append],
+    locked: Locked,
+) -> Result<Answers, Failure> {
+    let mut verdicts = judged(connection, limits, asked, locked).await?;
     for _ in 1..ATTEMPTS_MAX {
         let raced: Vec<usize> = (0..asked.len())
             .filter(|at| verdicts[*at].is_none())
@@ -111,40 +160,42 @@ async fn append_piece(pool: &Pool, limits: StoreLimits, asked: &[&Append]) -> An
             break;
         }
         let again: Vec<&Append> = raced.iter().map(|at| asked[*at]).collect();
-        let fresh = judged(&mut connection, limits, &again).await;
+        let fresh = judged(connection, limits, &again, locked).await;
+        let fresh = fresh.unwrap_or_else(|failure| {
+            let failed = all(again.len(), &failure).into_iter();
+            failed.map(Some).collect()
+        });
         for (at, verdict) in raced.into_iter().zip(fresh) {
             verdicts[at] = verdict;
         }
     }
     let raced = || Err(unexplained("the record comes and goes at the same time"));
     let verdicts = verdicts.into_iter();
-    verdicts
+    Ok(verdicts
         .map(|verdict| verdict.unwrap_or_else(raced))
-        .collect()
+        .collect())
 }
 
 /// Sends what is asked and finds the reasons of what was not applied. None: a creation met a record that was removed
-/// before it could be read.
+/// before it could be read. Fails where nothing of it was applied, or nobody knows.
 async fn judged(
     connection: &mut Connection,
     limits: StoreLimits,
     asked: &[&Append],
-) -> Vec<Option<Result<AppendOutcome, StoreError>>> {
+    locked: Locked,
+) -> Result<Vec<Option<Result<AppendOutcome, StoreError>>>, Failure> {
     // What can't fit is not sent: the history would be too large whatever the record is.
     let fits = |append: &&&Append| append.chunk.bytes().len() <= limits.record_bytes_max;
     let sent: Vec<&Append> = asked.iter().filter(fits).copied().collect();
-    let applied = match write(connection, &sent, limits.record_bytes_max).await {
-        Ok(applied) => applied,
-        Err(failure) => return all(asked.len(), &failure).into_iter().map(Some).collect(),
-    };
+    let applied = write(connection, &sent, limits.record_bytes_max, locked).await?;
     let is_refused = |append: &&&Append| !applied.contains_key(append.gid.as_str());
     let refused: Vec<&Append> = asked.iter().filter(is_refused).copied().collect();
     let present = explain(connection, &refused, limits.batch_bytes_max).await;
     let verdict = |append: &&Append| match applied.get(append.gid.as_str()) {
         Some(revision) => Some(Ok(AppendOutcome::Applied(*revision))),
-        None => why_not(append, &present, limits.record_bytes_max),
+        None => why_not(append, &present, limits.record_bytes_max, locked),
     };
-    asked.iter().map(verdict).collect()
+    Ok(asked.iter().map(verdict).collect())
 }
 
 fn all(count: usize, failure: &Failure) -> Answers {
@@ -156,13 +207,14 @@ async fn write(
     connection: &mut Connection,
     sent: &[&Append],
     record_bytes_max: usize,
+    locked: Locked,
 ) -> Result<HashMap<String, Revision>, Failure> {
     if sent.is_empty() {
         return Ok(HashMap::new());
     }
     let mut attempt = 1;
     let rows = loop {
-        let statement = statement(sent, record_bytes_max);
+        let statement = statement(sent, record_bytes_max, locked);
         match connection.fetch(statement, Effect::Writes).await {
             Ok(rows) => break rows,
             Err(failure) if failure.again == Again::Yes && attempt < ATTEMPTS_MAX => attempt += 1,

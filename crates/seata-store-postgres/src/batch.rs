@@ -22,11 +22,11 @@ macro_rules! asked {
 /// Moves records on. The rows are locked first, in the order of their gids, so that two batches never wait for each other
 /// in a circle, and are judged as they are under the lock, not as they were when the statement began.
 macro_rules! moved {
-    () => {
+    ($lock:literal) => {
         concat!(
             "locked AS MATERIALIZED ( \
                SELECT t.gid, t.revision, t.token, t.owner, t.lease_until, t.status, octet_length(t.events) AS size \
-               FROM global_transaction t WHERE t.gid = ANY ($13::text[]) ORDER BY t.gid FOR UPDATE), \
+               FROM global_transaction t WHERE t.gid = ANY ($13::text[]) ORDER BY t.gid ", $lock, "), \
              moved AS ( \
                UPDATE global_transaction t SET \
                  status = a.status, revision = t.revision + 1, wake_at = a.wake_at, \
@@ -59,7 +59,20 @@ macro_rules! created {
     };
 }
 
-pub(crate) const MOVE: &str = concat!(asked!(), ", ", moved!(), " SELECT gid, revision FROM moved");
+pub(crate) const MOVE: &str = concat!(
+    asked!(),
+    ", ",
+    moved!("FOR UPDATE"),
+    " SELECT gid, revision FROM moved"
+);
+
+/// As [`MOVE`], without what somebody else has locked: it waits for no row.
+pub(crate) const MOVE_PAST_LOCKS: &str = concat!(
+    asked!(),
+    ", ",
+    moved!("FOR UPDATE SKIP LOCKED"),
+    " SELECT gid, revision FROM moved"
+);
 
 pub(crate) const CREATE: &str = concat!(
     asked!(),
@@ -71,14 +84,23 @@ pub(crate) const CREATE: &str = concat!(
 pub(crate) const MOVE_AND_CREATE: &str = concat!(
     asked!(),
     ", ",
-    moved!(),
+    moved!("FOR UPDATE"),
     ", ",
     created!(),
     " SELECT gid, revision FROM moved UNION ALL SELECT gid, revision FROM created"
 );
 
-/// Three texts, so that each connection prepares three plans and no more.
-pub(crate) fn statement(sent: &[&Append], record_bytes_max: usize) -> Statement {
+/// What becomes of an append whose row somebody else keeps locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Locked {
+    /// All wait for it.
+    Awaited,
+    /// It is left out. What is sent creates all or moves all.
+    LeftOut,
+}
+
+/// Four texts, so that each connection prepares four plans and no more.
+pub(crate) fn statement(sent: &[&Append], record_bytes_max: usize, locked: Locked) -> Statement {
     let moves: Vec<&str> = sent
         .iter()
         .filter(|append| !is_creation(append))
@@ -87,9 +109,10 @@ pub(crate) fn statement(sent: &[&Append], record_bytes_max: usize) -> Statement 
     if moves.is_empty() {
         return columns_of(sqlx::query(CREATE), sent);
     }
-    let text = match moves.len() == sent.len() {
-        true => MOVE,
-        false => MOVE_AND_CREATE,
+    let text = match (moves.len() == sent.len(), locked) {
+        (true, Locked::Awaited) => MOVE,
+        (true, Locked::LeftOut) => MOVE_PAST_LOCKS,
+        (false, Locked::Awaited | Locked::LeftOut) => MOVE_AND_CREATE,
     };
     columns_of(sqlx::query(text), sent)
         .bind(moves)

@@ -31,6 +31,8 @@ pub(crate) enum Fate {
 pub(crate) enum Again {
     /// The server says that it rolled back because of somebody else.
     Yes,
+    /// A lock was not had in time, and the server rolled back: another statement may go on without what is locked.
+    PastLocks,
     /// Whoever called decides.
     No,
 }
@@ -159,7 +161,8 @@ fn by_code(code: &str, why: String, effect: Effect) -> Failure {
         // Deadlock, serialization failure; a race of creations that the conflict clause did not catch.
         "40P01" | "40001" | "23505" => failure(StoreErrorKind::Unavailable, Fate::Kept, Again::Yes),
         // A lock, or the statement, took longer than the session allows.
-        "55P03" | "57014" => failure(StoreErrorKind::Unavailable, Fate::Kept, Again::No),
+        "55P03" => failure(StoreErrorKind::Unavailable, Fate::Kept, Again::PastLocks),
+        "57014" => failure(StoreErrorKind::Unavailable, Fate::Kept, Again::No),
         // CockroachDB: nobody knows whether it was applied. And the connection's own errors.
         "40003" => failure(unanswered(effect), Fate::Closed, Again::No),
         code if code.starts_with("08") => failure(unanswered(effect), Fate::AllClosed, Again::No),
@@ -239,5 +242,6 @@ mod tests {
         let again = |code: &str| by_code(code, String::new(), Effect::Writes).again;
         assert_eq!((again("40P01"), again("40001")), (Again::Yes, Again::Yes));
         assert_eq!((again("57014"), again("42P01")), (Again::No, Again::No));
+        assert_eq!(again("55P03"), Again::PastLocks);
     }
 }

@@ -8,7 +8,7 @@ use seata_store::{
 use sqlx::postgres::PgRow;
 
 use crate::append::DOING;
-use crate::batch::is_creation;
+use crate::batch::{Locked, is_creation};
 use crate::connection::Connection;
 use crate::error::{Effect, Failure};
 use crate::layout::{HEADER_COLUMNS, columns, header, now, number, stored, value};
@@ -74,11 +74,13 @@ fn present(row: &PgRow) -> Result<Present, Failure> {
 }
 
 /// Says why an append was not applied, by the record as it is now. None: nothing stands in the way of a creation any
-/// more. What else would be accepted by now is stale: the record moved between the two statements.
+/// more. What else would be accepted by now is locked where locked rows were left out, else stale: the record moved between
+/// the two statements.
 pub(crate) fn why_not(
     append: &Append,
     present: &Result<AllPresent, Failure>,
     record_bytes_max: usize,
+    locked: Locked,
 ) -> Option<Result<AppendOutcome, StoreError>> {
     let present = match present.as_ref().map(|all| all.get(append.gid.as_str())) {
         Ok(None) => None,
@@ -92,7 +94,7 @@ pub(crate) fn why_not(
         Err(Refusal::Stale) => Some(Ok(AppendOutcome::Stale)),
         Err(Refusal::Fenced) => Some(Ok(AppendOutcome::Fenced)),
         Err(Refusal::Exists) => Some(exists(present)),
-        Ok(_) => beyond_the_rule(append, present, record_bytes_max),
+        Ok(_) => beyond_the_rule(append, present, record_bytes_max, locked),
     }
 }
 
@@ -109,6 +111,7 @@ fn beyond_the_rule(
     append: &Append,
     present: Option<&Present>,
     record_bytes_max: usize,
+    locked: Locked,
 ) -> Option<Result<AppendOutcome, StoreError>> {
     let invalid = |why: String| Some(Err(StoreError::new(StoreErrorKind::Invalid, DOING, why)));
     if present.is_some_and(|present| present.header.status.is_final()) {
@@ -123,7 +126,14 @@ fn beyond_the_rule(
             "the history would have more than {record_bytes_max} bytes"
         ));
     }
-    present.map(|_| Ok(AppendOutcome::Stale))
+    present.map(|_| match locked {
+        Locked::Awaited => Ok(AppendOutcome::Stale),
+        Locked::LeftOut => Err(StoreError::new(
+            StoreErrorKind::Unavailable,
+            DOING,
+            "somebody keeps the row locked: look for open transactions in pg_stat_activity",
+        )),
+    })
 }
 
 pub(crate) fn unexplained(why: &str) -> StoreError {

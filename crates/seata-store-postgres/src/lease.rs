@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use seata_store::{ClaimLimit, FencingToken, Gid, Held, Owner, Revision, Stored};
-use sqlx::postgres::PgRow;
+use sqlx::postgres::{PgArguments, PgRow, Postgres};
+use sqlx::query::Query;
 use tracing::error;
 
 use crate::connection::Pool;
-use crate::error::{Effect, Failure};
+use crate::error::{Again, Effect, Failure};
 use crate::layout::{columns, gid, lease_ms, now, number, open, owner_bytes, signed, stored};
 
 /// Takes the earliest wake-ups of both indexes, each in the order of its own, and locks them while it walks; what somebody
@@ -47,21 +48,32 @@ pub(crate) const CLAIM: &str = concat!(
 );
 
 /// Locks in the order of gids, so that it can't deadlock with appends; see `append`.
-pub(crate) const RENEW: &str = concat!(
-    "WITH held AS MATERIALIZED ( \
-       SELECT t.gid, t.token FROM global_transaction t \
-       WHERE t.gid = ANY ($1::text[]) AND t.lease_until IS NOT NULL AND ",
-    open!("t"),
-    " \
-       ORDER BY t.gid FOR UPDATE) \
-     UPDATE global_transaction t SET lease_until = ",
-    now!(),
-    " + $3 \
-     FROM held JOIN unnest($1::text[], $2::bigint[]) AS a (gid, token) \
-       ON a.gid = held.gid AND a.token = held.token \
-     WHERE t.gid = held.gid \
-     RETURNING t.gid, t.token, t.revision"
-);
+macro_rules! renewed {
+    ($lock:literal) => {
+        concat!(
+            "WITH held AS MATERIALIZED ( \
+               SELECT t.gid, t.token FROM global_transaction t \
+               WHERE t.gid = ANY ($1::text[]) AND t.lease_until IS NOT NULL AND ",
+            open!("t"),
+            " \
+               ORDER BY t.gid ",
+            $lock,
+            ") \
+             UPDATE global_transaction t SET lease_until = ",
+            now!(),
+            " + $3 \
+             FROM held JOIN unnest($1::text[], $2::bigint[]) AS a (gid, token) \
+               ON a.gid = held.gid AND a.token = held.token \
+             WHERE t.gid = held.gid \
+             RETURNING t.gid, t.token, t.revision"
+        )
+    };
+}
+
+pub(crate) const RENEW: &str = renewed!("FOR UPDATE");
+
+/// As [`RENEW`], without what somebody else has locked.
+pub(crate) const RENEW_PAST_LOCKS: &str = renewed!("FOR UPDATE SKIP LOCKED");
 
 pub(crate) async fn claim_due(
     pool: &Pool,
@@ -101,15 +113,44 @@ pub(crate) async fn renew(
     if held.is_empty() {
         return Ok(Vec::new());
     }
+    let mut connection = pool.take().await?;
+    match connection
+        .fetch(renewal(RENEW, held, lasts), Effect::Writes)
+        .await
+    {
+        Ok(rows) => answers(held, &rows, Held::Lost),
+        // Somebody who keeps a row locked ends that lease at most, not all of them. What is left out and what is lost can't
+        // be told apart then.
+        Err(failure) if failure.again == Again::PastLocks => {
+            let renewal = renewal(RENEW_PAST_LOCKS, held, lasts);
+            let rows = connection.fetch(renewal, Effect::Writes).await?;
+            answers(held, &rows, Held::Unknown)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn renewal(
+    text: &'static str,
+    held: &[(Gid, FencingToken)],
+    lasts: Duration,
+) -> Query<'static, Postgres, PgArguments> {
     let gids: Vec<&str> = held.iter().map(|(gid, _)| gid.as_str()).collect();
     let tokens: Vec<i64> = held.iter().map(|(_, token)| signed(token.0)).collect();
-    let query = sqlx::query(RENEW)
+    sqlx::query(text)
         .bind(gids)
         .bind(tokens)
-        .bind(lease_ms(lasts));
-    let rows = pool.take().await?.fetch(query, Effect::Writes).await?;
+        .bind(lease_ms(lasts))
+}
+
+/// Answers each in the order given; what is not among the rows as `otherwise`.
+fn answers(
+    held: &[(Gid, FencingToken)],
+    rows: &[PgRow],
+    otherwise: Held,
+) -> Result<Vec<Held>, Failure> {
     let mut renewed = HashMap::with_capacity(rows.len());
-    for row in &rows {
+    for row in rows {
         let token = number(row, 1)?;
         let revision = u64::try_from(number(row, 2)?).unwrap_or_default();
         renewed.insert((gid(row, 0)?, token), Revision(revision));
@@ -118,7 +159,7 @@ pub(crate) async fn renew(
         held.iter().map(
             |(gid, token)| match renewed.get(&(gid.clone(), signed(token.0))) {
                 Some(revision) => Held::Renewed(*revision),
-                None => Held::Lost,
+                None => otherwise,
             },
         );
     Ok(answers.collect())

@@ -6,10 +6,10 @@
 //!
 //! | call | statements | finds its rows by |
 //! |---|---|---|
-//! | append, a whole batch | 1; 1 more where some were not applied | primary key, locked in the order of gids |
+//! | append, a whole batch | 1; 1 more where some were not applied, up to 4 more where somebody keeps a row locked | primary key, locked in the order of gids |
 //! | load | 1 | primary key |
 //! | claim | 1 | `global_transaction_free`, `global_transaction_leased`; `SKIP LOCKED` |
-//! | renew, all leases | 1 | primary key, locked in the order of gids |
+//! | renew, all leases | 1; 1 more where somebody keeps a row locked | primary key, locked in the order of gids |
 //! | list, a page | 1 | `global_transaction_created` |
 //! | purge | 2 | `global_transaction_created`, primary key; `SKIP LOCKED` |
 //! | ping | 1 | |

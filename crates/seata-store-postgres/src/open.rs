@@ -116,9 +116,9 @@ pub(crate) fn session(options: &PostgresOptions) -> Result<PgConnectOptions, Sto
         .options([
             // Answered means durable on this server, and on its synchronous standbys.
             ("synchronous_commit", "on".to_owned()),
-            // The server gives up before we do: a rollback that is known beats a silence that is not. Its search for
-            // deadlocks begins after one second and must come first.
-            ("lock_timeout", part(8)),
+            // The server gives up before we do: a rollback that is known beats a silence that is not. Twice: what a locked row
+            // holds up is sent again without that row.
+            ("lock_timeout", part(4)),
             ("statement_timeout", part(9)),
             // No transaction of ours waits for us; should one ever do, its locks go.
             ("idle_in_transaction_session_timeout", "5000".to_owned()),

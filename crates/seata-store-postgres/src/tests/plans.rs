@@ -75,6 +75,13 @@ fn cases() -> Vec<Case> {
             2 * 64,
         ),
         case(
+            "moving past locks",
+            batch::MOVE_PAST_LOCKS,
+            format!("{}, {open}, 1000000", asked(&open, "1::bigint", 64)),
+            primary,
+            2 * 64,
+        ),
+        case(
             "creating",
             batch::CREATE,
             asked(&new, "NULL::bigint", 64),
@@ -114,6 +121,13 @@ fn cases() -> Vec<Case> {
         case(
             "renewing",
             lease::RENEW,
+            format!("{open}, {}, 60000", filled("0::bigint", 64)),
+            primary,
+            2 * 64,
+        ),
+        case(
+            "renewing past locks",
+            lease::RENEW_PAST_LOCKS,
             format!("{open}, {}, 60000", filled("0::bigint", 64)),
             primary,
             2 * 64,
@@ -249,7 +263,7 @@ async fn sessions_are_set_as_the_store_needs_them() {
         .unwrap();
     for (name, expected) in [
         ("synchronous_commit", "on"),
-        ("lock_timeout", "1200ms"),
+        ("lock_timeout", "600ms"),
         ("statement_timeout", "1350ms"),
         ("idle_in_transaction_session_timeout", "5s"),
         ("default_transaction_isolation", "read committed"),
