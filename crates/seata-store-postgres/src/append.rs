@@ -4,9 +4,11 @@
 //! stops in between. What it did not apply is read by a second one and judged by the contract's own rule.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use seata_store::{Append, AppendOutcome, Revision, StoreError, StoreErrorKind, StoreLimits};
 use sqlx::postgres::PgRow;
+use tokio::time::sleep;
 
 use crate::batch::{Locked, is_creation, statement};
 use crate::connection::{Connection, Pool};
@@ -17,6 +19,10 @@ use crate::layout::{number, value};
 /// How often a batch is sent while the server says that it rolled back because of somebody else, and a creation while
 /// the record in its way is gone when it is looked for.
 const ATTEMPTS_MAX: usize = 3;
+
+/// How long whoever stood in the way has to go on before a batch is sent again: it has to wake up first, and would find the
+/// same rows locked anew.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The answers, in the order of the batch.
 pub(crate) type Answers = Vec<Result<AppendOutcome, StoreError>>;
@@ -217,7 +223,10 @@ async fn write(
         let statement = statement(sent, record_bytes_max, locked);
         match connection.fetch(statement, Effect::Writes).await {
             Ok(rows) => break rows,
-            Err(failure) if failure.again == Again::Yes && attempt < ATTEMPTS_MAX => attempt += 1,
+            Err(failure) if failure.again == Again::Yes && attempt < ATTEMPTS_MAX => {
+                attempt += 1;
+                sleep(PAUSE).await;
+            }
             Err(failure) => return Err(failure),
         }
     };
