@@ -1,5 +1,7 @@
 //! One connection: how it is made, and that it ends.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fred::clients::Client;
@@ -27,56 +29,53 @@ pub(crate) struct Recipe {
 pub(crate) struct Running {
     pub(crate) client: Client,
     end: AbortHandle,
+    /// The task ends a moment after it was told to.
+    is_ended: AtomicBool,
+}
+
+/// fred's task would outlive its client, with the connection.
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+    }
 }
 
 impl Running {
-    pub(crate) fn new(client: Client, task: &ConnectHandle) -> Self {
-        let end = task.abort_handle();
-        Self { client, end }
-    }
-
     pub(crate) fn end(&self) {
+        self.is_ended.store(true, Ordering::Release);
         self.end.abort();
     }
 
     pub(crate) fn is_up(&self) -> bool {
-        !self.end.is_finished() && self.client.is_connected()
+        !self.is_ended.load(Ordering::Acquire)
+            && !self.end.is_finished()
+            && self.client.is_connected()
     }
 }
 
 /// Connects, or says why that can't be done.
-pub(crate) async fn connect(recipe: &Recipe) -> Result<(Client, ConnectHandle), Error> {
+pub(crate) async fn connect(recipe: &Recipe) -> Result<(Arc<Running>, ConnectHandle), Error> {
     let client = build(recipe)?;
     let task = client.connect();
-    // Whoever stops waiting leaves no connection behind.
-    let unless_kept = EndedUnlessKept(Some(task.abort_handle()));
-    let waiting = client.clone();
-    let connected = std::pin::pin!(waiting.wait_for_connect());
+    let end = task.abort_handle();
+    // From here on whoever stops waiting leaves no connection behind.
+    let running = Arc::new(Running {
+        client,
+        end,
+        is_ended: AtomicBool::new(false),
+    });
+    let waiting = Arc::clone(&running);
+    let connected = std::pin::pin!(waiting.client.wait_for_connect());
     // A client that can't connect ends, whether or not its notice came in time.
     let task = match select(connected, task).await {
         Either::Left((connected, task)) => connected.map(|()| task)?,
         Either::Right((ended, _)) => return Err(ended?.err().unwrap_or_else(gone)),
     };
-    unless_kept.keep();
-    Ok((client, task))
+    Ok((running, task))
 }
 
 fn gone() -> Error {
     Error::new(ErrorKind::IO, "the connection ended at once")
-}
-
-struct EndedUnlessKept(Option<AbortHandle>);
-
-impl EndedUnlessKept {
-    fn keep(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for EndedUnlessKept {
-    fn drop(&mut self) {
-        self.0.iter().for_each(AbortHandle::abort);
-    }
 }
 
 fn build(recipe: &Recipe) -> Result<Client, Error> {

@@ -8,7 +8,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use fred::clients::Client;
 use fred::error::Error;
 use fred::interfaces::ClientLike;
 use fred::types::config::Options;
@@ -39,6 +38,10 @@ struct Line {
 impl Line {
     fn lock(&self) -> MutexGuard<'_, Option<Arc<Running>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, running: Arc<Running>) {
+        *self.lock() = Some(running);
     }
 
     fn up(&self) -> Option<Arc<Running>> {
@@ -74,12 +77,12 @@ impl Node {
         Self::keep(recipe, (0..recipe.connections).map(|_| None).collect())
     }
 
-    fn keep(recipe: &Recipe, first: Vec<Option<(Client, ConnectHandle)>>) -> Self {
+    fn keep(recipe: &Recipe, first: Vec<Option<(Arc<Running>, ConnectHandle)>>) -> Self {
         let lines: Vec<Arc<Line>> = first.iter().map(|_| Arc::default()).collect();
         let pairs = lines.iter().zip(first);
         let tasks = pairs.map(|(line, first)| {
-            let running = first.map(|(client, task)| {
-                put(line, client, &task);
+            let running = first.map(|(running, task)| {
+                line.put(running);
                 task
             });
             tokio::spawn(keep(Arc::downgrade(line), recipe.clone(), running))
@@ -150,23 +153,22 @@ async fn send(call: Call, running: &Running, command: Command) -> Result<Value, 
     })
 }
 
-fn put(line: &Line, client: Client, task: &ConnectHandle) {
-    *line.lock() = Some(Arc::new(Running::new(client, task)));
-}
-
 /// Connects again whenever a connection has ended. Tells of a loss once, and of its end.
 async fn keep(line: Weak<Line>, recipe: Recipe, mut running: Option<ConnectHandle>) {
     let mut is_told = false;
     loop {
+        let begun = Instant::now();
         if let Some(task) = running.take() {
             // How it ended was told to whoever waited for an answer.
             drop(task.await);
+            // Also where a server takes connections and ends them at once.
+            tokio::time::sleep_until(begun + CONNECT_EVERY).await;
         }
         let connected = connect(&recipe).await;
         let Some(line) = line.upgrade() else { return };
         match connected {
-            Ok((client, task)) => {
-                put(&line, client, &task);
+            Ok((connection, task)) => {
+                line.put(connection);
                 running = Some(task);
                 if is_told {
                     tracing::info!("redis is back");

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use seata_store::{
@@ -10,6 +11,7 @@ use seata_store::{
 };
 use seata_store_conformance::address;
 use seata_store_redis::{RedisOptions, RedisStore};
+use seata_test_servers::{Direction, Proxy};
 use support::{Plain, Server, append, applied, creation, following, gid, options};
 
 /// A server of its own may only be started where there is Redis at all.
@@ -244,4 +246,106 @@ async fn a_wrong_password_is_told_without_any_password() {
             }
         }
     }
+}
+
+/// Answers which connections the server has, but for the one that asks.
+fn clients(plain: &mut Plain) -> BTreeSet<String> {
+    let own = plain.ask(&["CLIENT", "ID"]).text().to_owned();
+    let list = plain.ask(&["CLIENT", "LIST"]);
+    let ids = list.text().lines().filter_map(|line| {
+        let id = line.split(' ').find_map(|word| word.strip_prefix("id="))?;
+        (id != own).then(|| id.to_owned())
+    });
+    ids.collect()
+}
+
+async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < end, "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// What a firewall does that forgot a connection: nobody is told that anything is wrong.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_swallows_all_is_given_up_and_replaced() {
+    let Some(server) = server(&[]) else {
+        return;
+    };
+    let proxy = Proxy::to(&server.address()).unwrap();
+    let through = RedisOptions {
+        timeout: Duration::from_millis(500),
+        ..options(proxy.address(), "faults")
+    };
+    let store = RedisStore::open(through).await.unwrap();
+    applied(&store, creation("g", 1_000)).await;
+    let mut plain = Plain::connect(&server.address());
+    let before = clients(&mut plain);
+    for direction in [Direction::Requests, Direction::Replies] {
+        proxy.swallow(direction);
+        let mut kinds = Vec::new();
+        for number in 0..10 {
+            let name = format!("{direction:?}{number}");
+            let answer = append(&store, creation(&name, 1_000)).await;
+            kinds.push(answer.unwrap_err().kind);
+        }
+        let sent = kinds
+            .iter()
+            .filter(|kind| **kind == StoreErrorKind::Ambiguous);
+        assert!(sent.count() <= 2, "one for each connection: {kinds:?}");
+        proxy.restore();
+        answers_again(&store).await;
+        applied(&store, creation(&format!("after{direction:?}"), 1_000)).await;
+    }
+    eventually("the old connections are gone", || {
+        clients(&mut plain).is_disjoint(&before)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_connections_leave_nothing_behind_nor_does_a_dropped_store() {
+    let Some(server) = server(&[]) else {
+        return;
+    };
+    let tasks = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
+    let before = tasks();
+    let store = open(&server).await;
+    answers_again(&store).await;
+    let mut plain = Plain::connect(&server.address());
+    eventually("both connections are there", || {
+        clients(&mut plain).len() == 2
+    })
+    .await;
+    let at_work = tasks();
+    for _ in 0..30 {
+        plain.ask(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+        answers_again(&store).await;
+    }
+    eventually("there are as many tasks and connections as before", || {
+        tasks() <= at_work && clients(&mut plain).len() == 2
+    })
+    .await;
+    for millis in 0..20 {
+        let opening = RedisStore::open(options(&server.address(), "faults"));
+        drop(tokio::time::timeout(Duration::from_millis(millis), opening).await);
+    }
+    drop(store);
+    eventually(
+        "all tasks have ended and all connections are closed",
+        || tasks() <= before && clients(&mut plain).is_empty(),
+    )
+    .await;
+    // Also one that is lost at that moment.
+    let mut server = server;
+    let store = open(&server).await;
+    server.kill();
+    assert!(store.ping().await.is_err());
+    drop(store);
+    eventually("nobody connects any more", || tasks() <= before).await;
 }
