@@ -11,11 +11,12 @@ use crate::layout::{Partition, finals};
 use crate::node::Call;
 use crate::script::{Command, REMOVE};
 use crate::store::Inner;
-use crate::walk::{From, Walk};
+use crate::walk::{From, Losses, Walk};
 
 const DOING: &str = "purging";
 
-/// Looks at a bounded number, from where the last purge ended: old open transactions hold up none.
+/// Looks at a bounded number, from where the last purge ended: old open transactions hold up none. Nor does a partition
+/// that is away, or a record that can't be read: they are passed over until the walk begins anew.
 pub(crate) async fn purge(
     inner: &Inner,
     ended_before: UnixMillis,
@@ -30,7 +31,8 @@ pub(crate) async fn purge(
     };
     let behind = slot().clone();
     let wanted = limit.clamp(1, SCAN_MAX);
-    let mut walk = Walk::begin(inner, call, From::Oldest, behind.as_ref(), wanted);
+    let order = (From::Oldest, Losses::PassOver);
+    let mut walk = Walk::begin(inner, call, order, behind.as_ref(), wanted);
     let mut old: BTreeMap<Partition, Vec<Gid>> = BTreeMap::new();
     let (mut count, mut next) = (0, None);
     for scanned in 0.. {
@@ -46,15 +48,21 @@ pub(crate) async fn purge(
         let is_old = match found.fields.is_gone() {
             // The script takes it out of the index.
             true => true,
-            false => is_old(
-                &found.fields.header(DOING, found.gid.clone())?,
-                ended_before,
-            ),
+            false => match found.fields.header(DOING, found.gid.clone()) {
+                Ok(header) => is_old(&header, ended_before),
+                Err(error) => {
+                    tracing::warn!(gid = %found.gid, %error, "a record that can't be read is never purged");
+                    false
+                }
+            },
         };
         if is_old {
             count += usize::from(!found.fields.is_gone());
             old.entry(found.partition).or_default().push(found.gid);
         }
+    }
+    if let Some(fault) = walk.all_lost() {
+        return Err(fault.told(DOING, Access::Read));
     }
     let removed = remove(inner, call, ended_before, old).await?;
     *slot() = next;
@@ -80,10 +88,18 @@ async fn remove(
         }
         (partition, Command::script(&REMOVE, keys, args))
     });
-    let mut removed = 0;
+    let (mut answered, mut removed, mut failed) = (0, 0, None);
     for answer in inner.ask_each(call, commands.collect()).await {
-        let answer = answer.map_err(|fault| fault.told(DOING, Access::Write))?;
-        removed += answer.as_usize().unwrap_or_default();
+        match answer {
+            Ok(value) => {
+                answered += 1;
+                removed += value.as_usize().unwrap_or_default();
+            }
+            Err(fault) => failed = Some(fault.told(DOING, Access::Write)),
+        }
     }
-    Ok(removed)
+    match failed {
+        Some(error) if answered == 0 => Err(error),
+        Some(_) | None => Ok(removed),
+    }
 }

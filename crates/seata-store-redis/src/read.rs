@@ -8,7 +8,7 @@ use crate::error::Access;
 use crate::layout;
 use crate::script::Command;
 use crate::store::Inner;
-use crate::walk::{From, Place, Walk, score};
+use crate::walk::{From, Losses, Place, Walk, score};
 
 pub(crate) async fn load(inner: &Inner, gid: &Gid) -> Result<Option<Stored>, StoreError> {
     const DOING: &str = "loading";
@@ -25,7 +25,8 @@ pub(crate) async fn list(inner: &Inner, query: &ListQuery) -> Result<Page<Header
     let limit = query.limit.clamp(1, PAGE_MAX);
     let wanted = if is_filtered(query) { SCAN_MAX } else { limit };
     let behind = start(query);
-    let mut walk = Walk::begin(inner, inner.begin(), From::Newest, behind.as_ref(), wanted);
+    let order = (From::Newest, Losses::Fail);
+    let mut walk = Walk::begin(inner, inner.begin(), order, behind.as_ref(), wanted);
     let (mut items, mut last, mut scanned) = (Vec::new(), None, 0);
     while let Some(found) = walk
         .next()

@@ -53,6 +53,13 @@ pub(crate) enum From {
     Oldest,
 }
 
+/// What becomes of the walk where a partition can't be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Losses {
+    Fail,
+    PassOver,
+}
+
 pub(crate) struct Found {
     pub(crate) partition: Partition,
     pub(crate) gid: Gid,
@@ -89,7 +96,9 @@ pub(crate) struct Walk<'a> {
     inner: &'a Inner,
     call: Call,
     from: From,
+    losses: Losses,
     parts: Vec<Part>,
+    lost: Vec<Fault>,
     /// How many are wanted in all, as far as that is known: what is read at once follows it.
     wanted: usize,
 }
@@ -98,7 +107,7 @@ impl<'a> Walk<'a> {
     pub(crate) fn begin(
         inner: &'a Inner,
         call: Call,
-        from: From,
+        (from, losses): (From, Losses),
         behind: Option<&Place>,
         wanted: usize,
     ) -> Self {
@@ -112,7 +121,9 @@ impl<'a> Walk<'a> {
             inner,
             call,
             from,
+            losses,
             parts: parts.collect(),
+            lost: Vec::new(),
             wanted,
         }
     }
@@ -126,6 +137,13 @@ impl<'a> Walk<'a> {
         let first = heads.min_by(|(_, one), (_, other)| ordered(from, one, other));
         let at = first.map(|(at, _)| at);
         Ok(at.and_then(|at| self.parts[at].read.pop_front()))
+    }
+
+    /// Answers why nothing at all could be read.
+    pub(crate) fn all_lost(&self) -> Option<&Fault> {
+        self.lost
+            .last()
+            .filter(|_| self.lost.len() == self.parts.len())
     }
 
     /// Reads on wherever nothing is left to compare.
@@ -144,7 +162,15 @@ impl<'a> Walk<'a> {
         let answers = self.inner.ask_each(self.call, commands).await;
         for (at, answer) in empty.into_iter().zip(answers) {
             let part = &mut self.parts[at];
-            let values = answer?.into_array();
+            let values = match (answer, self.losses) {
+                (Ok(value), _) => value.into_array(),
+                (Err(fault), Losses::Fail) => return Err(fault),
+                (Err(fault), Losses::PassOver) => {
+                    part.is_over = true;
+                    self.lost.push(fault);
+                    continue;
+                }
+            };
             part.is_over = values.len() < count;
             let found = values
                 .into_iter()
