@@ -173,6 +173,7 @@ fn outcome(append: &Append, answer: Value, bytes_max: usize) -> Answer {
         b"L" => refused(format!(
             "the history would have more than {bytes_max} bytes"
         )),
+        [b'C', ..] => Err(corrupt(DOING, format!("{}: {}", append.gid, &text[1..]))),
         _ => Err(corrupt(DOING, "the script gave an unknown answer")),
     }
 }

@@ -271,6 +271,47 @@ async fn no_number_is_rounded() {
     assert_eq!(answer, AppendOutcome::Fenced);
 }
 
+/// Damage stays where it is: neighbours in the batch are written, and purges go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_record_fails_alone() {
+    let Some(shared) = Shared::new() else { return };
+    let one_partition = RedisOptions {
+        partitions: Some(1),
+        ..shared.options()
+    };
+    let store = RedisStore::open(one_partition).await.unwrap();
+    let mut plain = shared.plain();
+    let key = |name: &str| format!("{}:{{p000}}:t:{name}", shared.prefix);
+    let mut batch = Vec::new();
+    for name in ["a", "b", "c", "d"] {
+        batch.push(following(
+            &applied(&store, creation(name, 1_000)).await,
+            "+",
+        ));
+    }
+    plain.ask(&["HSET", &key("b"), "n", "many"]);
+    plain.ask(&["DEL", &key("c")]);
+    plain.ask(&["SET", &key("c"), "foreign"]);
+    let answers = store.append(batch).await;
+    let kinds = answers.iter().map(|answer| match answer {
+        Ok(AppendOutcome::Applied(_)) => None,
+        Ok(other) => panic!("{other:?}"),
+        Err(error) => Some(error.kind),
+    });
+    let damaged = Some(StoreErrorKind::Corrupt);
+    assert_eq!(kinds.collect::<Vec<_>>(), [None, damaged, damaged, None]);
+    let history = store.load(&gid("d")).await.unwrap().unwrap().chunks;
+    assert_eq!(history.concat(), b"[d]+");
+
+    plain.ask(&["DEL", &key("c")]);
+    plain.ask(&["HSET", &key("b"), "u", "never"]);
+    let mut end = following(&store.load(&gid("d")).await.unwrap().unwrap().header, "");
+    end.status = Status::Committed;
+    end.wake_at = None;
+    applied(&store, end).await;
+    assert_eq!(store.purge(UnixMillis(i64::MAX / 4), 10).await.unwrap(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replacing_drops_the_old_chunks() {
     let Some(shared) = Shared::new() else { return };

@@ -2,7 +2,7 @@
 -- second run finds what the first one wrote and answers Stale or Exists.
 -- KEYS: free, leased, listed, then a record for each append.
 -- ARGV: the most bytes of a history, the digits of final statuses, then twelve for each append.
--- Answers for each: A<revision>, S(tale), F(enced), E(nded), L(arge), or all fields of the record that exists.
+-- Answers for each: A<revision>, S(tale), F(enced), E(nded), L(arge), C(orrupt) and why, or all fields of the record that exists.
 
 local free, leased, listed = KEYS[1], KEYS[2], KEYS[3]
 local bytes_max, finals = tonumber(ARGV[1]), ARGV[2]
@@ -90,8 +90,23 @@ local function apply(key, at)
   return 'A' .. revision
 end
 
+-- A record that can't be read fails its own append only: its fields are read before anything is written. What the
+-- server refuses for reasons of its own (memory, disk, its role) it refuses before the first write of the script, and
+-- then the script ends with that.
+local function attempt(key, at)
+  local ok, answer = pcall(apply, key, at)
+  if ok then return answer end
+  local why = type(answer) == 'table' and answer.err or answer
+  if string.find(why, '^%-?%u+ ') and not string.find(why, '^%-?WRONGTYPE') then
+    return nil, redis.error_reply(why)
+  end
+  return 'C' .. why
+end
+
 local answers = {}
 for i = 4, #KEYS do
-  answers[#answers + 1] = apply(KEYS[i], 3 + (i - 4) * 12)
+  local answer, refusal = attempt(KEYS[i], 3 + (i - 4) * 12)
+  if refusal then return refusal end
+  answers[#answers + 1] = answer
 end
 return answers
