@@ -50,7 +50,9 @@ pub(crate) async fn claim_due(
             }
             continue;
         }
+        let told = due.entries.len();
         let picked = pick(due.entries, left, limit.bytes.saturating_sub(bytes));
+        let is_last = due.is_all && picked.values().map(Vec::len).sum::<usize>() == told;
         match lease(inner, call, owner, lasts, picked).await {
             Ok(some) => {
                 bytes += some.iter().map(size).sum::<usize>();
@@ -58,6 +60,9 @@ pub(crate) async fn claim_due(
             }
             Err(error) if claimed.is_empty() => return Err(error),
             Err(_) => break,
+        }
+        if is_last {
+            break;
         }
     }
     claimed.sort_by_key(|one| (one.header.wake_at, one.header.gid.clone()));
