@@ -56,6 +56,22 @@ impl Fault {
     }
 }
 
+/// Answers whether a server could not be reached at all, rather than refused who asked.
+pub(crate) fn is_away(error: &Error) -> bool {
+    let away = [
+        ErrorKind::IO,
+        ErrorKind::Timeout,
+        ErrorKind::Canceled,
+        ErrorKind::Unknown,
+    ];
+    let is_refused = || {
+        CREDENTIALS
+            .iter()
+            .any(|code| has_code(error.details(), code))
+    };
+    away.contains(error.kind()) && !is_refused()
+}
+
 /// Refusals before anything was executed, and what to change where a person must.
 const NOT_EXECUTED: [(&str, &str); 14] = [
     (

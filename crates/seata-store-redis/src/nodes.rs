@@ -5,20 +5,21 @@
 //! fails its own partitions only.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use fred::error::Error;
 use fred::types::Value;
 use fred::types::config::Server;
+use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use crate::connection::Recipe;
-use crate::error::Fault;
+use crate::error::{Fault, is_away};
 use crate::node::{Call, Node};
 use crate::script::Command;
-use crate::slots::{Range, first_slots, of_server, slots, slots_command};
+use crate::slots::{Range, first_slots, most_told, of_server, slots, slots_command};
 
 /// Between two questions for the map of slots.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -33,6 +34,8 @@ struct Inner {
     recipe: Recipe,
     map: RwLock<Map>,
     is_looking: AtomicBool,
+    /// How often slots were asked for.
+    looks: AtomicUsize,
 }
 
 /// Who keeps which slots: sorted, each until its last one. A single server keeps all.
@@ -54,13 +57,13 @@ impl Map {
 
 impl Nodes {
     /// Connects to the server, or to all masters of a cluster.
-    pub(crate) async fn connect(recipe: Recipe, until: Instant) -> Result<Self, Error> {
+    pub(crate) async fn connect(recipe: Recipe) -> Result<Self, Error> {
         let mut map = Map::default();
         if recipe.config.server.is_clustered() {
-            let ranges = first_slots(&recipe, until).await?;
+            let ranges = first_slots(&recipe, recipe.timeout).await?;
             for (_, _, server) in &ranges {
                 if !map.nodes.contains_key(server) {
-                    let node = Node::connect(of_server(&recipe, server)).await?;
+                    let node = connect_or_wait(&of_server(&recipe, server)).await?;
                     map.nodes.insert(server.clone(), Arc::new(node));
                 }
             }
@@ -75,6 +78,7 @@ impl Nodes {
             recipe,
             map: RwLock::new(map),
             is_looking: AtomicBool::new(false),
+            looks: AtomicUsize::new(0),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -166,30 +170,31 @@ impl Nodes {
         tokio::spawn(async move {
             let Some(inner) = weak.upgrade() else { return };
             let nodes = Self { inner };
+            // The connections tell once that servers are lost; this is asked again and again.
             if let Err(error) = nodes.look_now().await {
-                tracing::warn!(%error, "the slots of the redis cluster could not be asked for");
+                tracing::debug!(%error, "the slots of the redis cluster could not be asked for");
             }
+            drop(nodes);
             tokio::time::sleep(LOOK_EVERY).await;
-            nodes.inner.is_looking.store(false, Ordering::Release);
+            if let Some(inner) = weak.upgrade() {
+                inner.is_looking.store(false, Ordering::Release);
+            }
         });
     }
 
     async fn look_now(&self) -> Result<(), Error> {
-        let until = Instant::now() + self.inner.recipe.timeout;
-        let mut ranges = None;
-        for node in self.masters() {
-            let call = Call { number: 0, until };
-            if let Ok(value) = node.call(call, slots_command()).await {
-                // The node that is asked may leave its own host out; the address that is known holds then.
-                ranges = slots(&value, None);
-            }
-            if ranges.is_some() {
-                break;
-            }
-        }
-        let ranges = match ranges {
+        let recipe = &self.inner.recipe;
+        let number = self.inner.looks.fetch_add(1, Ordering::Relaxed);
+        let until = Instant::now() + recipe.timeout / 2;
+        let known = self.map().nodes.clone();
+        let asked = known.iter().map(|(server, node)| async move {
+            let value = node.call(Call { number, until }, slots_command()).await;
+            slots(&value.ok()?, Some(&server.host))
+        });
+        let views = join_all(asked).await.into_iter().flatten().collect();
+        let ranges = match most_told(views) {
             Some(ranges) => ranges,
-            None => first_slots(&self.inner.recipe, until).await?,
+            None => first_slots(recipe, recipe.timeout / 2).await?,
         };
         self.follow(ranges);
         Ok(())
@@ -216,5 +221,13 @@ impl Nodes {
             nodes.insert(server.clone(), node);
         }
         *map = Map { ranges, nodes };
+    }
+}
+
+/// One master that is away fails its own partitions only, also where the store is opened meanwhile.
+async fn connect_or_wait(recipe: &Recipe) -> Result<Node, Error> {
+    match Node::connect(recipe.clone()).await {
+        Err(error) if is_away(&error) => Ok(Node::connecting(recipe)),
+        answer => answer,
     }
 }

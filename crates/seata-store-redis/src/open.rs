@@ -40,8 +40,7 @@ pub(crate) async fn open(options: &RedisOptions) -> Result<(Nodes, Layout), Stor
     let recipe = recipe(options)?;
     // Each server takes the time limit of a call; a cluster has several of them.
     let limit = options.timeout * 4;
-    let until = Instant::now() + limit;
-    let nodes = match tokio::time::timeout(limit, Nodes::connect(recipe, until)).await {
+    let nodes = match tokio::time::timeout(limit, Nodes::connect(recipe)).await {
         Ok(nodes) => nodes.map_err(|error| unreachable_or_invalid(&error))?,
         Err(_) => {
             let why = "no connection in time; check the address, and that Redis runs";

@@ -1,5 +1,8 @@
 //! The map of slots, as the nodes of a cluster tell it.
 
+use std::cmp::Reverse;
+use std::time::Duration;
+
 use fred::error::{Error, ErrorKind};
 use fred::types::Value;
 use fred::types::config::{Config, Server, ServerConfig};
@@ -31,7 +34,7 @@ pub(crate) fn slots_command() -> Command {
 }
 
 /// Asks the nodes that the address names, one after another.
-pub(crate) async fn first_slots(recipe: &Recipe, until: Instant) -> Result<Vec<Range>, Error> {
+pub(crate) async fn first_slots(recipe: &Recipe, each: Duration) -> Result<Vec<Range>, Error> {
     let mut last = Error::new(ErrorKind::Config, "the address names no node");
     for server in recipe.config.server.hosts() {
         let one = Recipe {
@@ -45,6 +48,7 @@ pub(crate) async fn first_slots(recipe: &Recipe, until: Instant) -> Result<Vec<R
                 continue;
             }
         };
+        let until = Instant::now() + each;
         match node.call(Call { number: 0, until }, slots_command()).await {
             Ok(value) => match slots(&value, Some(&server.host)) {
                 Some(ranges) => return Ok(ranges),
@@ -60,6 +64,16 @@ pub(crate) async fn first_slots(recipe: &Recipe, until: Instant) -> Result<Vec<R
         }
     }
     Err(last)
+}
+
+/// Answers what most nodes say: one that slept may still take itself for a master.
+pub(crate) fn most_told(mut views: Vec<Vec<Range>>) -> Option<Vec<Range>> {
+    let of = |view: &Vec<Range>| views.iter().filter(|other| *other == view).count();
+    let (at, _) = views
+        .iter()
+        .enumerate()
+        .max_by_key(|(at, view)| (of(view), Reverse(*at)))?;
+    Some(views.swap_remove(at))
 }
 
 /// Reads what `CLUSTER SLOTS` answers. Nothing that can be read is no map.
@@ -122,6 +136,16 @@ mod tests {
             (100, 16_383, Server::new("asked", 2)),
         ];
         assert_eq!(ranges, Some(expected));
+    }
+
+    #[test]
+    fn the_view_of_most_nodes_holds() {
+        let view = |host: &str| vec![(0, 99, Server::new(host, 1))];
+        let told = |hosts: &[&str]| most_told(hosts.iter().map(|host| view(host)).collect());
+        assert_eq!(told(&["slept", "new", "new"]), Some(view("new")));
+        assert_eq!(told(&["new", "new", "slept"]), Some(view("new")));
+        assert_eq!(told(&["one"]), Some(view("one")));
+        assert_eq!(told(&[]), None);
     }
 
     #[test]

@@ -113,6 +113,14 @@ impl Plain {
             }
         }
     }
+    /// Reads how far the server's stream of replication is.
+    pub(crate) fn offset(&mut self, field: &str) -> u64 {
+        let info = self.ask(&["INFO", "replication"]);
+        let mut lines = info.text().lines();
+        lines
+            .find_map(|line| line.strip_prefix(field)?.trim().parse().ok())
+            .unwrap_or_default()
+    }
     /// Counts how often a command ran since the statistics were reset.
     pub(crate) fn calls(&mut self, command: &str) -> u64 {
         let info = self.ask(&["INFO", "commandstats"]);
@@ -135,6 +143,19 @@ pub(crate) fn masters(address: &str) -> Vec<String> {
             format!("redis://{}", word.split('@').next().unwrap())
         })
         .collect()
+}
+
+/// Answers the partition of a name, of so many.
+pub(crate) fn partition(name: &str, of: u64) -> usize {
+    usize::try_from(xxhash_rust::xxh3::xxh3_64(name.as_bytes()) % of).unwrap()
+}
+
+/// Answers another name in the same partition; for each number another one.
+pub(crate) fn beside(name: &str, of: u64, number: usize) -> String {
+    (0..)
+        .map(|turn| format!("{name}-{number}-{turn}"))
+        .find(|other| partition(other, of) == partition(name, of))
+        .unwrap()
 }
 
 /// Answers a prefix that no other test uses.
