@@ -25,8 +25,13 @@ const IDLE_MAX: Duration = Duration::from_secs(IDLE_SECS_MAX / 2);
 /// Who sends the next packet only after this long no longer holds rows, in seconds (MariaDB).
 const IDLE_TRANSACTION_SECS_MAX: u64 = 2;
 
-/// How long a statement waits for a lock, in seconds: less than a call may take.
+/// How long a statement waits for a lock, of a row or of the table, in seconds: less than a call may take.
 const LOCK_WAIT_SECS_MAX: u64 = 1;
+
+/// What must not be as a server's administrator likes it, while tables are made and while they are used: each statement
+/// commits by itself, a commit begins nothing behind it, and no row of an answer is left out.
+pub(crate) const PLAIN: &str = "SET SESSION autocommit = 1, completion_type = 'NO_CHAIN', \
+                                sql_select_limit = 18446744073709551615, unique_checks = 1";
 
 /// Answers what each session sets, so that no default of the server has a say.
 pub(crate) fn session(has_idle_transaction_timeout: IdleTransactionTimeout) -> String {
@@ -37,9 +42,10 @@ pub(crate) fn session(has_idle_transaction_timeout: IdleTransactionTimeout) -> S
         IdleTransactionTimeout::Unknown => String::new(),
     };
     format!(
-        "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
-         SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', autocommit = 1, \
-         innodb_lock_wait_timeout = {LOCK_WAIT_SECS_MAX}, wait_timeout = {IDLE_SECS_MAX}{idle}"
+        "{PLAIN}; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+         SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', \
+         innodb_lock_wait_timeout = {LOCK_WAIT_SECS_MAX}, lock_wait_timeout = {LOCK_WAIT_SECS_MAX}, \
+         wait_timeout = {IDLE_SECS_MAX}{idle}"
     )
 }
 

@@ -27,8 +27,8 @@
 //!
 //! # What a user may configure as he likes
 //!
-//! Each connection sets what the SQL rests on: READ COMMITTED, strict mode, UTC, autocommit, short lock waits. Times are
-//! computed from `UTC_TIMESTAMP`, so no zone has a say. `max_allowed_packet` is read at open and bounds batches and
+//! Each connection sets what the SQL rests on: READ COMMITTED, strict mode, UTC, autocommit, commits that begin nothing
+//! behind them (`completion_type`), answers of all rows (`sql_select_limit`), short lock waits. Times are computed from `UTC_TIMESTAMP`, so no zone has a say. `max_allowed_packet` is read at open and bounds batches and
 //! records. What makes "acknowledged" mean less than "durable" is warned of.
 #![warn(missing_docs)]
 

@@ -11,7 +11,7 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 
-use crate::connection::{connect, run};
+use crate::connection::{PLAIN, connect, run};
 use crate::error::{Chance, failed, invalid, unavailable};
 use crate::layout;
 
@@ -41,6 +41,7 @@ pub struct Migrated {
 
 pub(crate) async fn migrate(options: &MySqlConnectOptions) -> Result<Migrated, StoreError> {
     let mut connection = connect(options).await?;
+    ask(&mut connection, PLAIN.to_owned()).await?;
     if let Standing::Current(version) = standing(&mut connection).await? {
         return Ok(Migrated {
             applied: Vec::new(),

@@ -8,7 +8,7 @@ use sqlx::ConnectOptions;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 
 use crate::batch::APPEND_BYTES;
-use crate::connection::{self, Broken, IdleTransactionTimeout, Pool, run};
+use crate::connection::{self, Broken, IdleTransactionTimeout, PLAIN, Pool, run};
 use crate::error::{Chance, corrupt, failed, invalid, unavailable};
 use crate::options::MysqlOptions;
 use crate::purge::Place;
@@ -188,14 +188,14 @@ impl Settings {
 }
 
 /// Writes which part this database keeps, or refuses to take it for another; tries what claims rest on.
-async fn mark(connection: &mut MySqlConnection, shard: Shard) -> Result<(), StoreError> {
+pub(crate) async fn mark(connection: &mut MySqlConnection, shard: Shard) -> Result<(), StoreError> {
     let text = format!(
-        "INSERT INTO seata_meta (name, value) VALUES ('shard', '{shard}') ON DUPLICATE KEY UPDATE value = value; \
+        "{PLAIN}; INSERT INTO seata_meta (name, value) VALUES ('shard', '{shard}') ON DUPLICATE KEY UPDATE value = value; \
          SELECT value FROM seata_meta WHERE name = 'shard'; \
          SELECT name FROM seata_meta WHERE name = 'shard' FOR UPDATE SKIP LOCKED"
     );
     let answers = run(connection, text).await.map_err(mark_failed)?;
-    let row = answers.get(1).and_then(|answer| answer.rows.first());
+    let row = answers.get(2).and_then(|answer| answer.rows.first());
     let row = row.ok_or_else(|| corrupt(DOING, "the mark of the shard is gone"))?;
     let marked: String = layout::column(row, 0)?;
     if marked == shard.to_string() {
@@ -214,7 +214,7 @@ fn mark_failed(broken: Broken) -> StoreError {
         .error
         .as_database_error()
         .and_then(|error| error.code());
-    if broken.answered == 2 && code.is_some_and(|code| code == "42000") {
+    if broken.answered == 3 && code.is_some_and(|code| code == "42000") {
         let why = format!(
             "{}; MySQL 8.0 or MariaDB 10.6 is needed at least",
             error.why

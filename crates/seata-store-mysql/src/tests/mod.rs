@@ -3,6 +3,7 @@
 
 mod migrations;
 mod plans;
+mod session;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 mod suspended;
