@@ -263,9 +263,12 @@ impl Run<'_, '_, '_> {
                 Ok(Sent::Again(broken.error))
             }
             Fault::Unfit => Ok(Sent::Wrong(error::failed(DOING, &broken.error, chance))),
-            Fault::Interrupted | Fault::Refused | Fault::Wrong | Fault::Damaged | Fault::Lost => {
-                Err(error::failed(DOING, &broken.error, chance))
-            }
+            Fault::Interrupted
+            | Fault::Held
+            | Fault::Refused
+            | Fault::Wrong
+            | Fault::Damaged
+            | Fault::Lost => Err(error::failed(DOING, &broken.error, chance)),
         }
     }
 

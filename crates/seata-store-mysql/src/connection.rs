@@ -66,6 +66,7 @@ pub(crate) async fn connect(options: &MySqlConnectOptions) -> Result<MySqlConnec
             Fault::Conflict
             | Fault::Duplicate
             | Fault::Interrupted
+            | Fault::Held
             | Fault::Refused
             | Fault::Damaged
             | Fault::Lost => "check that the server runs there and takes connections",

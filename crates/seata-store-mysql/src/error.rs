@@ -10,9 +10,12 @@ pub(crate) enum Fault {
     Conflict,
     /// A row with this key is there.
     Duplicate,
-    /// The server cut it short or goes away: where it commits by itself, it may have been done.
+    /// The server cut it short, goes away, or says nothing that is known to mean "rolled back": where it commits by
+    /// itself, it may have been done.
     Interrupted,
-    /// The server doesn't take it now: a lock that others hold, a full disk, a replica.
+    /// Somebody holds a lock for too long. The server rolled back this statement, or all of the transaction.
+    Held,
+    /// The server doesn't take it now, and has not done it: a full table, a replica, too many connections.
     Refused,
     /// It will never take it: our bug or the user's configuration.
     Wrong,
@@ -57,14 +60,32 @@ const fn fault_of(number: u16) -> Fault {
         // Deadlock; record has changed since last read (MariaDB); write conflicts and a changed schema (TiDB).
         1213 | 1020 | 8002 | 8022 | 8028 | 9007 => Fault::Conflict,
         1062 => Fault::Duplicate,
-        // Shutdown, killed (query, connection), time limits, errors in the middle of a commit.
-        1053 | 1180 | 1317 | 1927 | 1969 | 3024 | 3169 | 4031 => Fault::Interrupted,
-        // Access, no such database, table or column, syntax, packet, binlog format.
-        1044..=1046 | 1049 | 1054 | 1064 | 1142 | 1143 | 1146 | 1153 | 1227 | 1370 | 1665 => {
-            Fault::Wrong
+        // Row or table, and NOWAIT.
+        1205 | 3572 => Fault::Held,
+        // Connections (of all, of a user), a node that is not ready, table, locks, caches and transactions that are full,
+        // read only in three ways, and a group that voted against a commit.
+        1040 | 1203 | 1226 | 1047 | 1114 | 1206 | 1197 | 1637 | 1290 | 1792 | 1836 | 3101 => {
+            Fault::Refused
         }
+        // Access, no such database, table or column, columns that don't fit, syntax, packet, binlog format.
+        1044..=1046
+        | 1049
+        | 1054
+        | 1064
+        | 1130
+        | 1136
+        | 1142
+        | 1143
+        | 1146
+        | 1153
+        | 1227
+        | 1364
+        | 1370
+        | 1665
+        | 1698 => Fault::Wrong,
         1048 | 1118 | 1264 | 1301 | 1366 | 1406 | 1690 => Fault::Unfit,
-        _ => Fault::Refused,
+        // Shutdown, killed, time limits, a log that can't be written (recovery decides then), and what no list has.
+        _ => Fault::Interrupted,
     }
 }
 
@@ -78,6 +99,7 @@ pub(crate) fn is_worth_keeping(error: &sqlx::Error) -> bool {
     match fault(error) {
         Fault::Conflict
         | Fault::Duplicate
+        | Fault::Held
         | Fault::Refused
         | Fault::Wrong
         | Fault::Unfit
@@ -99,7 +121,9 @@ pub(crate) fn failed(doing: &'static str, error: &sqlx::Error, chance: Chance) -
     let kind = match (fault(error), chance) {
         (Fault::Lost | Fault::Interrupted, Chance::Open) => StoreErrorKind::Ambiguous,
         (Fault::Lost | Fault::Interrupted, Chance::None)
-        | (Fault::Conflict | Fault::Duplicate | Fault::Refused, _) => StoreErrorKind::Unavailable,
+        | (Fault::Conflict | Fault::Duplicate | Fault::Held | Fault::Refused, _) => {
+            StoreErrorKind::Unavailable
+        }
         (Fault::Wrong | Fault::Unfit, _) => StoreErrorKind::Invalid,
         (Fault::Damaged, _) => StoreErrorKind::Corrupt,
     };
@@ -158,7 +182,9 @@ mod tests {
         assert_eq!([1213, 1020, 9007].map(fault_of), [Fault::Conflict; 3]);
         assert_eq!(fault_of(1062), Fault::Duplicate);
         assert_eq!([1317, 1927, 3024].map(fault_of), [Fault::Interrupted; 3]);
+        assert_eq!([1180, 1598, 65_535].map(fault_of), [Fault::Interrupted; 3]);
         assert_eq!([1045, 1049, 1146].map(fault_of), [Fault::Wrong; 3]);
-        assert_eq!([1205, 1114, 1290].map(fault_of), [Fault::Refused; 3]);
+        assert_eq!([1205, 3572].map(fault_of), [Fault::Held; 2]);
+        assert_eq!([1040, 1114, 1290].map(fault_of), [Fault::Refused; 3]);
     }
 }
