@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use seata_store::{Append, AppendOutcome, Revision, StoreError, StoreErrorKind, StoreLimits};
 use sqlx::postgres::PgRow;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::batch::{Locked, is_creation, statement};
 use crate::connection::{Connection, Pool};
@@ -46,11 +46,12 @@ pub(crate) async fn append(
     batch: Vec<Append>,
 ) -> Answers {
     let mut answers: Vec<Option<Result<AppendOutcome, StoreError>>> = vec![None; batch.len()];
+    let deadline = pool.deadline();
     for piece in pieces(&batch, mixed, limits) {
         let asked: Vec<&Append> = piece.iter().map(|at| &batch[*at]).collect();
         for (at, answer) in piece
             .into_iter()
-            .zip(append_piece(pool, limits, &asked).await)
+            .zip(append_piece(pool, deadline, limits, &asked).await)
         {
             answers[at] = Some(answer);
         }
@@ -103,8 +104,13 @@ fn is_apart(append: &Append, mixed: Mixed) -> bool {
 }
 
 /// The gids are in order and each comes once.
-async fn append_piece(pool: &Pool, limits: StoreLimits, asked: &[&Append]) -> Answers {
-    let mut connection = match pool.take().await {
+async fn append_piece(
+    pool: &Pool,
+    deadline: Instant,
+    limits: StoreLimits,
+    asked: &[&Append],
+) -> Answers {
+    let mut connection = match pool.take_until(deadline).await {
         Ok(connection) => connection,
         Err(failure) => return all(asked.len(), &failure),
     };

@@ -59,10 +59,25 @@ impl Pool {
         }
     }
 
+    /// Answers until when a call may take that begins now.
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.shared.timeout
+    }
+
     /// Takes a connection for one call, whose time limit begins now.
     pub(crate) async fn take(&self) -> Result<Connection, Failure> {
-        let deadline = Instant::now() + self.shared.timeout;
-        let permit = timeout_at(deadline, Arc::clone(&self.shared.permits).acquire_owned()).await;
+        self.take_until(self.deadline()).await
+    }
+
+    /// Takes a connection for a call that ends then. Fails while a quarter of the time is left: what is sent later seldom has
+    /// its answer heard, and a claim of that kind leases what nobody drives.
+    pub(crate) async fn take_until(&self, deadline: Instant) -> Result<Connection, Failure> {
+        let begin_by = deadline - self.shared.timeout / 4;
+        if begin_by < Instant::now() {
+            let why = "no time was left for it: look at the server's load";
+            return Err(Failure::new(StoreErrorKind::Unavailable, why));
+        }
+        let permit = timeout_at(begin_by, Arc::clone(&self.shared.permits).acquire_owned()).await;
         let Ok(Ok(permit)) = permit else {
             let why = format!(
                 "all {} connections are busy: look at the server's load",
@@ -70,9 +85,9 @@ impl Pool {
             );
             return Err(Failure::new(StoreErrorKind::Unavailable, why));
         };
-        let (live, opened_at) = match self.idle(deadline).await {
+        let (live, opened_at) = match self.idle(begin_by).await {
             Some(idle) => (idle.live, idle.opened_at),
-            None => (self.connect(deadline).await?, Instant::now()),
+            None => (self.connect(begin_by).await?, Instant::now()),
         };
         Ok(Connection {
             live: Some(live),
@@ -171,5 +186,25 @@ impl Drop for Connection {
                 since: Instant::now(),
             });
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(2);
+
+    /// A claim that is sent with no time left leases what nobody hears of.
+    #[tokio::test(start_paused = true)]
+    async fn the_wait_for_a_connection_leaves_time_to_use_it() {
+        let pool = Pool::new(PgConnectOptions::new_without_pgpass(), 1, LIMIT);
+        let busy = Arc::clone(&pool.shared.permits).acquire_owned().await;
+        let begun = Instant::now();
+        let failure = pool.take().await.map(drop).unwrap_err();
+        assert_eq!(failure.kind, StoreErrorKind::Unavailable);
+        assert_eq!(begun.elapsed(), LIMIT * 3 / 4);
+        drop(busy);
     }
 }

@@ -11,12 +11,14 @@ use seata_store::{
 use seata_store_postgres::{PostgresOptions, PostgresStore};
 use sqlx::postgres::PgConnection;
 use support::{Apart, Place, applied, creation, following, gid, history, one, run, taking};
+use tokio::time::timeout;
 
+const LIMIT: Duration = Duration::from_secs(3);
 const LEASE: Duration = Duration::from_secs(600);
 
 async fn open(place: &Place) -> PostgresStore {
     let options = PostgresOptions {
-        timeout: Duration::from_secs(3),
+        timeout: LIMIT,
         ..place.options()
     };
     PostgresStore::open(options).await.unwrap()
@@ -70,6 +72,22 @@ async fn a_locked_record_fails_its_own_append_and_no_other() {
         assert_eq!(history(&store, name).await, text.as_bytes());
     }
     assert_eq!(one(&store, following("kept", 1, "<yes>")).await, moved);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_goes_out_in_pieces_has_one_time_limit() {
+    let Some(place) = Place::new(Apart::Schema).await else {
+        return;
+    };
+    let store = open(&place).await;
+    applied(&store, creation("kept", 1_000)).await;
+    let mut other = lock(&place, &["kept"]).await;
+    // A gid that comes twice is a piece each time.
+    let batch = (0..4).map(|_| following("kept", 1, "<no>")).collect();
+    let answers = timeout(LIMIT * 3 / 2, store.append(batch)).await.unwrap();
+    assert_eq!(answers.iter().map(kind).collect::<Vec<_>>(), [REFUSED; 4]);
+    run(&mut other, "ROLLBACK").await;
+    assert_eq!(history(&store, "kept").await, b"[kept]");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
