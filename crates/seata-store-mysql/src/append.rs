@@ -13,9 +13,9 @@ use crate::connection::{Answer, Broken, Lent, Pool, Span};
 use crate::error::{self, Chance, Fault, fault, unavailable};
 use crate::ledger::{Answered, Ledger, is_beyond, pieces};
 use crate::open::Bounds;
-use crate::read;
 use crate::text::{self, HEADER, NOW};
 use crate::verdict::{Records, Verdict, records, too_large, verdict};
+use crate::{layout, read};
 
 pub(crate) const DOING: &str = "appending";
 
@@ -72,6 +72,9 @@ enum Sent {
     /// The server takes something about one of these for wrong, and has written none.
     Wrong(StoreError),
 }
+
+/// What stands where something was to be created.
+type Existing = BTreeMap<Gid, Result<Stored, StoreError>>;
 
 struct Run<'run, 'pool, 'batch> {
     lent: &'run mut Lent<'pool>,
@@ -136,9 +139,7 @@ impl Run<'_, '_, '_> {
             let append = &batch[*at];
             let stored = found.get(&append.gid);
             let answered = match (append.expected, stored) {
-                (Expected::Absent, Some(stored)) => {
-                    Ok(AppendOutcome::Exists(Box::new(stored.clone())))
-                }
+                (Expected::Absent, Some(stored)) => exists(stored),
                 (Expected::Absent, None) => Err(too_large(self.bounds)),
                 (Expected::At { .. }, _) => match verdict(append, &records, self.bounds) {
                     Verdict::Answered(answered) => answered,
@@ -256,8 +257,7 @@ impl Run<'_, '_, '_> {
                 let found = self.existing(creations).await?;
                 for at in creations {
                     if let Some(stored) = found.get(&self.ledger.batch[*at].gid) {
-                        let exists = AppendOutcome::Exists(Box::new(stored.clone()));
-                        self.ledger.answer(*at, Ok(exists));
+                        self.ledger.answer(*at, exists(stored));
                     }
                 }
                 Ok(Sent::Again(broken.error))
@@ -272,8 +272,8 @@ impl Run<'_, '_, '_> {
         }
     }
 
-    /// Reads the records of creations, as far as they exist.
-    async fn existing(&mut self, at: &[usize]) -> Result<BTreeMap<Gid, Stored>, StoreError> {
+    /// Reads the records of creations, as far as they exist. One that can't be read spoils no other.
+    async fn existing(&mut self, at: &[usize]) -> Result<Existing, StoreError> {
         let gids = self
             .ledger
             .appends(at)
@@ -281,11 +281,15 @@ impl Run<'_, '_, '_> {
             .filter(|append| append.expected == Expected::Absent)
             .map(|append| append.gid.clone())
             .collect::<Vec<_>>();
-        let stored = read::records(self.lent, DOING, &gids).await?;
-        Ok(stored
-            .into_iter()
-            .map(|stored| (stored.header.gid.clone(), stored))
-            .collect())
+        if gids.is_empty() {
+            return Ok(Existing::new());
+        }
+        let answer = read::ask(self.lent, DOING, read::load_text(&gids)).await?;
+        answer
+            .rows
+            .iter()
+            .map(|row| Ok((layout::gid(row, 0)?, layout::stored(row))))
+            .collect()
     }
 
     async fn records(&mut self, at: &[usize]) -> Result<Records, StoreError> {
@@ -303,6 +307,11 @@ impl Run<'_, '_, '_> {
             answers.map_err(|broken| error::failed(DOING, &broken.error, Chance::None))?;
         records(answers.first().unwrap_or(&Answer::default()))
     }
+}
+
+fn exists(found: &Result<Stored, StoreError>) -> Answered {
+    let stored = found.as_ref().map_err(StoreError::clone)?;
+    Ok(AppendOutcome::Exists(Box::new(stored.clone())))
 }
 
 fn is_lost(broken: &Broken) -> bool {

@@ -35,21 +35,8 @@ pub(crate) async fn ping(pool: &Pool) -> Result<UnixMillis, StoreError> {
 pub(crate) async fn load(pool: &Pool, gid: &Gid) -> Result<Option<Stored>, StoreError> {
     const DOING: &str = "loading a transaction";
     let mut lent = pool.lend(DOING).await?;
-    let stored = records(&mut lent, DOING, std::slice::from_ref(gid)).await?;
-    Ok(stored.into_iter().next())
-}
-
-/// Reads those of these records that exist.
-pub(crate) async fn records(
-    lent: &mut Lent<'_>,
-    doing: &'static str,
-    gids: &[Gid],
-) -> Result<Vec<Stored>, StoreError> {
-    if gids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let answer = ask(lent, doing, load_text(gids)).await?;
-    answer.rows.iter().map(layout::stored).collect()
+    let answer = ask(&mut lent, DOING, load_text(std::slice::from_ref(gid))).await?;
+    answer.rows.first().map(layout::stored).transpose()
 }
 
 pub(crate) fn load_text(gids: &[Gid]) -> String {
