@@ -6,11 +6,11 @@ mod support;
 use std::time::Duration;
 
 use seata_store::{
-    AppendOutcome, FencingToken, Held, Revision, StoreError, StoreErrorKind, TxnStore,
+    AppendOutcome, Expected, FencingToken, Held, Revision, StoreError, StoreErrorKind, TxnStore,
 };
 use seata_store_postgres::{PostgresOptions, PostgresStore};
 use sqlx::postgres::PgConnection;
-use support::{Apart, Place, applied, creation, following, gid, history, one, run, taking};
+use support::{Apart, Place, applied, creation, following, gid, history, one, run, taking, until};
 use tokio::time::timeout;
 
 const LIMIT: Duration = Duration::from_secs(3);
@@ -147,4 +147,62 @@ async fn a_locked_lease_is_unknown_and_the_others_are_renewed() {
     assert_eq!(renewed, [first, Held::Unknown, first]);
     run(&mut other, "ROLLBACK").await;
     assert_eq!(store.renew(&held, LEASE).await.unwrap(), [first; 3]);
+}
+
+/// A statement sees the table as it was when it began; what it waited for counts as it is afterwards.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_waited_for_a_row_judges_it_as_it_is_then() {
+    let Some(place) = Place::new(Apart::Database).await else {
+        return;
+    };
+    let store = open(&place).await;
+    for name in ["ahead", "ended", "freed", "taken"] {
+        let mut append = creation(name, 1_000);
+        append.lease = taking(7, LEASE);
+        applied(&store, append).await;
+    }
+    let mut other = place.connect().await;
+    run(
+        &mut other,
+        "BEGIN; \
+         UPDATE global_transaction SET revision = 2, events = events || '<2>' WHERE gid = 'ahead'; \
+         UPDATE global_transaction SET status = 4, wake_at = NULL WHERE gid = 'ended'; \
+         UPDATE global_transaction SET lease_until = NULL WHERE gid = 'freed'; \
+         UPDATE global_transaction SET token = 2 WHERE gid = 'taken'",
+    )
+    .await;
+    let names = ["taken", "freed", "ended", "ahead"];
+    let held = names.map(|name| (gid(name), FencingToken(1)));
+    let batch = names.map(|name| {
+        let mut append = following(name, 2, "<3>");
+        append.expected = Expected::At {
+            revision: Revision(2),
+            token: FencingToken(1),
+        };
+        append
+    });
+    let renewing = tokio::spawn({
+        let store = store.clone();
+        async move { store.renew(&held, LEASE).await }
+    });
+    let appending = tokio::spawn({
+        let store = store.clone();
+        async move { store.append(batch.to_vec()).await }
+    });
+    let wait = format!(
+        "SELECT count(*) = 2 FROM pg_stat_activity WHERE datname = '{}' AND wait_event_type = 'Lock'",
+        place.name()
+    );
+    until(&mut place.connect().await, &wait).await;
+    run(&mut other, "COMMIT").await;
+    let appended = appending.await.unwrap();
+    let (fenced, stale) = (Ok(AppendOutcome::Fenced), Ok(AppendOutcome::Stale));
+    let third = Ok(AppendOutcome::Applied(Revision(3)));
+    assert_eq!(appended, [fenced, stale.clone(), stale, third]);
+    assert_eq!(history(&store, "ahead").await, b"[ahead]<2><3>");
+    let renewed = renewing.await.unwrap().unwrap();
+    assert_eq!(renewed[..3], [Held::Lost; 3]);
+    // It stands before the append or behind it.
+    let ahead = [2, 3].map(|revision| Held::Renewed(Revision(revision)));
+    assert!(ahead.contains(&renewed[3]), "{renewed:?}");
 }
