@@ -3,8 +3,8 @@
 
 mod common;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -326,4 +326,60 @@ async fn calls_are_given_up_when_the_lease_ends_however_long_the_store_takes() {
     assert_eq!(calls.load(Ordering::Relaxed), 1);
     sleep(Duration::from_secs(3)).await;
     assert_eq!(calls.load(Ordering::Relaxed), 0, "another may begin it now");
+}
+
+/// Lets the first action of `a` take effect without an answer, and refuses the one of `b`.
+#[derive(Default)]
+struct Silent(Mutex<Vec<String>>);
+
+#[async_trait]
+impl Caller for Silent {
+    async fn slot(&self, _: &Endpoint) -> Slot {
+        Slot::unbounded()
+    }
+    async fn call(&self, call: Call, _: Slot) -> Outcome {
+        let called = format!("{} {}", call.operation, call.branch.branch_id);
+        let first = {
+            let mut calls = self.0.lock().unwrap();
+            calls.push(called.clone());
+            calls.iter().filter(|other| **other == called).count() == 1
+        };
+        match called.as_str() {
+            "action a" if first => std::future::pending().await,
+            "action b" => {
+                sleep(Duration::from_millis(10)).await;
+                refused()
+            }
+            _ => Outcome::Success,
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_given_up_is_not_forgotten_when_a_late_renewal_brings_the_lease_back() {
+    let world = World::new();
+    let store = Moody::new(&world.store);
+    let caller = Arc::new(Silent::default());
+    let config = Config {
+        lease: Duration::from_secs(3),
+        store_timeout: Duration::from_secs(4),
+        ..Config::new(Owner(1))
+    };
+    let clock = Arc::new(VirtualClock(world.start));
+    let (kept, calls) = (Arc::new(store.clone()), Arc::clone(&caller));
+    let engine = Engine::start(kept, calls, clock, config).await.unwrap();
+    engine
+        .run(gid("g"), saga(&[("a", &[]), ("b", &[])]))
+        .await
+        .unwrap();
+    // The refusal of `b` waits for the store beyond the end of the lease; a renewal is answered a quarter of a second after it.
+    store.set(Mood::AppendsHang(2_500));
+    sleep(Duration::from_millis(3_300)).await;
+    store.set(Mood::Well);
+    assert_eq!(settled(&engine, "g").await.status(), Status::Aborted);
+    let calls = caller.0.lock().unwrap().clone();
+    assert!(
+        calls.contains(&"compensation a".to_owned()),
+        "its action may have taken effect: {calls:?}"
+    );
 }

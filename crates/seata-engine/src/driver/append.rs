@@ -12,6 +12,7 @@ use crate::driver::Driver;
 use crate::driver::plan::{Plan, Role};
 use crate::journal::Appended;
 use crate::lease::Held;
+use crate::mailbox::Message;
 
 /// What became of an append, and the boot time before it was sent.
 pub(super) struct Sent {
@@ -80,7 +81,8 @@ impl Driver {
     }
 
     /// Waits for the store. Calls that end meanwhile are noted for the next turn; they are given up when the lease ends,
-    /// however long the store takes: another may begin them then.
+    /// however long the store takes: another may begin them then. The lease is given up with them. A renewal that comes
+    /// late would bring it back, and this driver would go on as if those calls had never been made.
     pub(super) async fn beside<T>(&mut self, question: impl Future<Output = T>) -> T {
         tokio::pin!(question);
         loop {
@@ -91,7 +93,10 @@ impl Driver {
                 Some(ended) = self.calls.next(), if !self.calls.is_empty() => self.note(ended),
                 () = tokio::time::sleep(left.unwrap_or_default()), if left.is_some() && !self.calls.is_empty() => {
                     if self.lease_left().is_some_and(|left| left.is_zero()) {
+                        self.handle.lease.set(None);
                         self.drop_calls();
+                        // Let go once this turn is over. The mailbox of a living driver is open.
+                        drop(self.handle.send(Message::Look));
                     }
                 }
             }
