@@ -111,8 +111,10 @@ fn choose(answers: &[Answer], limit: ClaimLimit) -> Result<Vec<Due>, StoreError>
     due.sort_by(|left, right| (left.wake_at, &left.gid).cmp(&(right.wake_at, &right.gid)));
     let mut bytes: u64 = 0;
     let mut count = 0;
+    // Of each kind no more were looked at: behind them, one that is due earlier may not have been seen.
+    let count_max = limit.count.min(CLAIM_MAX);
     for one in &due {
-        if count >= limit.count || bytes >= limit.bytes.max(1) as u64 {
+        if count >= count_max || bytes >= limit.bytes.max(1) as u64 {
             break;
         }
         bytes += one.record.as_ref().map_or(0, |record| record.events_bytes);
@@ -143,8 +145,8 @@ fn take(due: &[Due], lease: Lease) -> String {
     let owner = text::owner(Some(lease.owner));
     let until = due.first().map_or(0, |one| lease.until(one.now).0);
     format!(
-        "UPDATE global_transaction SET token = token + 1, owner = {owner}, lease_until = {until} WHERE gid IN {gids}; \
-         SELECT gid, events FROM global_transaction WHERE gid IN {gids}; COMMIT"
+        "UPDATE global_transaction FORCE INDEX (PRIMARY) SET token = token + 1, owner = {owner}, lease_until = {until} WHERE gid IN {gids}; \
+         SELECT gid, events FROM global_transaction FORCE INDEX (PRIMARY) WHERE gid IN {gids}; COMMIT"
     )
 }
 
@@ -192,11 +194,20 @@ pub(crate) async fn renew(
         return Ok(Vec::new());
     }
     let mut lent = pool.lend(RENEWING).await?;
-    let mut renewed = Vec::with_capacity(held.len());
+    let (mut renewed, mut failed) = (Vec::with_capacity(held.len()), None);
     for some in held.chunks(RENEW_MAX) {
-        renewed.extend(renew_some(&mut lent, some, lasts).await?);
+        match renew_some(&mut lent, some, lasts).await {
+            Ok(answers) => renewed.extend(answers),
+            Err(error) => {
+                renewed.extend(vec![Held::Unknown; some.len()]);
+                failed = Some(error);
+            }
+        }
     }
-    Ok(renewed)
+    match failed {
+        Some(error) if renewed.iter().all(|one| *one == Held::Unknown) => Err(error),
+        Some(_) | None => Ok(renewed),
+    }
 }
 
 /// The number of the locking read in the packet of `prolong`, from 0.
@@ -216,12 +227,16 @@ async fn renew_some(
     let mut runs = 1;
     loop {
         let broken = match lent.send(prolong(held, lasts), Span::Transaction).await {
-            Ok(answers) => return renewed(held, &answers),
+            Ok(answers) => return renewed(held, answers.get(PROLONG_READ_AT), Held::Lost),
             Err(broken) => broken,
         };
         lent.roll_back().await;
-        if fault(&broken.error) != Fault::Conflict || runs == RUNS_MAX {
-            let lost = fault(&broken.error) == Fault::Lost || broken.answered == PROLONG_COMMIT_AT;
+        let fault = fault(&broken.error);
+        if fault == Fault::Held {
+            return renew_past_locks(lent, held, lasts).await;
+        }
+        if fault != Fault::Conflict || runs == RUNS_MAX {
+            let lost = fault == Fault::Lost || broken.answered == PROLONG_COMMIT_AT;
             let chance = if lost { Chance::Open } else { Chance::None };
             return Err(failed(RENEWING, &broken.error, chance));
         }
@@ -229,41 +244,94 @@ async fn renew_some(
     }
 }
 
+/// Renews what nobody else has locked: who keeps a row locked ends that lease at most, not all of them. What is left out
+/// and what is gone can't be told apart then.
+async fn renew_past_locks(
+    lent: &mut Lent<'_>,
+    held: &[(Gid, FencingToken)],
+    lasts: Duration,
+) -> Result<Vec<Held>, StoreError> {
+    let text = format!("{} SKIP LOCKED", standing(held));
+    let answers = match lent.send(text, Span::Begins).await {
+        Ok(answers) => answers,
+        Err(broken) => {
+            lent.roll_back().await;
+            return Err(failed(RENEWING, &broken.error, Chance::None));
+        }
+    };
+    let answers = renewed(held, answers.get(PROLONG_READ_AT), Held::Unknown)?;
+    let is_sure = |answer: &Held| matches!(answer, Held::Renewed(_));
+    let sure = held.iter().zip(&answers);
+    let sure: Vec<_> = sure
+        .filter(|(_, answer)| is_sure(answer))
+        .map(|(one, _)| one.clone())
+        .collect();
+    if sure.is_empty() {
+        lent.roll_back().await;
+        return Ok(answers);
+    }
+    match lent.send(write(&sure, lasts), Span::Transaction).await {
+        Ok(_) => Ok(answers),
+        Err(broken) => {
+            lent.roll_back().await;
+            Err(failed(RENEWING, &broken.error, Chance::Open))
+        }
+    }
+}
+
 /// Reads under locks, in gid order as appends do, and writes what is still held.
 pub(crate) fn prolong(held: &[(Gid, FencingToken)], lasts: Duration) -> String {
-    let mut ordered: Vec<_> = held.iter().collect();
-    ordered.sort();
-    let gids = text::gids(ordered.iter().map(|(gid, _)| gid));
-    let pairs: Vec<String> = ordered
+    format!("{}; {}", standing(held), write(held, lasts))
+}
+
+fn standing(held: &[(Gid, FencingToken)]) -> String {
+    let (gids, ended) = (ordered_gids(held), ended());
+    format!(
+        "START TRANSACTION; \
+         SELECT gid, token, revision, lease_until, status IN {ended} FROM global_transaction FORCE INDEX (PRIMARY) \
+         WHERE gid IN {gids} ORDER BY gid FOR UPDATE"
+    )
+}
+
+fn write(held: &[(Gid, FencingToken)], lasts: Duration) -> String {
+    let pairs: Vec<String> = held
         .iter()
         .map(|(gid, token)| format!("('{gid}', {})", token.0))
         .collect();
-    let (pairs, ended, lasts_ms) = (pairs.join(", "), ended(), text::millis(lasts));
+    let (gids, pairs, ended) = (ordered_gids(held), pairs.join(", "), ended());
+    let lasts_ms = text::millis(lasts);
     format!(
-        "START TRANSACTION; \
-         SELECT gid, token, revision, lease_until, status IN {ended} FROM global_transaction WHERE gid IN {gids} \
-         ORDER BY gid FOR UPDATE; \
-         UPDATE global_transaction SET lease_until = {NOW} + {lasts_ms} WHERE gid IN {gids} \
+        "UPDATE global_transaction FORCE INDEX (PRIMARY) SET lease_until = {NOW} + {lasts_ms} WHERE gid IN {gids} \
          AND (gid, token) IN ({pairs}) AND lease_until IS NOT NULL AND status NOT IN {ended}; \
          COMMIT"
     )
 }
 
-fn renewed(held: &[(Gid, FencingToken)], answers: &[Answer]) -> Result<Vec<Held>, StoreError> {
+fn ordered_gids(held: &[(Gid, FencingToken)]) -> String {
+    let mut gids: Vec<&Gid> = held.iter().map(|(gid, _)| gid).collect();
+    gids.sort_unstable();
+    text::gids(gids)
+}
+
+/// Answers each in the order given; what is not among the rows as `absent`.
+fn renewed(
+    held: &[(Gid, FencingToken)],
+    read: Option<&Answer>,
+    absent: Held,
+) -> Result<Vec<Held>, StoreError> {
     let mut standing = BTreeMap::new();
-    let rows = answers.get(PROLONG_READ_AT).map(|answer| &answer.rows);
-    for row in rows.into_iter().flatten() {
+    for row in read.into_iter().flat_map(|answer| &answer.rows) {
         let token = FencingToken(layout::column(row, 1)?);
         let revision = seata_store::Revision(layout::column(row, 2)?);
         let lease_until: Option<i64> = layout::column(row, 3)?;
         let ended: i32 = layout::column(row, 4)?;
-        if lease_until.is_some() && ended == 0 {
-            standing.insert(layout::gid(row, 0)?, (token, revision));
-        }
+        let holds = lease_until.is_some() && ended == 0;
+        standing.insert(layout::gid(row, 0)?, (holds, token, revision));
     }
     let held = held.iter().map(|(gid, token)| match standing.get(gid) {
-        Some((standing, revision)) if standing == token => Held::Renewed(*revision),
-        Some(_) | None => Held::Lost,
+        Some((true, standing, revision)) if standing == token => Held::Renewed(*revision),
+        Some(_) => Held::Lost,
+        None => absent,
     });
     Ok(held.collect())
 }
