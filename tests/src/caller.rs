@@ -23,19 +23,19 @@ fn inode(local: u16, remote: u16) -> Option<u64> {
     })
 }
 
+/// Answers our children, by the threads that started them.
 fn children() -> impl Iterator<Item = u32> {
-    let own = std::process::id();
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(move |pid| parent(*pid) == Some(own))
-}
-
-fn parent(pid: u32) -> Option<u32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name may hold anything; behind it come state and parent.
-    let (_, behind) = stat.rsplit_once(')')?;
-    behind.split_whitespace().nth(1)?.parse().ok()
+    let threads = fs::read_dir("/proc/self/task").into_iter().flatten();
+    let lists = threads
+        .flatten()
+        .filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    let pids: Vec<u32> = lists
+        .flat_map(|list| {
+            let words = list.split_whitespace();
+            words.filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()
+        })
+        .collect();
+    pids.into_iter()
 }
 
 fn holds(pid: u32, socket: &str) -> bool {

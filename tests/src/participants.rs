@@ -142,10 +142,13 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>) {
             tokio::task::yield_now().await;
             continue;
         };
-        let caller = caller::of(listener.local_addr().unwrap(), far);
+        let near = listener.local_addr().unwrap();
         let shared = Arc::clone(&shared);
-        let service = service_fn(move |request| answer(Arc::clone(&shared), request, caller));
         tokio::spawn(async move {
+            // Not before the next is accepted: one that waits longer than its caller does comes behind its repetition.
+            let looked = tokio::task::spawn_blocking(move || caller::of(near, far));
+            let caller = looked.await.unwrap();
+            let service = service_fn(move |request| answer(Arc::clone(&shared), request, caller));
             let server = auto::Builder::new(TokioExecutor::new());
             // A caller that is killed breaks the connection: nothing to say about it.
             let _ = server.serve_connection(TokioIo::new(stream), service).await;

@@ -1,6 +1,6 @@
 //! What is kept, how long, and what happens when there is no room for more.
 
-use seata_tests::{Setup, saga, scene, scene_with, until};
+use seata_tests::{Setup, saga, scene_with, until};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -60,7 +60,17 @@ async fn what_ended_longer_ago_than_the_retention_disappears_and_what_is_open_st
 
 #[tokio::test]
 async fn a_disk_with_little_room_turns_new_work_away_while_open_work_goes_on() {
-    let (mut server, client, participants) = scene().await;
+    little_room_turns_new_work_away("embedded").await;
+}
+
+#[tokio::test]
+async fn a_disk_with_little_room_under_sled_turns_new_work_away_while_open_work_goes_on() {
+    little_room_turns_new_work_away("sled").await;
+}
+
+async fn little_room_turns_new_work_away(store: &str) {
+    let setup = Setup::new().with("SEATA_STORE", store);
+    let (mut server, client, participants) = scene_with(setup).await;
     let at = |steps: &str| participants.url(steps);
     let held = saga("held")
         .branch("one", at("gate/held"), at("ok"))

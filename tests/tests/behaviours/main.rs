@@ -1,8 +1,9 @@
 //! What the server does, each behaviour by name. Several are cases that other coordinators get wrong.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 mod answers;
 mod configuration;
+mod full_disk;
 mod keeping;
 mod observing;
 mod operators;
@@ -11,4 +12,5 @@ mod routes;
 mod sagas;
 mod secrets;
 mod stopping;
+mod torn_tails;
 mod watching;

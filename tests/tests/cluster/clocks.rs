@@ -24,6 +24,7 @@ pub(crate) async fn servers_whose_clocks_are_a_minute_apart_behave_alike(store: 
     };
     let mut fleet = Fleet::start_with(APART.len(), setup).await;
     for (index, apart) in APART.into_iter().enumerate() {
+        fleet.server(index).printed("started version").await;
         are_apart(fleet.server(index), apart);
     }
     let client = fleet.client();

@@ -1,0 +1,250 @@
+//! A disk that really fills up, on a small file system of its own: what was acknowledged stays, and the process says why
+//! it ends. With a reserve it does not end at all.
+//!
+//! It needs the right to mount. Whoever may not is told so, and the tests are skipped.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use seata_tests::{Answer, Client, Participants, Saga, Setup, saga, skipped, until};
+use serde_json::json;
+use tempfile::TempDir;
+
+const INITIATORS: usize = 8;
+const HELD: usize = 12;
+/// Some hundred transactions fill the disk.
+const PAYLOAD_BYTES: usize = 20_000;
+
+/// A file system in memory, gone with its owner.
+struct Disk {
+    folder: TempDir,
+}
+
+impl Disk {
+    /// Mounts one. None: this process may not, and this was printed.
+    fn of_mebibytes(size: u32) -> Option<Self> {
+        let folder = TempDir::with_prefix("seata-disk-").unwrap();
+        let option = format!("size={size}m");
+        let mounted = run("mount", &["-t", "tmpfs", "-o", &option, "tmpfs"], &folder);
+        match mounted {
+            Ok(()) => Some(Self { folder }),
+            // Nobody expects it of a user without rights, not even where nothing may be skipped.
+            Err(why) if !rustix::process::geteuid().is_root() => {
+                eprintln!("skipped: a disk that fills up: {why}");
+                None
+            }
+            Err(why) => {
+                skipped(&format!("a disk that fills up: {why}"));
+                None
+            }
+        }
+    }
+
+    fn grow_to_mebibytes(&self, size: u32) {
+        let option = format!("remount,size={size}m");
+        run("mount", &["-o", &option], &self.folder).unwrap();
+    }
+
+    fn setup(&self, store: &str, reserve_bytes: u64) -> Setup {
+        let data = self.folder.path().join("data");
+        Setup::new()
+            .with("SEATA_STORE", store)
+            .with("SEATA_DATA_DIR", data.display())
+            .with("SEATA_DISK_FREE_MIN_BYTES", reserve_bytes)
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        if let Err(why) = run("umount", &["-l"], &self.folder) {
+            eprintln!("{why}");
+        }
+    }
+}
+
+fn run(program: &str, arguments: &[&str], folder: &TempDir) -> Result<(), String> {
+    let mut command = Command::new(program);
+    let output = command.args(arguments).arg(folder.path()).output();
+    let output = output.map_err(|error| format!("{program}: {error}"))?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+    }
+}
+
+/// Initiators that go on until they are turned away or the server is gone.
+struct Filling {
+    acknowledged: Arc<Mutex<Vec<String>>>,
+    refused: Arc<Mutex<Vec<Answer>>>,
+    over: Arc<AtomicBool>,
+    initiators: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Filling {
+    fn start(client: &Client, participants: &Arc<Participants>) -> Self {
+        let acknowledged: Arc<Mutex<Vec<String>>> = Arc::default();
+        let refused: Arc<Mutex<Vec<Answer>>> = Arc::default();
+        let over = Arc::new(AtomicBool::new(false));
+        let initiator = |number| {
+            let (client, participants) = (client.another(), Arc::clone(participants));
+            let (acknowledged, refused) = (Arc::clone(&acknowledged), Arc::clone(&refused));
+            let over = Arc::clone(&over);
+            tokio::spawn(async move {
+                for round in 0.. {
+                    if over.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    let gid = format!("fill-{number}-{round}");
+                    let whole = large(&gid, &participants).into();
+                    match client.try_post("/api/submit", &whole).await {
+                        Ok(answer) if answer.status == 200 => {
+                            acknowledged.lock().unwrap().push(gid);
+                        }
+                        Ok(answer) => return refused.lock().unwrap().push(answer),
+                        // Whether it was done is not known: nobody was told.
+                        Err(_) => return,
+                    }
+                }
+            })
+        };
+        Self {
+            initiators: (0..INITIATORS).map(initiator).collect(),
+            acknowledged,
+            refused,
+            over,
+        }
+    }
+
+    /// Answers what was acknowledged, and how the others were turned away.
+    async fn finish(self) -> (Vec<String>, Vec<Answer>) {
+        self.over.store(true, Ordering::SeqCst);
+        for initiator in self.initiators {
+            initiator.await.unwrap();
+        }
+        let acknowledged = self.acknowledged.lock().unwrap().clone();
+        let refused = self.refused.lock().unwrap().clone();
+        (acknowledged, refused)
+    }
+}
+
+fn large(gid: &str, participants: &Participants) -> Saga {
+    saga(gid)
+        .branch("one", participants.url("ok"), participants.url("ok"))
+        .with_branch("payload", json!("x".repeat(PAYLOAD_BYTES)))
+}
+
+/// Brings transactions to where they stay open.
+async fn hold(client: &Client, participants: &Participants) -> Vec<String> {
+    let held: Vec<String> = (0..HELD).map(|number| format!("held-{number}")).collect();
+    for gid in &held {
+        let whole = saga(gid)
+            .branch("one", participants.url("gate/late"), participants.url("ok"))
+            .branch("two", participants.url("ok"), participants.url("ok"))
+            .after(&["one"])
+            .with("options", json!({ "request_timeout_secs": 600 }));
+        client.submit(whole).await;
+    }
+    participants.arrived("late", HELD).await;
+    held
+}
+
+async fn all_are_committed(client: &Client, participants: &Participants, gids: &[String]) {
+    client.all_ended().await;
+    for gid in gids {
+        assert_eq!(client.tx(gid).await["status"], "COMMITTED", "{gid}");
+        assert!(participants.ledger().remains(gid, "one"), "{gid}");
+    }
+}
+
+async fn a_full_disk_ends_the_process(store: &str) {
+    let Some(disk) = Disk::of_mebibytes(8) else {
+        return;
+    };
+    let mut server = disk.setup(store, 0).start().await;
+    let client = server.client();
+    let participants = Arc::new(Participants::start().await);
+    let held = hold(&client, &participants).await;
+    let filling = Filling::start(&client, &participants);
+    let status = server.ended().await;
+    let (acknowledged, _) = filling.finish().await;
+    assert_eq!(status.code(), Some(1));
+    let said = fs::read_to_string(server.setup().folder().join("stderr.txt")).unwrap();
+    for part in ["the store failed", "No space left on device", data(&disk)] {
+        assert!(said.contains(part), "{part:?} is not in {said}");
+    }
+    assert!(!said.contains("panicked"), "{said}");
+    assert!(acknowledged.len() > INITIATORS, "{}", acknowledged.len());
+    eprintln!("{store}: {} were acknowledged", acknowledged.len());
+
+    disk.grow_to_mebibytes(128);
+    server.start_again().await;
+    participants.open("late");
+    all_are_committed(&client, &participants, &[held, acknowledged].concat()).await;
+    let new = large("new", &participants);
+    assert_eq!(client.run(new).await["status"], "COMMITTED");
+}
+
+fn data(disk: &Disk) -> &str {
+    let path: &Path = disk.folder.path();
+    path.to_str().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_ends_the_process_on_the_embedded_store_and_loses_nothing() {
+    a_full_disk_ends_the_process("embedded").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_ends_the_process_on_sled_and_loses_nothing() {
+    a_full_disk_ends_the_process("sled").await;
+}
+
+/// The same disk with a reserve: nobody is told yes beyond it, and what is open has the rest to itself.
+async fn a_reserve_keeps_the_disk_from_filling(store: &str) {
+    const RESERVE_BYTES: u64 = 44 << 20;
+    let Some(disk) = Disk::of_mebibytes(64) else {
+        return;
+    };
+    let server = disk.setup(store, RESERVE_BYTES).start().await;
+    let client = server.client();
+    let participants = Arc::new(Participants::start().await);
+    let held = hold(&client, &participants).await;
+    let filling = Filling::start(&client, &participants);
+    until("each initiator was turned away", async || {
+        (filling.refused.lock().unwrap().len() == INITIATORS).then_some(())
+    })
+    .await;
+    let (acknowledged, refused) = filling.finish().await;
+    for answer in refused {
+        answer.refused(503, "STORE_FULL");
+        assert!(!answer.header("retry-after").is_empty(), "{}", answer.text);
+    }
+    participants.open("late");
+    all_are_committed(&client, &participants, &[held, acknowledged].concat()).await;
+    let new = client
+        .post("/api/submit", large("new", &participants))
+        .await;
+    new.refused(503, "STORE_FULL");
+    disk.grow_to_mebibytes(256);
+    until("new work is taken again", async || {
+        let answer = client
+            .post("/api/submit", large("new", &participants))
+            .await;
+        (answer.status == 200).then_some(())
+    })
+    .await;
+    client.reached("new", "COMMITTED").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reserve_keeps_the_disk_of_the_embedded_store_from_filling() {
+    a_reserve_keeps_the_disk_from_filling("embedded").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reserve_keeps_the_disk_of_sled_from_filling() {
+    a_reserve_keeps_the_disk_from_filling("sled").await;
+}
