@@ -202,15 +202,10 @@ impl Run<'_, '_, '_> {
     /// Locks and reads, decides by the rule itself, and writes what it allows. A connection that is lost in between, or a
     /// caller that leaves, leaves nothing written.
     async fn mix(&mut self, creations: &[usize], updates: &[usize]) -> Result<Sent, StoreError> {
-        let text = batch::lock(&self.ledger.appends(updates));
-        let answers = match self.lent.send(text, Span::Begins).await {
-            Ok(answers) => answers,
-            Err(broken) => {
-                self.lent.roll_back().await;
-                return self.broken(broken, Chance::None, &[]).await;
-            }
+        let records = match self.lock(updates).await {
+            Ok(answers) => locked(&answers)?,
+            Err(broken) => return self.broken(broken, Chance::None, &[]).await,
         };
-        let records = records(answers.last().unwrap_or(&Answer::default()))?;
         let mut write = Write {
             creations: self.ledger.appends(creations),
             updates: Vec::with_capacity(updates.len()),
@@ -242,6 +237,26 @@ impl Run<'_, '_, '_> {
         }
         self.created(creations);
         Ok(Sent::Settled)
+    }
+
+    /// Begins a transaction and locks. What somebody else keeps locked for too long fails its own append, not all of them:
+    /// the others are locked past it.
+    async fn lock(&mut self, updates: &[usize]) -> Result<Vec<Answer>, Broken> {
+        let appends = self.ledger.appends(updates);
+        let awaited = self.lent.send(batch::lock(&appends), Span::Begins).await;
+        let Err(broken) = awaited else {
+            return awaited;
+        };
+        self.lent.roll_back().await;
+        if fault(&broken.error) != Fault::Held {
+            return Err(broken);
+        }
+        let text = batch::lock_past_locks(&appends);
+        let skipped = self.lent.send(text, Span::Begins).await;
+        if skipped.is_err() {
+            self.lent.roll_back().await;
+        }
+        skipped
     }
 
     /// Says what a failed packet means. Where a gid exists, its append is answered, and the others go out again.
@@ -307,6 +322,19 @@ impl Run<'_, '_, '_> {
             answers.map_err(|broken| error::failed(DOING, &broken.error, Chance::None))?;
         records(answers.first().unwrap_or(&Answer::default()))
     }
+}
+
+/// Reads what a locking packet answered: records, and which others are there, but locked by somebody else.
+fn locked(answers: &[Answer]) -> Result<Records, StoreError> {
+    let [_, locked, there @ ..] = answers else {
+        return Ok(Records::new());
+    };
+    let mut records = records(locked)?;
+    for row in there.iter().flat_map(|answer| &answer.rows) {
+        let held = || Err(unavailable(DOING, "somebody holds the row for too long"));
+        records.entry(layout::gid(row, 0)?).or_insert_with(held);
+    }
+    Ok(records)
 }
 
 fn exists(found: &Result<Stored, StoreError>) -> Answered {
