@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use seata_store::{
-    Append, Chunk, Expected, FencingToken, Header, LeaseChange, Revision, Status, UnixMillis, code,
+    Append, Chunk, Expected, FencingToken, Header, LeaseChange, Mode, Revision, Status, UnixMillis,
+    code,
 };
 
 use crate::text::{self, HEADER, NOW};
@@ -76,11 +77,11 @@ pub(crate) fn follow(append: &Append, bytes_max: usize) -> String {
         code::status_code(append.status),
     );
     let (wake_at, UnixMillis(at)) = (text::instant(append.wake_at), append.at);
-    let (ended, bytes) = (ended(), append.chunk.bytes().len());
+    let (readable, bytes) = (open_and_readable(), append.chunk.bytes().len());
     format!(
         "UPDATE global_transaction SET mode = {mode}, status = {status}, revision = {revision} + 1{lease}, \
          wake_at = {wake_at}, updated_at = GREATEST(updated_at, {at}), events = {events} \
-         WHERE gid = '{}' AND revision = {revision} AND token = {token} AND status NOT IN {ended}{lease_is_free} \
+         WHERE gid = '{}' AND revision = {revision} AND token = {token} AND {readable}{lease_is_free} \
          AND {kept} + {bytes} <= {bytes_max}",
         append.gid
     )
@@ -161,10 +162,22 @@ fn row(append: &Append, header: &Header) -> String {
 
 /// Answers the list of states that never move again.
 pub(crate) fn ended() -> String {
-    let ended: Vec<String> = Status::ALL
-        .into_iter()
-        .filter(|status| status.is_final())
-        .map(|status| code::status_code(status).to_string())
-        .collect();
-    format!("({})", ended.join(", "))
+    let ended = Status::ALL.into_iter().filter(|status| status.is_final());
+    list(ended.map(code::status_code))
+}
+
+/// What a record must be to be written without having been read: a state or mode that this server doesn't know is damage,
+/// or of a newer server, and not to be overwritten.
+fn open_and_readable() -> String {
+    let open = Status::ALL.into_iter().filter(|status| !status.is_final());
+    let (open, modes) = (
+        list(open.map(code::status_code)),
+        list(Mode::ALL.into_iter().map(code::mode_code)),
+    );
+    format!("status IN {open} AND mode IN {modes}")
+}
+
+fn list(codes: impl Iterator<Item = u8>) -> String {
+    let codes: Vec<String> = codes.map(|code| code.to_string()).collect();
+    format!("({})", codes.join(", "))
 }

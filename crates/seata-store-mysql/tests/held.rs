@@ -6,8 +6,8 @@ mod support;
 use std::time::Duration;
 
 use seata_store::{
-    Append, AppendOutcome, ClaimLimit, FencingToken, Gid, Held, Owner, StoreErrorKind, TxnStore,
-    UnixMillis,
+    Append, AppendOutcome, ClaimLimit, Expected, FencingToken, Gid, Held, Owner, StoreErrorKind,
+    TxnStore, UnixMillis,
 };
 use seata_store_mysql::{MysqlOptions, MysqlStore};
 use sqlx::mysql::MySqlConnection;
@@ -211,5 +211,40 @@ async fn an_error_that_does_not_say_rolled_back_is_ambiguous() {
         database.run(&text).await;
         let error = append(&store, creation("g", 1_000)).await.unwrap_err();
         assert_eq!(error.kind, kind, "{number}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_not_overwritten_by_an_append_that_comes_alone() {
+    let Some(database) = Database::create().await else {
+        return;
+    };
+    let store = open(&database).await;
+    let stored = applied(&store, creation("a", 1_000)).await;
+    database
+        .run("UPDATE global_transaction SET status = 99 WHERE gid = 'a'")
+        .await;
+    let error = append(&store, following(&stored.header, "x")).await;
+    assert_eq!(error.unwrap_err().kind, StoreErrorKind::Corrupt);
+}
+
+#[tokio::test]
+async fn a_revision_or_token_that_nobody_can_have_is_refused_like_any_other() {
+    let Some(database) = Database::create().await else {
+        return;
+    };
+    let store = open(&database).await;
+    let stored = applied(&store, creation("a", 1_000)).await;
+    let mut far = following(&stored.header, "x");
+    far.lease = taking(1, LONG);
+    for (revision_of, token, expected) in [
+        (u64::MAX, 0, AppendOutcome::Stale),
+        (1, u64::MAX, AppendOutcome::Fenced),
+    ] {
+        far.expected = Expected::At {
+            revision: revision(revision_of),
+            token: FencingToken(token),
+        };
+        assert_eq!(append(&store, far.clone()).await, Ok(expected));
     }
 }
