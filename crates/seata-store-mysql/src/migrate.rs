@@ -41,7 +41,6 @@ pub struct Migrated {
 
 pub(crate) async fn migrate(options: &MySqlConnectOptions) -> Result<Migrated, StoreError> {
     let mut connection = connect(options).await?;
-    ask(&mut connection, PLAIN.to_owned()).await?;
     if let Standing::Current(version) = standing(&mut connection).await? {
         return Ok(Migrated {
             applied: Vec::new(),
@@ -91,13 +90,19 @@ fn latest() -> i64 {
 
 /// Refuses tables that are not up to date.
 pub(crate) async fn check(connection: &mut MySqlConnection) -> Result<(), StoreError> {
-    match standing(connection).await? {
-        Standing::Current(_) => Ok(()),
-        Standing::Behind(_) => Err(invalid(
-            DOING,
-            "the tables are missing or not up to date; run `seata-server migrate`",
-        )),
+    if is_current(connection).await? {
+        return Ok(());
     }
+    Err(invalid(
+        DOING,
+        "the tables are missing or not up to date; run `seata-server migrate`",
+    ))
+}
+
+/// Answers whether the tables are up to date.
+pub(crate) async fn is_current(connection: &mut MySqlConnection) -> Result<bool, StoreError> {
+    let standing = standing(connection).await?;
+    Ok(matches!(standing, Standing::Current(_)))
 }
 
 /// A file that was applied, or begun.
@@ -114,6 +119,7 @@ enum Standing {
 
 /// Answers how the tables stand to the files of this server.
 async fn standing(connection: &mut MySqlConnection) -> Result<Standing, StoreError> {
+    ask(connection, PLAIN.to_owned()).await?;
     let applied = applied(connection).await?;
     let newest = applied.keys().next_back().copied().unwrap_or(0);
     if newest > latest() {

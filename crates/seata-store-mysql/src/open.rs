@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
+use std::time::Duration;
 
 use seata_store::{Migrate, Shard, StoreError, StoreLimits};
 use sqlx::ConnectOptions;
@@ -62,30 +63,49 @@ pub(crate) async fn open(options: &MysqlOptions) -> Result<Inner, StoreError> {
         let settings = Settings::read(&mut connection).await?;
         Ok((connection, settings))
     };
-    let opened = tokio::time::timeout(options.timeout, opening).await;
-    let late = |_| {
-        let at = format!("{}:{}", connect.get_host(), connect.get_port());
-        let why = format!(
-            "{at} doesn't answer within {} ms",
-            options.timeout.as_millis()
-        );
-        unavailable(DOING, why)
+    let limit = Limit {
+        connect: &connect,
+        timeout: options.timeout,
     };
-    let (mut connection, settings) = opened.map_err(late)??;
+    let (mut connection, settings) = limit.on(opening).await?;
     let packet = settings.check()?;
     settings.warn();
     match options.migrate {
+        // A migration may take long; whether there is one to do may not.
+        Migrate::Auto if limit.on(migrate::is_current(&mut connection)).await? => {}
         Migrate::Auto => drop(migrate::migrate(&connect).await?),
-        Migrate::Check => migrate::check(&mut connection).await?,
+        Migrate::Check => limit.on(migrate::check(&mut connection)).await?,
         Migrate::Off => {}
     }
-    mark(&mut connection, options.shard).await?;
+    limit.on(mark(&mut connection, options.shard)).await?;
     let session = connection::session(settings.idle_transaction_timeout());
     Ok(Inner {
         pool: Pool::new(connect, session, options.connections_max, options.timeout),
         bounds: Bounds::of(packet, options.connections_max),
         place: Place::default(),
     })
+}
+
+/// How long a step of opening may take.
+struct Limit<'a> {
+    connect: &'a MySqlConnectOptions,
+    timeout: Duration,
+}
+
+impl Limit<'_> {
+    async fn on<T>(
+        &self,
+        step: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let late = |_| {
+            let (host, port) = (self.connect.get_host(), self.connect.get_port());
+            let timeout_ms = self.timeout.as_millis();
+            let why = format!("{host}:{port} doesn't answer within {timeout_ms} ms");
+            unavailable(DOING, why)
+        };
+        let done = tokio::time::timeout(self.timeout, step).await;
+        done.map_err(late)?
+    }
 }
 
 /// Reads an address. Its text is never part of an error: it holds the password.

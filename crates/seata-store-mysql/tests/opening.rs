@@ -256,3 +256,25 @@ async fn the_limits_follow_the_servers_packet() {
     assert!(limits.batch_bytes_max * 2 < packet);
     assert!(limits.record_bytes_max > packet / 3);
 }
+
+#[tokio::test]
+async fn an_open_that_somebody_holds_up_is_given_up() {
+    let Some(database) = Database::create().await else {
+        return;
+    };
+    MysqlStore::migrate(&options(&database, Migrate::Auto))
+        .await
+        .unwrap();
+    let mut holder = database.connect().await;
+    let lock = "LOCK TABLES seata_meta WRITE";
+    sqlx::raw_sql(lock).execute(&mut holder).await.unwrap();
+    for migrate in [Migrate::Auto, Migrate::Check, Migrate::Off] {
+        let options = MysqlOptions {
+            timeout: Duration::from_millis(500),
+            ..options(&database, migrate)
+        };
+        let given_up = tokio::time::timeout(Duration::from_secs(20), refused(options)).await;
+        let error = given_up.expect("an open waits for ever");
+        assert_eq!(error.kind, StoreErrorKind::Unavailable, "{error}");
+    }
+}
