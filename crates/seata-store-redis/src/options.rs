@@ -11,8 +11,8 @@ pub struct RedisOptions {
     /// `redis://[user:password@]host[:port][/database]`, `rediss://…` (TLS), `redis-cluster://host:port?node=host:port`
     /// or `redis-sentinel://host:port?sentinelServiceName=name&node=host:port`. Never printed.
     pub address: String,
-    /// At most so many connections to each server. Commands share them: more than a few gain nothing, and no more than
-    /// two are opened.
+    /// At most so many connections to each server. Commands share them, and no more than two are opened: one, and another
+    /// that goes on while it is replaced.
     pub connections_max: u32,
     /// The time limit of each call. Below the two seconds after which the engine gives a call up.
     pub timeout: Duration,
