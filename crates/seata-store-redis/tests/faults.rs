@@ -349,3 +349,42 @@ async fn lost_connections_leave_nothing_behind_nor_does_a_dropped_store() {
     drop(store);
     eventually("nobody connects any more", || tasks() <= before).await;
 }
+
+/// A batch is a script per partition: some were answered, some executed, some never sent. Each append is told as it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reply_lost_within_a_batch_is_told_for_what_it_answered_only() {
+    let Some(server) = server(&[]) else {
+        return;
+    };
+    let proxy = Proxy::to(&server.address()).unwrap();
+    let through = RedisOptions {
+        timeout: Duration::from_secs(5),
+        ..options(proxy.address(), "faults")
+    };
+    let store = RedisStore::open(through).await.unwrap();
+    // Not through the proxy: what it was told to lose may be what comes next.
+    let beside = open(&server).await;
+    for nth in 1..=8 {
+        let batch: Vec<_> = (0..32)
+            .map(|number| creation(&format!("g{nth}-{number}"), 1_000))
+            .collect();
+        proxy.lose_reply_of(nth);
+        let answers = store.append(batch.clone()).await;
+        answers_again(&store).await;
+        for (one, answer) in batch.iter().zip(answers) {
+            let stored = beside.load(&one.gid).await.unwrap();
+            match answer.map_err(|error| error.kind) {
+                Ok(AppendOutcome::Applied(_)) => assert!(stored.is_some(), "{}", one.gid),
+                Err(StoreErrorKind::Unavailable) => assert_eq!(stored, None),
+                Err(StoreErrorKind::Ambiguous) => {}
+                other => panic!("{}: {other:?}", one.gid),
+            }
+            match append(&beside, one.clone()).await.unwrap() {
+                AppendOutcome::Applied(_) => assert_eq!(stored, None),
+                AppendOutcome::Exists(found) => assert_eq!(Some(*found), stored),
+                other => panic!("{}: {other:?}", one.gid),
+            }
+        }
+    }
+    assert!(proxy.replies_lost() > 0);
+}
