@@ -88,8 +88,13 @@ impl Place {
         PostgresOptions::new(self.address())
     }
 
+    /// Opens a store that gives up late: what a test does not ask for is no reason for it to fail on a busy machine.
     pub(crate) async fn open(&self) -> PostgresStore {
-        PostgresStore::open(self.options()).await.unwrap()
+        let options = PostgresOptions {
+            timeout: Duration::from_secs(20),
+            ..self.options()
+        };
+        PostgresStore::open(options).await.unwrap()
     }
 
     /// A connection that is not the store's.
