@@ -419,7 +419,7 @@ async fn calls_touch_a_bounded_number_of_many_records() {
     assert_eq!(plain.calls("hget") + plain.calls("hmget"), 0);
 }
 
-/// Of ten, eight have ended, one is leased for long, one is due.
+/// Of fifty, one is due, nine are leased for long, one is due in the far future, and the others have ended.
 fn numbered(number: i64) -> seata_store::Append {
     let mut one = creation(&format!("g{number}"), 1_000 + number);
     match number % 50 {
@@ -430,6 +430,7 @@ fn numbered(number: i64) -> seata_store::Append {
                 lasts: Duration::from_secs(600),
             };
         }
+        10 => one.wake_at = Some(UnixMillis(4_000_000_000_000)),
         _ => {
             one.status = Status::Committed;
             one.wake_at = None;
