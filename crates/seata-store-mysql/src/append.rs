@@ -8,7 +8,7 @@ use seata_store::{
     Append, AppendOutcome, Expected, Gid, Revision, StoreError, StoreErrorKind, Stored,
 };
 
-use crate::batch::{self, Write};
+use crate::batch;
 use crate::connection::{Answer, Broken, Lent, Pool, Span};
 use crate::error::{self, Chance, Fault, fault, unavailable};
 use crate::ledger::{Answered, Ledger, is_beyond, pieces};
@@ -62,7 +62,7 @@ fn unsent(error: StoreError) -> StoreError {
 }
 
 /// Whether a piece has to go out again.
-enum Sent {
+pub(crate) enum Sent {
     /// Each has its answer.
     Settled,
     /// The server rolled it back.
@@ -76,10 +76,11 @@ enum Sent {
 /// What stands where something was to be created.
 type Existing = BTreeMap<Gid, Result<Stored, StoreError>>;
 
-struct Run<'run, 'pool, 'batch> {
-    lent: &'run mut Lent<'pool>,
-    bounds: &'run Bounds,
-    ledger: &'run mut Ledger<'batch>,
+/// One piece on its way.
+pub(crate) struct Run<'run, 'pool, 'batch> {
+    pub(crate) lent: &'run mut Lent<'pool>,
+    pub(crate) bounds: &'run Bounds,
+    pub(crate) ledger: &'run mut Ledger<'batch>,
 }
 
 impl Run<'_, '_, '_> {
@@ -162,7 +163,7 @@ impl Run<'_, '_, '_> {
         }
     }
 
-    fn created(&mut self, creations: &[usize]) {
+    pub(crate) fn created(&mut self, creations: &[usize]) {
         for at in creations {
             self.ledger
                 .answer(*at, Ok(AppendOutcome::Applied(Revision(1))));
@@ -199,68 +200,8 @@ impl Run<'_, '_, '_> {
         }
     }
 
-    /// Locks and reads, decides by the rule itself, and writes what it allows. A connection that is lost in between, or a
-    /// caller that leaves, leaves nothing written.
-    async fn mix(&mut self, creations: &[usize], updates: &[usize]) -> Result<Sent, StoreError> {
-        let records = match self.lock(updates).await {
-            Ok(answers) => locked(&answers)?,
-            Err(broken) => return self.broken(broken, Chance::None, &[]).await,
-        };
-        let mut write = Write {
-            creations: self.ledger.appends(creations),
-            updates: Vec::with_capacity(updates.len()),
-        };
-        let mut applied = Vec::with_capacity(updates.len());
-        for at in updates {
-            let append = &self.ledger.batch[*at];
-            match verdict(append, &records, self.bounds) {
-                Verdict::Applies(header) => {
-                    applied.push((*at, header.revision));
-                    write.updates.push((append, *header));
-                }
-                Verdict::Answered(answered) => self.ledger.answer(*at, answered),
-            }
-        }
-        let (text, commit_at) = batch::write(&write);
-        if let Err(broken) = self.lent.send(text, Span::Transaction).await {
-            let may_be_done = is_lost(&broken) || broken.answered == commit_at;
-            let chance = if may_be_done {
-                Chance::Open
-            } else {
-                Chance::None
-            };
-            self.lent.roll_back().await;
-            return self.broken(broken, chance, creations).await;
-        }
-        for (at, revision) in applied {
-            self.ledger.answer(at, Ok(AppendOutcome::Applied(revision)));
-        }
-        self.created(creations);
-        Ok(Sent::Settled)
-    }
-
-    /// Begins a transaction and locks. What somebody else keeps locked for too long fails its own append, not all of them:
-    /// the others are locked past it.
-    async fn lock(&mut self, updates: &[usize]) -> Result<Vec<Answer>, Broken> {
-        let appends = self.ledger.appends(updates);
-        let awaited = self.lent.send(batch::lock(&appends), Span::Begins).await;
-        let Err(broken) = awaited else {
-            return awaited;
-        };
-        self.lent.roll_back().await;
-        if fault(&broken.error) != Fault::Held {
-            return Err(broken);
-        }
-        let text = batch::lock_past_locks(&appends);
-        let skipped = self.lent.send(text, Span::Begins).await;
-        if skipped.is_err() {
-            self.lent.roll_back().await;
-        }
-        skipped
-    }
-
     /// Says what a failed packet means. Where a gid exists, its append is answered, and the others go out again.
-    async fn broken(
+    pub(crate) async fn broken(
         &mut self,
         broken: Broken,
         chance: Chance,
@@ -324,24 +265,7 @@ impl Run<'_, '_, '_> {
     }
 }
 
-/// Reads what a locking packet answered: records, and which others are there, but locked by somebody else.
-fn locked(answers: &[Answer]) -> Result<Records, StoreError> {
-    let [_, locked, there @ ..] = answers else {
-        return Ok(Records::new());
-    };
-    let mut records = records(locked)?;
-    for row in there.iter().flat_map(|answer| &answer.rows) {
-        let held = || Err(unavailable(DOING, "somebody holds the row for too long"));
-        records.entry(layout::gid(row, 0)?).or_insert_with(held);
-    }
-    Ok(records)
-}
-
 fn exists(found: &Result<Stored, StoreError>) -> Answered {
     let stored = found.as_ref().map_err(StoreError::clone)?;
     Ok(AppendOutcome::Exists(Box::new(stored.clone())))
-}
-
-fn is_lost(broken: &Broken) -> bool {
-    fault(&broken.error) == Fault::Lost
 }

@@ -15,7 +15,7 @@ use crate::migrate::Migrated;
 use crate::open::{self, Bounds};
 use crate::options::MysqlOptions;
 use crate::purge::Place;
-use crate::{append, lease, migrate, purge, read};
+use crate::{append, lease, migrate, purge, read, renew};
 
 /// Keeps transactions in one database that others may share. Clones are one store, with one set of connections.
 #[derive(Clone)]
@@ -86,7 +86,7 @@ impl TxnStore for MysqlStore {
         held: &[(Gid, FencingToken)],
         lasts: Duration,
     ) -> Result<Vec<Held>, StoreError> {
-        lease::renew(&self.inner.pool, held, lasts).await
+        renew::renew(&self.inner.pool, held, lasts).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Page<Header>, StoreError> {

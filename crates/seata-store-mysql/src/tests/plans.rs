@@ -9,7 +9,7 @@ use sqlx::mysql::{MySqlConnection, MySqlRow};
 use sqlx::{AssertSqlSafe, Row};
 
 use super::support::{Database, creation, gid, revision};
-use crate::{MysqlOptions, MysqlStore, batch, lease, purge, read};
+use crate::{MysqlOptions, MysqlStore, batch, lease, purge, read, renew};
 
 const ENDED: usize = 45_000;
 const LEASED: usize = 4_900;
@@ -173,7 +173,7 @@ async fn appends_loads_and_renewals_find_each_row_by_its_key() {
         .into_iter()
         .map(|name| (name, FencingToken(1)))
         .collect();
-    let packet = lease::prolong(&held, Duration::from_secs(1));
+    let packet = renew::prolong(&held, Duration::from_secs(1));
     for statement in packet.split("; ").skip(1).take(2) {
         let step = plan(&mut connection, statement).await;
         assert!(by(&step, "PRIMARY").rows <= 130, "{step:?}");

@@ -6,7 +6,7 @@ use seata_store::{AppendOutcome, Held, Shard, StoreErrorKind};
 
 use super::support::{Database, creation, following, gid, loaded, revision, taking};
 use crate::connection::{self, IdleTransactionTimeout, Pool};
-use crate::{MysqlOptions, MysqlStore, append, lease, open};
+use crate::{MysqlOptions, MysqlStore, append, open, renew};
 
 /// As a server whose administrator likes to be surprised would set them.
 const HOSTILE: &str = "SET SESSION completion_type = 'CHAIN', sql_select_limit = 1, autocommit = 0, \
@@ -50,7 +50,7 @@ async fn no_default_of_the_server_loses_an_append_or_hides_a_row() {
         .iter()
         .map(|one| (one.gid.clone(), seata_store::FencingToken(1)))
         .collect();
-    let renewed = lease::renew(&pool, &held, Duration::from_secs(600)).await;
+    let renewed = renew::renew(&pool, &held, Duration::from_secs(600)).await;
     assert_eq!(renewed.unwrap(), vec![Held::Renewed(revision(2)); 3]);
     // By itself, behind the commit of a transaction: seen by others, so it was committed too.
     let alone = append::append(&pool, &bounds, &[creation("d", 1_000)]).await;
