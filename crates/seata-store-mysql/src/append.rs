@@ -209,22 +209,23 @@ impl Run<'_, '_, '_> {
     ) -> Result<Sent, StoreError> {
         match fault(&broken.error) {
             Fault::Conflict => Ok(Sent::Again(broken.error)),
-            Fault::Duplicate => {
+            // An insert waits for who holds the row that it would meet.
+            told @ (Fault::Duplicate | Fault::Held) => {
                 let found = self.existing(creations).await?;
                 for at in creations {
                     if let Some(stored) = found.get(&self.ledger.batch[*at].gid) {
                         self.ledger.answer(*at, exists(stored));
                     }
                 }
+                if told == Fault::Held && found.is_empty() {
+                    return Err(error::failed(DOING, &broken.error, chance));
+                }
                 Ok(Sent::Again(broken.error))
             }
             Fault::Unfit => Ok(Sent::Wrong(error::failed(DOING, &broken.error, chance))),
-            Fault::Interrupted
-            | Fault::Held
-            | Fault::Refused
-            | Fault::Wrong
-            | Fault::Damaged
-            | Fault::Lost => Err(error::failed(DOING, &broken.error, chance)),
+            Fault::Interrupted | Fault::Refused | Fault::Wrong | Fault::Damaged | Fault::Lost => {
+                Err(error::failed(DOING, &broken.error, chance))
+            }
         }
     }
 

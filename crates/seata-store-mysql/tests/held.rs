@@ -248,3 +248,26 @@ async fn a_revision_or_token_that_nobody_can_have_is_refused_like_any_other() {
         assert_eq!(append(&store, far.clone()).await, Ok(expected));
     }
 }
+
+#[tokio::test]
+async fn a_creation_of_what_is_there_and_held_fails_no_other() {
+    let Some(database) = Database::create().await else {
+        return;
+    };
+    let store = open(&database).await;
+    let stored = applied(&store, creation("a", 1_000)).await;
+    let next = applied(&store, creation("n", 1_000)).await;
+    let _holder = hold(&database, "a").await;
+    let answers = store
+        .append(vec![creation("a", 1_000), creation("b", 1_000)])
+        .await;
+    let exists = Ok(AppendOutcome::Exists(Box::new(stored)));
+    assert_eq!(answers[0], exists);
+    assert_eq!(answers[1], Ok(AppendOutcome::Applied(revision(1))));
+    let more = following(&next.header, "x");
+    let mixed = vec![creation("a", 1_000), more, creation("c", 1_000)];
+    let answers = store.append(mixed).await;
+    assert_eq!(answers[0], exists);
+    assert_eq!(answers[1], Ok(AppendOutcome::Applied(revision(2))));
+    assert_eq!(answers[2], Ok(AppendOutcome::Applied(revision(1))));
+}
