@@ -25,6 +25,10 @@
 //! number of rows varies; bytes are written in hexadecimal. A creation of a gid that exists makes the `INSERT` fail as a
 //! whole: the batch goes out again without it, as after a deadlock, at most three times.
 //!
+//! A row that somebody keeps locked for a second costs what asks for that row, not its neighbours: the packet goes out
+//! again with `SKIP LOCKED`. Statements that lock name the primary key, since a server scans a small table otherwise, and
+//! meets the locks of rows that nobody asked for.
+//!
 //! # What a user may configure as he likes
 //!
 //! Each connection sets what the SQL rests on: READ COMMITTED, strict mode, UTC, autocommit, commits that begin nothing
