@@ -49,6 +49,7 @@ pub(crate) fn open(folder: &Path, sync: SyncFile) -> Result<Opened, OpenError> {
     let path = folder.join("sled");
     let log = path.join("db");
     let (beside, acknowledged) = open_beside(folder, &log)?;
+    settle(&path, &log, &sync).map_err(unusable)?;
     let db = open_engine(folder, &path)?;
     sync_names(folder, &path, &stood).map_err(unusable)?;
     let scan = unwound(folder, || scan::scan(&db))?.map_err(|why| broken(&log, why))?;
@@ -106,6 +107,33 @@ fn open_beside(folder: &Path, log: &Path) -> Result<(File, u64), OpenError> {
         Beside::Batch(batch) => Ok((file, batch)),
         Beside::Damaged => Err(broken(&path, "damaged")),
     }
+}
+
+/// Brings the files into a state from which sled recovers safely.
+///
+/// What a process that was killed had written is read back whether or not it reached the disk. sled would write a snapshot
+/// that tells of it, and clear the segments that it made free, before anything is synced: after a loss of power at that
+/// moment the snapshot would point to what is gone, and what was moved would be nowhere. So the log is synced first.
+///
+/// sled writes a snapshot under a name that ends in `.generating`, and takes whatever such a file holds for the newest
+/// snapshot at the next start. One that a crash or a full disk left behind is never whole for sure, and the one before it
+/// goes only when the new one has its name: so it is removed.
+fn settle(path: &Path, log: &Path, sync: &SyncFile) -> io::Result<()> {
+    if !log.try_exists()? {
+        return Ok(());
+    }
+    sync(&File::options().write(true).open(log)?)?;
+    for entry in fs::read_dir(path)? {
+        let file = entry?.path();
+        let is_half_made = file
+            .extension()
+            .is_some_and(|extension| extension == "generating");
+        if is_half_made {
+            tracing::warn!(file = %file.display(), "removed a snapshot that a crash left half made");
+            fs::remove_file(&file)?;
+        }
+    }
+    Ok(())
 }
 
 /// Lets sled recover. Our lock is held, so nobody else but a store that was just closed here can hold sled's.

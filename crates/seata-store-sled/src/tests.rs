@@ -1,8 +1,9 @@
 //! Behaviours that only show from within: when a batch is synced, what a failed one leaves, what is refused at open.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -361,25 +362,30 @@ async fn large_histories_come_back_and_no_page_leaves_the_log() {
     assert_eq!(blobs.count(), 0, "these files are never synced");
 }
 
+/// The names of sled's snapshots: each tells of how far sled has read its log.
+fn snapshots(folder: &Path) -> Vec<String> {
+    let names = fs::read_dir(folder.join("sled")).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with("snap.")).collect()
+}
+
 #[tokio::test]
-async fn no_start_gives_out_a_token_of_another() {
+async fn the_log_is_synced_before_sled_builds_on_it_at_a_start() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(&folder);
     applied(&store, creation("g", UnixMillis(1))).await;
     drop(store);
-    let mut last = None;
-    for _ in 0..4 {
-        let (store, _) = open(&folder);
-        for _ in 0..3 {
-            let claimed = store
-                .claim_due(Owner(1), Duration::ZERO, ALL)
-                .await
-                .unwrap();
-            let token = claimed[0].header.token;
-            assert!(Some(token) > last, "{token:?} after {last:?}");
-            last = Some(token);
-        }
-    }
+    let before = snapshots(folder.path());
+    let at_sync = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&at_sync);
+    let path = folder.path().to_owned();
+    let sync = move |file: &File| {
+        seen.lock().unwrap().push(snapshots(&path));
+        file.sync_data()
+    };
+    let (_store, _) = open_with(&folder, Box::new(sync));
+    assert_ne!(snapshots(folder.path()), before, "sled wrote a new one");
+    assert_eq!(at_sync.lock().unwrap()[0], before);
 }
 
 #[tokio::test]

@@ -226,3 +226,23 @@ async fn what_a_crash_leaves_of_a_batch_that_nobody_was_told_of_is_no_damage() {
     assert!(all_are_there(&store, &acknowledged).await);
     applied(&store, creation("goes-on", Bytes::from_static(b"text"))).await;
 }
+
+/// A start was killed, or found the disk full, while sled wrote a snapshot.
+#[tokio::test]
+async fn a_snapshot_that_was_left_half_made_is_no_damage() {
+    let (folder, acknowledged) = written().await;
+    let sled = folder.path().join("sled");
+    let names = fs::read_dir(&sled).unwrap();
+    let snapshot = names
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.to_string_lossy().contains("snap."))
+        .unwrap();
+    let whole = fs::read(snapshot).unwrap();
+    let next = sled.join("snap.7FFFFFFFFFFFFFFF.generating");
+    for length in [0, whole.len() / 2, whole.len() - 1] {
+        fs::write(&next, &whole[..length]).unwrap();
+        let store = open(folder.path()).unwrap();
+        assert!(all_are_there(&store, &acknowledged).await);
+        assert!(!next.exists());
+    }
+}
