@@ -135,9 +135,26 @@ impl Inner {
         }
     }
 
+    /// Says how full the disk is: the likeliest cause.
+    fn free(&self) -> String {
+        match rustix::fs::statvfs(&self.files.folder) {
+            Ok(stat) => {
+                let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+                format!("the disk has {free} bytes free")
+            }
+            Err(why) => format!("how many bytes the disk has free can't be told: {why}"),
+        }
+    }
+
     fn write_failed(&self, doing: &'static str, error: &fjall::Error) -> StoreError {
         let folder = self.files.folder.display();
-        self.fatal(&format!("writing to {folder} failed: {error}"));
+        // It says so at every write behind one that failed in the background, and not why.
+        let why = if matches!(error, fjall::Error::Poisoned) {
+            format!("a table could not be written ({})", self.free())
+        } else {
+            error.to_string()
+        };
+        self.fatal(&format!("writing to {folder} failed: {why}"));
         StoreError::new(StoreErrorKind::Ambiguous, doing, error)
     }
 
