@@ -1,9 +1,11 @@
 //! One turn: state → plan → append → effects. Whatever the store answers, nothing known is dropped and nothing is
 //! applied blindly.
 
+use std::time::Duration;
+
 use seata_core::FencingToken;
 use seata_core::planted::{self, Planted};
-use seata_store::{AppendOutcome, LeaseChange, Status, StoreError, StoreErrorKind, Stored};
+use seata_store::{AppendOutcome, LeaseChange, Owner, Status, StoreError, StoreErrorKind, Stored};
 
 use crate::driver::append::Sent;
 use crate::driver::plan::{Needed, Plan, Role};
@@ -14,8 +16,13 @@ use crate::lease::Held;
 use crate::mailbox::{Ask, Asked, Submission};
 use crate::shared::{RETRY_AFTER, store_failed};
 
-/// How often a question is tried when others write at the same time.
+/// How often a turn without a question is tried when others write at the same time. One with a question goes on until
+/// its time is over.
 const TRIES_MAX: u32 = 8;
+
+/// How often at once. After that others are let through: each time twice as long, up to so long.
+const TRIES_AT_ONCE_MAX: u32 = 3;
+const PAUSE_MAX: Duration = Duration::from_millis(64);
 
 /// Whether a turn has come to its end.
 enum Turned {
@@ -28,9 +35,16 @@ impl Driver {
     /// Takes one turn, with a question or without.
     pub(super) async fn turn(&mut self, mut ask: Option<Ask>) {
         self.foreign = false;
-        for tries in 0..TRIES_MAX {
+        for tries in 0.. {
             if tries > 0 {
                 self.answer_if_over(&mut ask);
+            }
+            if ask.is_none() && tries >= TRIES_MAX {
+                return;
+            }
+            if tries >= TRIES_AT_ONCE_MAX {
+                let pause = pause(self.shared.config.owner, tries);
+                self.beside(tokio::time::sleep(pause)).await;
             }
             if ask.is_none() && self.held().is_none() {
                 return self.let_go();
@@ -51,12 +65,6 @@ impl Driver {
                 Turned::Again => {}
             }
         }
-        self.answer(
-            &mut ask,
-            Err(EngineError::StoreUnavailable {
-                retry_after: RETRY_AFTER,
-            }),
-        );
     }
 
     /// Tells whoever has waited long enough to ask again. What this driver must do goes on without.
@@ -285,6 +293,13 @@ impl Driver {
             self.let_go();
         }
     }
+}
+
+/// Answers the pause before one more try: servers that write to one transaction take different ones.
+fn pause(owner: Owner, tries: u32) -> Duration {
+    let doubled = Duration::from_millis(2) * (1 << (tries - TRIES_AT_ONCE_MAX).min(5));
+    let byte = owner.0.to_le_bytes()[tries as usize % 16];
+    doubled.min(PAUSE_MAX) * (128 + u32::from(byte)) / 256
 }
 
 /// The planted bug: a branch of a TCC is called, or told, before it is durable.
