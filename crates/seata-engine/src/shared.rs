@@ -196,7 +196,9 @@ impl Shared {
             ReadError::Damaged { .. } | ReadError::Unfoldable(_) => (Status::Stuck, None),
         };
         tracing::error!(gid = %header.gid, revision = header.revision.0, %error, "a record can't be driven by this server");
-        self.mark(stored, status, wake_at, now).await;
+        if let Err(error) = self.mark(stored, status, wake_at, now).await {
+            tracing::error!(gid = %header.gid, %error, "a record could not be set aside");
+        }
     }
 
     /// Marks a transaction STUCK whose driver broke an invariant.
@@ -205,7 +207,9 @@ impl Shared {
         match self.load(gid).await {
             Ok(Some(stored)) if !stored.header.status.is_final() => {
                 let now = self.now();
-                self.mark(&stored, Status::Stuck, None, now).await;
+                if let Err(error) = self.mark(&stored, Status::Stuck, None, now).await {
+                    tracing::error!(%gid, %error, "a broken transaction could not be set aside");
+                }
             }
             Ok(Some(_) | None) => {}
             Err(error) => {
@@ -214,13 +218,21 @@ impl Shared {
         }
     }
 
+    /// Gives the lease of a claim back, with the record as it is.
+    pub(crate) async fn give_back(&self, stored: &Stored) -> Result<(), StoreError> {
+        let header = &stored.header;
+        let now = self.now();
+        self.mark(stored, header.status, header.wake_at, now).await
+    }
+
+    /// Releases the lease and says how the record stands. Whoever else wrote meanwhile looks at it himself.
     async fn mark(
         &self,
         stored: &Stored,
         status: Status,
         wake_at: Option<UnixMillis>,
         now: UnixMillis,
-    ) {
+    ) -> Result<(), StoreError> {
         let header = &stored.header;
         let append = Append {
             gid: header.gid.clone(),
@@ -235,17 +247,14 @@ impl Shared {
             chunk: Chunk::Add(bytes::Bytes::new()),
             at: now,
         };
-        match self.journal.append(append).await {
-            Ok(AppendOutcome::Applied(_)) => {
+        match self.journal.append(append).await? {
+            AppendOutcome::Applied(_) => {
                 self.meters
-                    .moved(header.mode, Some(header.status), status, Duration::ZERO)
+                    .moved(header.mode, Some(header.status), status, Duration::ZERO);
             }
-            // Somebody else wrote: whoever holds it now looks at it himself.
-            Ok(AppendOutcome::Stale | AppendOutcome::Fenced | AppendOutcome::Exists(_)) => {}
-            Err(error) => {
-                tracing::error!(gid = %header.gid, %error, "a record could not be set aside")
-            }
+            AppendOutcome::Stale | AppendOutcome::Fenced | AppendOutcome::Exists(_) => {}
         }
+        Ok(())
     }
 }
 

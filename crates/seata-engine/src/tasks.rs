@@ -23,6 +23,9 @@ const RENEWAL_COUNT_MAX: usize = 1_000;
 /// their leases have ended.
 const RENEWALS_IN_FLIGHT_MAX: usize = 4;
 
+/// How long a server that claimed what it has no room for leaves due work to others.
+const ROOMLESS_PAUSE: Duration = Duration::from_secs(1);
+
 /// The most pages that are read at start to count what is stuck.
 const STUCK_PAGES_MAX: usize = 10;
 
@@ -68,21 +71,33 @@ async fn claim_all(shared: Arc<Shared>) {
     let mut complaint = Seldom::default();
     loop {
         shared.outage.over().await;
-        if !claim_some(&shared, &mut complaint).await {
-            tokio::time::sleep(shared.config.claim_interval).await;
+        let interval = shared.config.claim_interval;
+        match claim_some(&shared, &mut complaint).await {
+            Claimed::Full => {}
+            Claimed::Rest => tokio::time::sleep(interval).await,
+            Claimed::Roomless => tokio::time::sleep(interval.max(ROOMLESS_PAUSE)).await,
         }
     }
 }
 
-/// Claims one batch. Answers whether there may be more at once.
-async fn claim_some(shared: &Arc<Shared>, complaint: &mut Seldom) -> bool {
+/// What came of a claim.
+enum Claimed {
+    /// There may be more at once.
+    Full,
+    Rest,
+    /// More than there is room for.
+    Roomless,
+}
+
+/// Claims one batch.
+async fn claim_some(shared: &Arc<Shared>, complaint: &mut Seldom) -> Claimed {
     let count = shared.registry.room().min(shared.config.claim_count_max);
     let bytes = shared
         .registry
         .bytes_room()
         .min(shared.config.claim_bytes_max);
     if count == 0 || bytes == 0 {
-        return false;
+        return Claimed::Rest;
     }
     let limit = ClaimLimit { count, bytes };
     let sent_at = shared.boot();
@@ -92,30 +107,49 @@ async fn claim_some(shared: &Arc<Shared>, complaint: &mut Seldom) -> bool {
     match shared.ask("claiming due transactions", claim).await {
         Ok(claimed) => {
             let full = claimed.len() == count;
-            for stored in claimed {
-                take(shared, stored, sent_at);
+            let roomless: Vec<Stored> = claimed
+                .into_iter()
+                .filter_map(|stored| take(shared, stored, sent_at))
+                .collect();
+            if !roomless.is_empty() {
+                tracing::debug!(count = roomless.len(), "claimed without room: given back");
+                give_back(shared, &roomless).await;
+                Claimed::Roomless
+            } else if full {
+                Claimed::Full
+            } else {
+                Claimed::Rest
             }
-            full
         }
         Err(error) => {
             if complaint.is_due(shared.boot()) {
                 tracing::warn!(%error, "due transactions could not be claimed; they wait in the store");
             }
-            false
+            Claimed::Rest
         }
     }
 }
 
-fn take(shared: &Arc<Shared>, stored: Stored, sent_at: Duration) {
+/// Gives what was claimed to its driver. Answers what there is no room for: a claim takes one record more than its bytes,
+/// and requests may have come meanwhile.
+fn take(shared: &Arc<Shared>, stored: Stored, sent_at: Duration) -> Option<Stored> {
     let gid = stored.header.gid.clone();
     let message = Message::Claimed {
-        stored: Box::new(stored),
+        stored: Box::new(stored.clone()),
         sent_at,
     };
-    if shared.post(&gid, message).is_err() {
-        // Requests took the room meanwhile. The lease runs out unused, and the transaction is due again.
-        tracing::debug!(%gid, "claimed without room: it waits for its lease to end");
-    }
+    shared.post(&gid, message).is_err().then_some(stored)
+}
+
+/// Releases leases that are not used: a server with room goes on at once. A full one that kept them until they end could
+/// claim the same again and again, and nobody would drive them.
+async fn give_back(shared: &Shared, roomless: &[Stored]) {
+    let given = roomless.iter().map(|stored| async {
+        if let Err(error) = shared.give_back(stored).await {
+            tracing::debug!(gid = %stored.header.gid, %error, "not given back: it waits for its lease to end");
+        }
+    });
+    futures_util::future::join_all(given).await;
 }
 
 async fn follow_time(shared: Arc<Shared>) {
