@@ -11,7 +11,7 @@ use crate::content;
 use crate::driver::{Driver, reply};
 use crate::error::EngineError;
 use crate::lease::Held;
-use crate::mailbox::{Ask, Asked};
+use crate::mailbox::{Ask, Asked, Submission};
 use crate::shared::{read, store_failed};
 use crate::snapshot::Snapshot;
 
@@ -34,10 +34,14 @@ impl Driver {
         if self.record.is_some() {
             return true;
         }
-        if let Some(Asked::Create { definition, .. }) = ask.as_ref().map(|ask| &ask.asked) {
-            let at = self
-                .creation
-                .map_or_else(|| self.shared.now(), |creation| creation.created_at);
+        if let Some(Asked::Create {
+            definition,
+            submission,
+        }) = ask.as_ref().map(|ask| &ask.asked)
+        {
+            // Only what takes the lease is repeated with its time. What is not submitted yet would be aborted too early.
+            let repeated = self.creation.filter(|_| *submission == Submission::Now);
+            let at = repeated.map_or_else(|| self.shared.now(), |creation| creation.created_at);
             let created = Transaction::create(Arc::clone(definition), at);
             let drafted = created.map(|event| (Transaction::fold(&self.gid, [&event]), event));
             return match drafted {
