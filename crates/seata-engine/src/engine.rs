@@ -216,10 +216,15 @@ impl Engine {
 
     pub(crate) async fn ask(&self, gid: Gid, asked: Asked) -> Result<Snapshot, EngineError> {
         let answer = self.post(&gid, asked)?;
-        // A driver that broke an invariant answers nothing.
-        self.heard(answer, Outage::is_doubted)
-            .await
-            .unwrap_or(Err(EngineError::Unreadable { gid }))
+        let at_most = self.shared.config.store_timeout * 2 + ANSWER_SLACK;
+        match tokio::time::timeout(at_most, self.heard(answer, Outage::is_doubted)).await {
+            // A driver that broke an invariant answers nothing.
+            Ok(heard) => heard.unwrap_or(Err(EngineError::Unreadable { gid })),
+            // The store answers, and slowly: what was asked may still be done.
+            Err(_) => Err(EngineError::StoreUnavailable {
+                retry_after: RETRY_AFTER,
+            }),
+        }
     }
 
     /// Waits for a driver's answer. One that waits for the store may have several questions to it before it; whoever asked

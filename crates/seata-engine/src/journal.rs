@@ -55,7 +55,7 @@ impl Journal {
 
     /// Appends durably.
     pub(crate) async fn append(&self, append: Append) -> Appended {
-        if self.outage.is_away() {
+        if !self.outage.admits_append() {
             return Err(away());
         }
         let (reply, answer) = oneshot::channel();

@@ -35,6 +35,8 @@ struct State {
     away_since: Option<Duration>,
     told_at: Duration,
     trial_at: Duration,
+    /// Appends that a request may make which was let through.
+    trials: u32,
     lapses: Seldom,
 }
 
@@ -116,8 +118,19 @@ impl Outage {
         let due = boot.saturating_sub(state.trial_at) >= TRIAL_INTERVAL;
         if due {
             state.trial_at = boot;
+            state.trials = 1;
         }
         due
+    }
+
+    /// Answers whether an append is worth its way: while the store is away, one of the request that was let through. A
+    /// creation asks the store nothing else.
+    pub(crate) fn admits_append(&self) -> bool {
+        let mut state = self.state();
+        if state.away_since.is_none() {
+            return true;
+        }
+        std::mem::take(&mut state.trials) > 0
     }
 
     /// Waits while the store is away. Those who came first are woken first.
@@ -225,9 +238,10 @@ mod tests {
         assert!(!outage.is_away(), "one failure");
         outage.note(&failure(), ms(1_600));
         assert!(outage.is_away());
-        assert!(!outage.admits(ms(1_700)));
+        assert!(!outage.admits(ms(1_700)) && !outage.admits_append());
         assert!(outage.admits(ms(7_000)), "a trial");
-        assert!(!outage.admits(ms(7_001)), "one trial");
+        assert!(outage.admits_append(), "its append");
+        assert!(!outage.admits(ms(7_001)) && !outage.admits_append());
         outage.note(&Ok(()), ms(7_100));
         assert!(!outage.is_away() && outage.admits(ms(7_101)));
     }

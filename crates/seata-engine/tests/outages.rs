@@ -383,3 +383,36 @@ async fn a_call_that_was_given_up_is_not_forgotten_when_a_late_renewal_brings_th
         "its action may have taken effect: {calls:?}"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_store_whose_ping_fails_is_found_again_by_those_who_create() {
+    let world = World::new();
+    let (store, engine) = house(&world).await;
+    store.set(Mood::Refuses);
+    sleep(Duration::from_secs(10)).await;
+    store.set(Mood::PingsRefused);
+    let mut answers = Vec::new();
+    for name in names("g", 12) {
+        answers.push(run(&engine, &name).await.is_ok());
+        sleep(Duration::from_millis(500)).await;
+    }
+    assert!(answers[11], "{answers:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_is_answered_in_twice_the_time_of_one_question_however_many_wait_for_a_slow_store()
+ {
+    let world = World::new();
+    let (store, engine) = house(&world).await;
+    store.set(Mood::Slow(1_900));
+    let all = names("g", 4_000);
+    let begun = Instant::now();
+    let answers = all.iter().map(|name| run(&engine, name));
+    futures_util::future::join_all(answers).await;
+    let took = begun.elapsed();
+    assert!(took <= Duration::from_millis(4_250), "{took:?}");
+    store.set(Mood::Well);
+    for name in &all {
+        run(&engine, name).await.unwrap();
+    }
+}

@@ -22,6 +22,10 @@ pub enum Mood {
     Hangs,
     /// Answers after so many ms.
     Slow(u64),
+    /// Refuses pings, and answers all else.
+    PingsRefused,
+    /// Answers after one to so many ms.
+    Uneven(u64),
     /// Appends hang; all else is answered after so many ms.
     AppendsHang(u64),
     /// The part that keeps gids which begin with `dead` refuses.
@@ -61,6 +65,7 @@ impl Asked {
 pub struct Moody {
     store: MemStore,
     mood: Arc<Mutex<Mood>>,
+    turns: Arc<AtomicUsize>,
     pub asked: Arc<Asked>,
 }
 
@@ -77,6 +82,7 @@ impl Moody {
         Self {
             store: store.clone(),
             mood: Arc::new(Mutex::new(Mood::Well)),
+            turns: Arc::default(),
             asked: Arc::default(),
         }
     }
@@ -92,7 +98,14 @@ impl Moody {
     /// Waits or fails as all of the store does.
     async fn whole(&self) -> Result<(), StoreError> {
         match self.mood() {
-            Mood::Well | Mood::PartRefuses | Mood::PartHangs => Ok(()),
+            Mood::Well | Mood::PingsRefused | Mood::PartRefuses | Mood::PartHangs => Ok(()),
+            Mood::Uneven(most_ms) => {
+                let turn = self.turns.fetch_add(1, Ordering::Relaxed);
+                let mixed = turn.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+                let ms = 1 + u64::try_from(mixed).unwrap() % most_ms;
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                Ok(())
+            }
             Mood::Refuses => Err(refusal()),
             Mood::Hangs => std::future::pending().await,
             Mood::Slow(ms) | Mood::AppendsHang(ms) => {
@@ -112,9 +125,13 @@ impl Moody {
                 }
                 true
             }
-            Mood::Well | Mood::Refuses | Mood::Hangs | Mood::Slow(_) | Mood::AppendsHang(_) => {
-                false
-            }
+            Mood::Well
+            | Mood::PingsRefused
+            | Mood::Uneven(_)
+            | Mood::Refuses
+            | Mood::Hangs
+            | Mood::Slow(_)
+            | Mood::AppendsHang(_) => false,
         }
     }
 }
@@ -200,6 +217,9 @@ impl TxnStore for Moody {
     async fn ping(&self) -> Result<UnixMillis, StoreError> {
         self.asked.pings.fetch_add(1, Ordering::Relaxed);
         self.whole().await?;
+        if self.mood() == Mood::PingsRefused {
+            return Err(refusal());
+        }
         tokio::task::yield_now().await;
         self.store.ping().await
     }
