@@ -4,7 +4,6 @@
 //! It needs the right to mount. Whoever may not is told so, and the tests are skipped.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,6 +16,8 @@ const INITIATORS: usize = 8;
 const HELD: usize = 12;
 /// Some hundred transactions fill the disk.
 const PAYLOAD_BYTES: usize = 20_000;
+const LARGE_PAYLOAD_BYTES: usize = 60_000;
+const NO_SPACE: &str = "No space left on device";
 
 /// A file system in memory, gone with its owner.
 struct Disk {
@@ -84,7 +85,7 @@ struct Filling {
 }
 
 impl Filling {
-    fn start(client: &Client, participants: &Arc<Participants>) -> Self {
+    fn start(client: &Client, participants: &Arc<Participants>, payload_bytes: usize) -> Self {
         let acknowledged: Arc<Mutex<Vec<String>>> = Arc::default();
         let refused: Arc<Mutex<Vec<Answer>>> = Arc::default();
         let over = Arc::new(AtomicBool::new(false));
@@ -98,7 +99,7 @@ impl Filling {
                         return;
                     }
                     let gid = format!("fill-{number}-{round}");
-                    let whole = large(&gid, &participants).into();
+                    let whole = large(&gid, &participants, payload_bytes).into();
                     match client.try_post("/api/submit", &whole).await {
                         Ok(answer) if answer.status == 200 => {
                             acknowledged.lock().unwrap().push(gid);
@@ -130,10 +131,10 @@ impl Filling {
     }
 }
 
-fn large(gid: &str, participants: &Participants) -> Saga {
+fn large(gid: &str, participants: &Participants, payload_bytes: usize) -> Saga {
     saga(gid)
         .branch("one", participants.url("ok"), participants.url("ok"))
-        .with_branch("payload", json!("x".repeat(PAYLOAD_BYTES)))
+        .with_branch("payload", json!("x".repeat(payload_bytes)))
 }
 
 /// Brings transactions to where they stay open.
@@ -159,47 +160,77 @@ async fn all_are_committed(client: &Client, participants: &Participants, gids: &
     }
 }
 
-async fn a_full_disk_ends_the_process(store: &str) {
-    let Some(disk) = Disk::of_mebibytes(8) else {
+/// How a disk is filled, and how the process then says so.
+struct Case {
+    store: &'static str,
+    mebibytes: u32,
+    payload_bytes: usize,
+    /// One of these: what runs out of room first is a race.
+    says: &'static [&'static str],
+}
+
+async fn a_full_disk_ends_the_process(case: Case) {
+    let Some(disk) = Disk::of_mebibytes(case.mebibytes) else {
         return;
     };
-    let mut server = disk.setup(store, 0).start().await;
+    let mut server = disk.setup(case.store, 0).start().await;
     let client = server.client();
     let participants = Arc::new(Participants::start().await);
     let held = hold(&client, &participants).await;
-    let filling = Filling::start(&client, &participants);
+    let filling = Filling::start(&client, &participants, case.payload_bytes);
     let status = server.ended().await;
     let (acknowledged, _) = filling.finish().await;
     assert_eq!(status.code(), Some(1));
     let said = fs::read_to_string(server.setup().folder().join("stderr.txt")).unwrap();
-    for part in ["the store failed", "No space left on device", data(&disk)] {
+    let folder = disk.folder.path().to_str().unwrap();
+    for part in ["the store failed", folder] {
         assert!(said.contains(part), "{part:?} is not in {said}");
     }
+    assert!(case.says.iter().any(|part| said.contains(part)), "{said}");
     assert!(!said.contains("panicked"), "{said}");
     assert!(acknowledged.len() > INITIATORS, "{}", acknowledged.len());
-    eprintln!("{store}: {} were acknowledged", acknowledged.len());
+    eprintln!("{} were acknowledged; {said}", acknowledged.len());
 
-    disk.grow_to_mebibytes(128);
+    disk.grow_to_mebibytes(256);
     server.start_again().await;
     participants.open("late");
     all_are_committed(&client, &participants, &[held, acknowledged].concat()).await;
-    let new = large("new", &participants);
+    let new = large("new", &participants, PAYLOAD_BYTES);
     assert_eq!(client.run(new).await["status"], "COMMITTED");
-}
-
-fn data(disk: &Disk) -> &str {
-    let path: &Path = disk.folder.path();
-    path.to_str().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_ends_the_process_on_the_embedded_store_and_loses_nothing() {
-    a_full_disk_ends_the_process("embedded").await;
+    a_full_disk_ends_the_process(Case {
+        store: "embedded",
+        mebibytes: 8,
+        payload_bytes: PAYLOAD_BYTES,
+        says: &[NO_SPACE],
+    })
+    .await;
+}
+
+/// The log still has room, and what is moved from memory into a table has none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_without_room_for_a_table_ends_the_process_and_loses_nothing() {
+    a_full_disk_ends_the_process(Case {
+        store: "embedded",
+        mebibytes: 44,
+        payload_bytes: LARGE_PAYLOAD_BYTES,
+        says: &["a table could not be written (the disk has ", NO_SPACE],
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_ends_the_process_on_sled_and_loses_nothing() {
-    a_full_disk_ends_the_process("sled").await;
+    a_full_disk_ends_the_process(Case {
+        store: "sled",
+        mebibytes: 8,
+        payload_bytes: PAYLOAD_BYTES,
+        says: &[NO_SPACE],
+    })
+    .await;
 }
 
 /// The same disk with a reserve: nobody is told yes beyond it, and what is open has the rest to itself.
@@ -212,7 +243,7 @@ async fn a_reserve_keeps_the_disk_from_filling(store: &str) {
     let client = server.client();
     let participants = Arc::new(Participants::start().await);
     let held = hold(&client, &participants).await;
-    let filling = Filling::start(&client, &participants);
+    let filling = Filling::start(&client, &participants, PAYLOAD_BYTES);
     until("each initiator was turned away", async || {
         (filling.refused.lock().unwrap().len() == INITIATORS).then_some(())
     })
@@ -225,13 +256,13 @@ async fn a_reserve_keeps_the_disk_from_filling(store: &str) {
     participants.open("late");
     all_are_committed(&client, &participants, &[held, acknowledged].concat()).await;
     let new = client
-        .post("/api/submit", large("new", &participants))
+        .post("/api/submit", large("new", &participants, PAYLOAD_BYTES))
         .await;
     new.refused(503, "STORE_FULL");
     disk.grow_to_mebibytes(256);
     until("new work is taken again", async || {
         let answer = client
-            .post("/api/submit", large("new", &participants))
+            .post("/api/submit", large("new", &participants, PAYLOAD_BYTES))
             .await;
         (answer.status == 200).then_some(())
     })

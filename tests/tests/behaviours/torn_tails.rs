@@ -29,13 +29,16 @@ fn write_behind(log: &Path, tail: &[u8]) {
     fs::write(log, bytes).unwrap();
 }
 
+/// Makes a tail of what was written.
+type Tail = fn(&[u8]) -> Vec<u8>;
+
 /// What a write that a crash broke off may leave: something, or the beginning of what looks like an older one.
 async fn what_is_behind_the_end_is_cut_off_under_load(store: &str) {
     let participants = Arc::new(Participants::start().await);
     let mut server = Setup::new().with("SEATA_STORE", store).start().await;
     let client = server.client();
     let load = Load::start("torn", INITIATORS, &client, &participants);
-    let tails: [fn(&[u8]) -> Vec<u8>; 3] = [
+    let tails: [Tail; 3] = [
         |_| (0..999_u32).map(|at| (at * 37 % 251) as u8 + 1).collect(),
         |written| written[..60].to_vec(),
         |written| written[written.len() / 2..][..200].to_vec(),
