@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | open | pass | a call that nothing answered, while no other call was answered either: shut |
 //! | shut | are refused at once; one starts a probe when it is due | the probe was answered: ajar |
-//! | ajar | one passes, the others are refused | answered: open; silence: shut, with the next probe twice as late |
+//! | ajar | one and all pings pass, the others are refused | answered: open; silence: shut, with the next probe twice as late |
 //!
 //! The probe is a ping: it finds a frozen or unreachable server without making a batch wait. The one call finds a server
 //! that answers pings and nothing else.
@@ -16,8 +16,9 @@ use seata_store::Shard;
 use tokio::time::Instant;
 
 /// An error after so long, with no answer to anybody meanwhile, is silence: such a call holds up what waits beside it. An
-/// earlier one costs nobody anything.
-pub(crate) const SILENCE_AFTER: Duration = Duration::from_millis(250);
+/// earlier one costs little, and may concern one record alone: the adapters give up a row that somebody keeps locked
+/// before this, and a server that can't be reached after it.
+pub(crate) const SILENCE_AFTER: Duration = Duration::from_secs(1);
 
 const PROBE_PAUSE_FIRST: Duration = Duration::from_millis(250);
 const PROBE_PAUSE_MAX: Duration = Duration::from_secs(8);
@@ -45,9 +46,12 @@ pub(crate) enum Ending {
 /// Who asks to pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Call {
-    /// A call that shows whether the shard works.
-    Work,
-    /// A ping: it does not show that.
+    /// A call that shows whether the shard works, and changes nothing.
+    Read,
+    /// A call that shows it, and may take effect without an answer.
+    Write,
+    /// A ping: it does not show that. While the gate is ajar it passes nonetheless: whoever waits for the shards' return asks
+    /// for nothing else.
     Ping,
 }
 
@@ -111,6 +115,7 @@ pub(crate) struct Ticket<'a> {
 enum Role {
     OneOfMany,
     Trial,
+    Ping,
 }
 
 impl Gate {
@@ -134,13 +139,14 @@ impl Gate {
     pub(crate) fn admit(&self, call: Call, now: Instant) -> Option<Ticket<'_>> {
         let mut known = self.known();
         let role = match (known.state, call) {
-            (State::Open(_), Call::Work | Call::Ping) => Role::OneOfMany,
+            (State::Open(_), Call::Read | Call::Write) => Role::OneOfMany,
+            (State::Open(_) | State::Ajar { .. }, Call::Ping) => Role::Ping,
             (
                 State::Ajar {
                     pause,
                     trial: Trial::Free,
                 },
-                Call::Work,
+                Call::Read | Call::Write,
             ) => {
                 known.state = State::Ajar {
                     pause,
@@ -148,7 +154,9 @@ impl Gate {
                 };
                 Role::Trial
             }
-            (State::Ajar { .. } | State::Shut { .. }, Call::Work | Call::Ping) => return None,
+            (State::Ajar { .. }, Call::Read | Call::Write) | (State::Shut { .. }, _) => {
+                return None;
+            }
         };
         Some(Ticket {
             gate: self,
@@ -195,13 +203,20 @@ impl Gate {
         }
     }
 
+    /// Takes an answer that the shard gave at another gate for that of a probe.
+    pub(crate) fn heard(&self, now: Instant) {
+        if self.begin_probe(now) {
+            self.end_probe(Ending::Answered, now);
+        }
+    }
+
     fn settle(&self, sent_at: Instant, role: Role, ending: Ending, now: Instant) {
         let mut known = self.known();
         let before = known.state;
         known.state = match ending {
             Ending::Answered => {
                 known.answered_at = Some(now);
-                State::Open(Health::Answers)
+                answered(before, role)
             }
             Ending::Failed => {
                 let alone = known.answered_at.is_none_or(|at| at < sent_at);
@@ -233,6 +248,15 @@ impl Gate {
     }
 }
 
+fn answered(state: State, role: Role) -> State {
+    match (state, role) {
+        (State::Shut { .. } | State::Ajar { .. }, Role::Ping) => state,
+        (State::Open(_), Role::Ping) | (_, Role::OneOfMany | Role::Trial) => {
+            State::Open(Health::Answers)
+        }
+    }
+}
+
 /// Answers what follows a failure; `silent_at` is none if it came without delay or if others were answered.
 fn failed(state: State, role: Role, silent_at: Option<Instant>) -> State {
     match (state, role, silent_at) {
@@ -251,7 +275,7 @@ fn failed(state: State, role: Role, silent_at: Option<Instant>) -> State {
             }
         }
         // Sent before the gate was shut: it says nothing new.
-        (State::Ajar { .. }, Role::OneOfMany, _) | (State::Shut { .. }, _, _) => state,
+        (State::Ajar { .. }, Role::OneOfMany | Role::Ping, _) | (State::Shut { .. }, _, _) => state,
     }
 }
 
@@ -287,7 +311,7 @@ mod tests {
 
     /// Shuts a gate by a call that nothing answers. Answers when.
     fn shut(gate: &Gate, sent_at: Instant) -> Instant {
-        let ticket = gate.admit(Call::Work, sent_at).unwrap();
+        let ticket = gate.admit(Call::Write, sent_at).unwrap();
         ticket.settle(Ending::Failed, sent_at + LONG);
         assert_eq!(gate.state(), ShardState::Silent);
         sent_at + LONG
@@ -297,24 +321,23 @@ mod tests {
     fn silence_shuts_it_and_an_answered_probe_lets_one_pass_at_a_time() {
         let gate = gate();
         let now = shut(&gate, Instant::now());
-        assert!(gate.admit(Call::Work, now).is_none());
+        assert!(gate.admit(Call::Write, now).is_none());
         assert!(gate.begin_probe(now));
         assert!(!gate.begin_probe(now), "one probe at a time");
         gate.end_probe(Ending::Answered, now);
-        assert!(
-            gate.admit(Call::Ping, now).is_none(),
-            "a ping proves no work"
-        );
-        let trial = gate.admit(Call::Work, now).unwrap();
-        assert!(gate.admit(Call::Work, now).is_none());
+        let ping = gate.admit(Call::Ping, now).unwrap();
+        ping.settle(Ending::Answered, now);
+        assert_eq!(gate.state(), ShardState::Silent, "a ping proves no work");
+        let trial = gate.admit(Call::Write, now).unwrap();
+        assert!(gate.admit(Call::Write, now).is_none());
         drop(trial);
         let trial = gate
-            .admit(Call::Work, now)
+            .admit(Call::Write, now)
             .expect("nobody waited for the last one");
         assert_eq!(gate.state(), ShardState::Silent);
         trial.settle(Ending::Answered, now);
         assert_eq!(gate.state(), ShardState::Answers);
-        assert!(gate.admit(Call::Work, now).is_some() && gate.admit(Call::Ping, now).is_some());
+        assert!(gate.admit(Call::Write, now).is_some() && gate.admit(Call::Ping, now).is_some());
     }
 
     #[test]
@@ -331,7 +354,7 @@ mod tests {
             gate.end_probe(Ending::Answered, now);
             let sent_at = now;
             now += LONG;
-            gate.admit(Call::Work, sent_at)
+            gate.admit(Call::Write, sent_at)
                 .unwrap()
                 .settle(Ending::Failed, now);
             pause = (pause * 2).min(PROBE_PAUSE_MAX);
@@ -344,11 +367,11 @@ mod tests {
     fn a_quick_failure_and_one_beside_answers_leave_it_open() {
         let gate = gate();
         let now = Instant::now();
-        gate.admit(Call::Work, now)
+        gate.admit(Call::Write, now)
             .unwrap()
             .settle(Ending::Failed, now);
         assert_eq!(gate.state(), ShardState::Fails);
-        let (slow, quick) = (gate.admit(Call::Work, now), gate.admit(Call::Work, now));
+        let (slow, quick) = (gate.admit(Call::Write, now), gate.admit(Call::Write, now));
         quick.unwrap().settle(Ending::Answered, now + LONG / 2);
         assert_eq!(gate.state(), ShardState::Answers);
         slow.unwrap().settle(Ending::Failed, now + LONG);
@@ -363,7 +386,7 @@ mod tests {
     fn what_was_sent_before_it_was_shut_opens_it_by_an_answer_alone() {
         let gate = gate();
         let now = Instant::now();
-        let (first, second) = (gate.admit(Call::Work, now), gate.admit(Call::Work, now));
+        let (first, second) = (gate.admit(Call::Write, now), gate.admit(Call::Write, now));
         let now = shut(&gate, now);
         first.unwrap().settle(Ending::Failed, now);
         assert_eq!(gate.state(), ShardState::Silent);

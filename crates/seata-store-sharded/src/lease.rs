@@ -36,7 +36,7 @@ pub(crate) async fn claim_due(
                 .map(|(member, share)| async move {
                     let question = member.store.claim_due(owner, lasts, share);
                     let until = begun + ANSWER_TIME_MAX;
-                    let answer = member.ask(Call::Work, "claiming", until, question).await;
+                    let answer = member.ask(Call::Write, "claiming", until, question).await;
                     (member, share, answer)
                 }),
         );
@@ -126,7 +126,7 @@ pub(crate) async fn renew(
         let question = part.member.store.renew(&part.items, lasts);
         let answer = part
             .member
-            .ask(Call::Work, "renewing", until, question)
+            .ask(Call::Write, "renewing", until, question)
             .await;
         (part.places, answer)
     }));

@@ -19,7 +19,7 @@ pub(crate) async fn list(
     let until = Instant::now() + ANSWER_TIME_MAX;
     let asked = members.iter().map(|member| {
         let question = member.store.list(query);
-        member.ask(Call::Work, "listing", until, question)
+        member.ask(Call::Read, "listing", until, question)
     });
     let pages: Result<Vec<_>, _> = join_all(asked).await.into_iter().collect();
     Ok(merge(pages?, query.limit.clamp(1, PAGE_MAX)))

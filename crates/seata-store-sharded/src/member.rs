@@ -44,7 +44,7 @@ impl Member {
     pub(crate) async fn append(&self, batch: Vec<Append>) -> Vec<Answer> {
         const DOING: &str = "appending";
         let (count, sent_at) = (batch.len(), Instant::now());
-        let Some(ticket) = self.admit(&self.appends, Call::Work, sent_at) else {
+        let Some(ticket) = self.admit(&self.appends, Call::Write, sent_at) else {
             return vec![Err(self.refused(DOING)); count];
         };
         let mut answers = Vec::with_capacity(count);
@@ -94,9 +94,13 @@ impl Member {
         };
         let answer = match timeout_at(until, question).await {
             Ok(answer) => self.named(answer),
-            Err(_) => Err(self.error(StoreErrorKind::Unavailable, doing, "no answer in time")),
+            Err(_) => Err(self.error(unanswered(call), doing, "no answer in time")),
         };
-        ticket.settle(ending(&answer), Instant::now());
+        let (ending, now) = (ending(&answer), Instant::now());
+        ticket.settle(ending, now);
+        if ending == Ending::Answered {
+            self.appends.heard(now);
+        }
         answer
     }
 
@@ -138,6 +142,14 @@ impl Member {
 
     pub(crate) fn limits(&self) -> StoreLimits {
         self.store.limits()
+    }
+}
+
+/// What is known of a call that had no answer in time.
+const fn unanswered(call: Call) -> StoreErrorKind {
+    match call {
+        Call::Read | Call::Ping => StoreErrorKind::Unavailable,
+        Call::Write => StoreErrorKind::Ambiguous,
     }
 }
 

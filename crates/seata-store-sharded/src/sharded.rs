@@ -26,7 +26,8 @@ struct Inner {
     count: u16,
     limits: StoreLimits,
     /// Whose turn it is to be served first where there is not something for each.
-    turn: AtomicUsize,
+    claims: AtomicUsize,
+    purges: AtomicUsize,
     clocks_differ: AtomicBool,
 }
 
@@ -53,7 +54,8 @@ impl Sharded {
                 members,
                 count,
                 limits,
-                turn: AtomicUsize::new(0),
+                claims: AtomicUsize::new(0),
+                purges: AtomicUsize::new(0),
                 clocks_differ: AtomicBool::new(false),
             }),
         })
@@ -91,9 +93,9 @@ impl Inner {
         usize::from(place::shard_of(gid, self.count))
     }
 
-    /// Answers all shards, beginning with another one each time.
-    fn in_turn(&self) -> Vec<&Member> {
-        let first = self.turn.fetch_add(1, Ordering::Relaxed) % self.members.len();
+    /// Answers all shards, beginning with another one each time that this count is asked.
+    fn in_turn(&self, turn: &AtomicUsize) -> Vec<&Member> {
+        let first = turn.fetch_add(1, Ordering::Relaxed) % self.members.len();
         let (behind, before) = self.members.split_at(first);
         before.iter().chain(behind).collect()
     }
@@ -102,13 +104,13 @@ impl Inner {
     async fn purge(&self, ended_before: UnixMillis, limit: usize) -> Result<usize, StoreError> {
         let begun = Instant::now();
         let (mut purged, mut answers, mut failure) = (0, 0, None);
-        for member in self.in_turn() {
+        for member in self.in_turn(&self.purges) {
             if purged >= limit || begun.elapsed() > ANSWER_TIME_MAX / 2 {
                 break;
             }
             let question = member.store.purge(ended_before, limit - purged);
             let until = begun + ANSWER_TIME_MAX;
-            match member.ask(Call::Work, "purging", until, question).await {
+            match member.ask(Call::Write, "purging", until, question).await {
                 Ok(some) => {
                     answers += 1;
                     purged += some;
@@ -151,7 +153,7 @@ impl TxnStore for Sharded {
         let member = &self.inner.members[self.inner.place(gid)];
         let until = Instant::now() + ANSWER_TIME_MAX;
         let question = member.store.load(gid);
-        member.ask(Call::Work, "loading", until, question).await
+        member.ask(Call::Read, "loading", until, question).await
     }
 
     async fn claim_due(
@@ -160,7 +162,7 @@ impl TxnStore for Sharded {
         lasts: Duration,
         limit: ClaimLimit,
     ) -> Result<Vec<Stored>, StoreError> {
-        lease::claim_due(self.inner.in_turn(), owner, lasts, limit).await
+        lease::claim_due(self.inner.in_turn(&self.inner.claims), owner, lasts, limit).await
     }
 
     async fn renew(
