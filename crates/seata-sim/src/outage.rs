@@ -65,7 +65,7 @@ pub(crate) fn begin(world: &World, kind: OutageKind, for_ms: u64) {
     let state = &mut *world.state();
     let until_ms = now.ms + for_ms;
     match kind {
-        OutageKind::Slow => state.oracle.store_slow(SLOW_MAX_MS),
+        OutageKind::Slow => state.oracle.store_slow(SLOW_MAX_MS, until_ms, now),
         OutageKind::Refuses
         | OutageKind::Hangs
         | OutageKind::LosesReplies
@@ -73,9 +73,16 @@ pub(crate) fn begin(world: &World, kind: OutageKind, for_ms: u64) {
         | OutageKind::PartHangs => {}
     }
     state.outage = Some(Outage { kind, until_ms });
-    state
-        .oracle
-        .troubled_all(until_ms + world.plan.knobs.store_timeout_ms);
+    let trouble_ms = until_ms + world.plan.knobs.store_timeout_ms;
+    match kind {
+        // It holds up nobody else.
+        OutageKind::PartRefuses => state.oracle.part_troubled(trouble_ms),
+        OutageKind::Refuses
+        | OutageKind::Hangs
+        | OutageKind::Slow
+        | OutageKind::LosesReplies
+        | OutageKind::PartHangs => state.oracle.troubled_all(trouble_ms),
+    }
     state.trace.note(
         now.ms,
         format_args!("for {for_ms} ms: {}", kind.fault().as_str()),

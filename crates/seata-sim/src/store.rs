@@ -89,10 +89,10 @@ impl Link {
         state
             .counts
             .fault(kind.map_or(Fault::PartRefuses, OutageKind::fault));
-        state.oracle.troubled(
-            self.life.owner,
-            now.ms + self.world.plan.knobs.store_timeout_ms,
-        );
+        if kind == Some(OutageKind::PartHangs) {
+            let trouble_ms = now.ms + self.world.plan.knobs.store_timeout_ms;
+            state.oracle.troubled(self.life.owner, trouble_ms);
+        }
         true
     }
 
@@ -321,7 +321,7 @@ impl TxnStore for Link {
                             owner.0 >> 96
                         ),
                     );
-                    state.oracle.claimed(owner, stored, &mut state.counts);
+                    state.oracle.claimed(owner, stored, &mut state.counts, now);
                 }
             }
             if !claimed.is_empty() {

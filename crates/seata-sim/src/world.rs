@@ -79,7 +79,7 @@ impl World {
         let state = State {
             trace: Trace::new(keep),
             counts: Counts::default(),
-            oracle: Oracle::new(plan.knobs.lease_ms, Bound::of(&plan)),
+            oracle: Oracle::new(&plan.knobs, Bound::of(&plan)),
             participants: Participants::default(),
             wires: Wires::default(),
             network: stream(10),

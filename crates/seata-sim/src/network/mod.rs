@@ -219,7 +219,7 @@ fn seen(owner: Owner, call: &Call, begun_ms: u64) -> Seen {
         begun_ms,
         until: None,
         end: None,
-        overlapped_ms: None,
+        overlap: None,
     }
 }
 

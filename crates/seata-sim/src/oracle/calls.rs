@@ -4,6 +4,7 @@ use seata_core::{AttemptId, Gid, Operation, Outcome, UnixMillis};
 use seata_store::Owner;
 
 use crate::oracle::{Key, Now, Oracle, Promise, Pulse, Truth};
+use crate::outage::is_in_dead_part;
 use crate::participant::Participants;
 
 /// How a call ended for the coordinator that made it.
@@ -26,8 +27,16 @@ pub(crate) struct Seen {
     /// Until when the call of a try lasts at most, as recorded.
     pub(crate) until: Option<UnixMillis>,
     pub(crate) end: Option<CallEnd>,
-    /// When another living holder began the same operation while this one was in flight.
-    pub(crate) overlapped_ms: Option<u64>,
+    /// Since when the same operation is in flight from another living server as well.
+    pub(crate) overlap: Option<Overlap>,
+}
+
+/// The same operation is in flight from the holder of the lease and from another server.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Overlap {
+    at_ms: u64,
+    /// By when the one that does not hold the lease has given it up.
+    over_by_ms: u64,
 }
 
 impl Seen {
@@ -49,8 +58,13 @@ impl Oracle {
         for (promise, what) in self.judge_call(&seen, participants, now) {
             self.broken(promise, &gid, now, what);
         }
-        self.note_overlaps(&seen, now);
-        let seen = self.with_limit(seen);
+        let mut seen = self.with_limit(seen);
+        if self.is_holder(&seen) {
+            self.note_overlaps(&seen, now);
+        } else {
+            // Nobody who holds the lease is to blame for that: this one must give up.
+            seen.overlap = Some(self.overlap(&seen, now));
+        }
         self.by_key.entry(seen.key.clone()).or_default().push(id);
         self.flying.entry(gid).or_default().push(id);
         self.calls.insert(id, seen);
@@ -161,10 +175,14 @@ impl Oracle {
 
     /// P6: only who holds the lease calls, and only while at least half of it is left.
     fn judge_caller(&self, truth: &Truth, seen: &Seen, now: Now) -> Option<(Promise, String)> {
-        if self.leases_end_early(now) {
+        let header = &truth.header;
+        let half_ms = i128::from(self.lease_ms / 2);
+        let by_real_time_ms = self
+            .lease_end_by_real_time(truth, seen.owner, now.ms)
+            .map(|end_ms| i128::from(end_ms) - i128::from(now.ms));
+        if by_real_time_ms.is_some_and(|left_ms| left_ms >= half_ms) {
             return None;
         }
-        let header = &truth.header;
         if header.owner != Some(seen.owner) {
             let what = format!(
                 "a call started under {:?} after another took the lease ({:?})",
@@ -175,7 +193,6 @@ impl Oracle {
         let left_ms = header
             .lease_until
             .map_or(0, |until| i128::from(until.0) - i128::from(now.store.0));
-        let half_ms = i128::from(self.lease_ms / 2);
         (left_ms < half_ms).then(|| {
             (
                 Promise::P6,
@@ -208,7 +225,9 @@ impl Oracle {
         let completed = truth
             .index(&seen.key.1)
             .is_some_and(|branch| truth.completed.contains_key(&(branch, seen.key.2)));
-        let excused = truth.is_overridden() || completed || self.is_at_limit(seen, now);
+        let part_is_dead = is_in_dead_part(seen.gid()) && self.part_trouble_ms >= since_ms;
+        let excused =
+            truth.is_overridden() || completed || part_is_dead || self.is_at_limit(seen, now);
         if excused || !self.is_untroubled(seen.owner, since_ms) {
             return;
         }
@@ -222,35 +241,51 @@ impl Oracle {
         self.broken(Promise::P8, &gid, now, what);
     }
 
+    fn is_holder(&self, seen: &Seen) -> bool {
+        let truth = self.truths.get(seen.gid());
+        truth.is_some_and(|truth| truth.header.owner == Some(seen.owner))
+    }
+
     /// Notes which calls of other living holders are in flight for the same operation.
     fn note_overlaps(&mut self, seen: &Seen, now: Now) {
-        let ids = self.by_key.get(&seen.key).cloned().unwrap_or_default();
-        for id in ids {
-            let alive = |owner: &Owner| {
-                self.lives
-                    .get(owner)
-                    .is_some_and(|life| life.pulse == Pulse::Alive)
-            };
-            if let Some(other) = self.calls.get_mut(&id)
-                && other.end.is_none()
-                && other.owner != seen.owner
-                && alive(&other.owner)
-            {
-                other.overlapped_ms.get_or_insert(now.ms);
+        let alive = |owner: &Owner| {
+            let life = self.lives.get(owner);
+            life.is_some_and(|life| life.pulse == Pulse::Alive)
+        };
+        let ids = self.by_key.get(&seen.key).into_iter().flatten();
+        let overlaps: Vec<(u64, Overlap)> = ids
+            .filter_map(|id| Some((*id, self.calls.get(id)?)))
+            .filter(|(_, other)| other.end.is_none() && other.owner != seen.owner)
+            .filter(|(_, other)| alive(&other.owner))
+            .map(|(id, other)| (id, self.overlap(other, now)))
+            .collect();
+        for (id, overlap) in overlaps {
+            if let Some(other) = self.calls.get_mut(&id) {
+                other.overlap.get_or_insert(overlap);
             }
+        }
+    }
+
+    /// At once, unless the store's clock jumped while this server held its lease: then at the end of that, by real time.
+    fn overlap(&self, seen: &Seen, now: Now) -> Overlap {
+        let truth = self.truths.get(seen.gid());
+        let end_ms = truth.and_then(|truth| self.lease_end_by_real_time(truth, seen.owner, now.ms));
+        Overlap {
+            at_ms: now.ms,
+            over_by_ms: now.ms.max(end_ms.unwrap_or(0)),
         }
     }
 
     /// A living holder must have given its call up by the time at which another may begin.
     fn judge_overlap(&mut self, seen: &Seen, now: Now) {
         const GRACE_MS: u64 = 5;
-        let Some(overlapped_ms) = seen.overlapped_ms else {
+        let Some(overlap) = seen.overlap else {
             return;
         };
         let stood_still = self.lives.get(&seen.owner).is_none_or(|life| {
-            life.pulse != Pulse::Alive || life.thawed_ms + GRACE_MS > overlapped_ms
+            life.pulse != Pulse::Alive || life.thawed_ms + GRACE_MS > overlap.at_ms
         });
-        if now.ms <= overlapped_ms + GRACE_MS || stood_still || self.leases_end_early(now) {
+        if now.ms <= overlap.over_by_ms + GRACE_MS || stood_still {
             return;
         }
         let what = format!(

@@ -9,6 +9,7 @@ mod answers;
 mod bound;
 mod calls;
 mod causes;
+mod clocks;
 mod ends;
 mod purges;
 mod repeats;
@@ -26,9 +27,12 @@ use seata_core::{BranchId, Gid, Operation, UnixMillis};
 use seata_store::Owner;
 use tokio::sync::Notify;
 
+use crate::plan::Knobs;
+
 pub(crate) use answers::{Asked, Told};
 pub(crate) use bound::Bound;
 pub(crate) use calls::{CallEnd, Seen};
+pub(crate) use clocks::StoreClock;
 pub(crate) use truth::Truth;
 
 /// The most violations that one run keeps.
@@ -111,8 +115,6 @@ pub(crate) struct Life {
     pub(crate) thawed_ms: u64,
     /// How far its clock has jumped in all: so much too early it may take a time for past.
     pub(crate) jumped_ms: u64,
-    /// How long it has stood still in all: it may take a time for the present that the store told it before.
-    pub(crate) stood_ms: u64,
 }
 
 /// What is remembered of a name that is used again.
@@ -140,10 +142,11 @@ pub(crate) struct Oracle {
     sent: BTreeMap<Gid, answers::Sent>,
     /// Names that were used before, were purged and are used again.
     earlier: BTreeMap<Gid, Earlier>,
-    /// When the store's clock jumped last: leases end too early by it then.
-    store_jumped_at_ms: Option<u64>,
-    /// How far it has jumped in all, and how long its answers may have been on their way: so late may be told the time.
-    store_late_ms: u64,
+    clock: StoreClock,
+    /// Until when something is wrong for everybody, those included who start meanwhile.
+    trouble_ms: u64,
+    /// Until when something is wrong for what is kept in the part of the store that dies.
+    part_trouble_ms: u64,
     /// Appends that were handed over and neither applied nor refused.
     appending: BTreeMap<Gid, Owner>,
     pub(crate) violations: Vec<Violation>,
@@ -152,9 +155,9 @@ pub(crate) struct Oracle {
 }
 
 impl Oracle {
-    pub(crate) fn new(lease_ms: u64, bound: Bound) -> Self {
+    pub(crate) fn new(knobs: &Knobs, bound: Bound) -> Self {
         Self {
-            lease_ms,
+            lease_ms: knobs.lease_ms,
             bound,
             truths: BTreeMap::new(),
             lives: BTreeMap::new(),
@@ -164,8 +167,9 @@ impl Oracle {
             told: BTreeMap::new(),
             sent: BTreeMap::new(),
             earlier: BTreeMap::new(),
-            store_jumped_at_ms: None,
-            store_late_ms: 0,
+            clock: StoreClock::new(knobs),
+            trouble_ms: 0,
+            part_trouble_ms: 0,
             appending: BTreeMap::new(),
             violations: Vec::new(),
             found: Arc::default(),
@@ -201,10 +205,9 @@ impl Oracle {
             owner,
             Life {
                 pulse: Pulse::Alive,
-                trouble_ms: now.ms,
+                trouble_ms: now.ms.max(self.trouble_ms),
                 thawed_ms: now.ms,
                 jumped_ms: 0,
-                stood_ms: 0,
             },
         );
     }
@@ -212,9 +215,6 @@ impl Oracle {
     /// Notes that a process goes on, stands still, stops or is dead.
     pub(crate) fn pulse(&mut self, owner: Owner, pulse: Pulse, now: Now) {
         if let Some(life) = self.lives.get_mut(&owner) {
-            if life.pulse == Pulse::Frozen {
-                life.stood_ms += now.ms - life.thawed_ms;
-            }
             life.pulse = pulse;
             life.trouble_ms = life.trouble_ms.max(now.ms);
             life.thawed_ms = now.ms;
@@ -231,26 +231,14 @@ impl Oracle {
         }
     }
 
-    /// Notes that the store's clock jumps.
-    pub(crate) fn store_jumped(&mut self, by_ms: u64, now: Now) {
-        self.store_jumped_at_ms = Some(now.ms);
-        self.store_late_ms += by_ms;
-        self.troubled_all(now.ms);
-    }
-
-    /// Notes that the store's answers are so long on their way from now on.
-    pub(crate) fn store_slow(&mut self, way_back_ms: u64) {
-        self.store_late_ms += way_back_ms;
-    }
-
-    /// Answers whether a lease may have ended in the store before its holder can know: its clock has just jumped.
-    fn leases_end_early(&self, now: Now) -> bool {
-        self.store_jumped_at_ms
-            .is_some_and(|at_ms| now.ms <= at_ms + self.lease_ms)
+    /// Notes that what is kept in the part of the store that dies can't be had until then.
+    pub(crate) fn part_troubled(&mut self, until_ms: u64) {
+        self.part_trouble_ms = self.part_trouble_ms.max(until_ms);
     }
 
     /// Notes that something is wrong for everybody until then.
     pub(crate) fn troubled_all(&mut self, until_ms: u64) {
+        self.trouble_ms = self.trouble_ms.max(until_ms);
         for life in self.lives.values_mut() {
             life.trouble_ms = life.trouble_ms.max(until_ms);
         }
@@ -271,13 +259,6 @@ impl Oracle {
         let by_its_clock = now.store.plus(Duration::from_millis(jumped_ms));
         let written_at = self.truths.get(gid).map(|truth| truth.header.updated_at);
         by_its_clock.max(written_at.unwrap_or(by_its_clock))
-    }
-
-    /// Answers how much too late a process may tell the time: its clock was set before it jumped or while it stood still.
-    fn lateness(&self, owner: Owner) -> Duration {
-        let late_ms = |life: &Life| life.jumped_ms + life.stood_ms;
-        let late_ms = self.lives.get(&owner).map_or(0, late_ms);
-        Duration::from_millis(late_ms + self.store_late_ms)
     }
 
     fn is_untroubled(&self, owner: Owner, since_ms: u64) -> bool {

@@ -46,6 +46,8 @@ pub(crate) struct Truth {
     pub(crate) trials: Trials,
     /// Up to which event each process knows the record for sure, because it wrote or claimed it then.
     known: BTreeMap<Owner, u32>,
+    /// When each process was last granted the lease, in real ms, unless it released it since.
+    granted: BTreeMap<Owner, u64>,
     pub(crate) forced: Option<End>,
     pub(crate) ended: Option<End>,
     /// When the store removed it.
@@ -79,6 +81,7 @@ impl Truth {
             decided: None,
             trials: Trials::default(),
             known: BTreeMap::new(),
+            granted: BTreeMap::new(),
             forced: None,
             ended: None,
             purged_ms: None,
@@ -133,6 +136,21 @@ impl Truth {
     /// Notes that a process knows all that stands now.
     pub(crate) fn is_known_to(&mut self, owner: Owner) {
         self.known.insert(owner, self.last_event);
+    }
+
+    /// Notes that a process is granted the lease, by an append, a claim or a renewal.
+    pub(crate) fn grant(&mut self, owner: Owner, at_ms: u64) {
+        self.granted.insert(owner, at_ms);
+    }
+
+    /// Notes that a process releases the lease.
+    pub(crate) fn release(&mut self, owner: Owner) {
+        self.granted.remove(&owner);
+    }
+
+    /// Answers when a process was granted the lease last. It may have lost it since.
+    pub(crate) fn granted_ms(&self, owner: Owner) -> Option<u64> {
+        self.granted.get(&owner).copied()
     }
 
     /// Answers whether a process knows of an event for sure.

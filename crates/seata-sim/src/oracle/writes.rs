@@ -38,6 +38,11 @@ impl Oracle {
             truth.header = header;
             truth.note_set_aside();
             truth.is_known_to(owner);
+            match append.lease {
+                LeaseChange::Take { .. } => truth.grant(owner, now.ms),
+                LeaseChange::Release => truth.release(owner),
+                LeaseChange::Keep => {}
+            }
             tcc::count(truth, events, counts);
         }
         self.judge_state(gid, now);
@@ -127,7 +132,7 @@ impl Oracle {
     }
 
     /// Takes what the store leased out by a claim.
-    pub(crate) fn claimed(&mut self, owner: Owner, stored: &Stored, counts: &mut Counts) {
+    pub(crate) fn claimed(&mut self, owner: Owner, stored: &Stored, counts: &mut Counts, now: Now) {
         let gid = &stored.header.gid;
         let old = self
             .truths
@@ -141,6 +146,7 @@ impl Oracle {
         if let Some(truth) = self.truths.get_mut(gid) {
             truth.header = stored.header.clone();
             truth.is_known_to(owner);
+            truth.grant(owner, now.ms);
         }
     }
 
@@ -148,6 +154,9 @@ impl Oracle {
     pub(crate) fn renewed(&mut self, gid: &Gid, lasts: std::time::Duration, now: Now) {
         if let Some(truth) = self.truths.get_mut(gid) {
             truth.header.lease_until = Some(now.store.plus(lasts));
+            if let Some(holder) = truth.header.owner {
+                truth.grant(holder, now.ms);
+            }
         }
     }
 

@@ -167,7 +167,7 @@ impl Oracle {
 
     /// A try is not awaited beyond the limit that is on record.
     pub(super) fn judge_limit(&mut self, seen: &Seen, now: Now) {
-        let grace = LIMIT_GRACE + self.lateness(seen.owner);
+        let grace = LIMIT_GRACE + self.lateness(seen.owner, seen.begun_ms, now);
         let late = match (&seen.end, seen.until) {
             (Some(CallEnd::Answered(_) | CallEnd::Dropped), Some(until)) => {
                 now.store > until.plus(grace)
