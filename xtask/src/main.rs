@@ -9,6 +9,7 @@
 mod deny;
 mod edges;
 mod matrix;
+mod needs;
 mod packages;
 mod proto;
 mod run;

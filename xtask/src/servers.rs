@@ -33,7 +33,7 @@ impl Kind {
         Self::RedisCluster,
     ];
 
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Postgres => "PostgreSQL",
             Self::MariaDb => "MariaDB",
@@ -53,7 +53,7 @@ impl Kind {
     }
 
     /// Names the Debian package that brings it.
-    const fn package(self) -> &'static str {
+    pub(crate) const fn package(self) -> &'static str {
         match self {
             Self::Postgres => "postgresql",
             Self::MariaDb => "mariadb-server",
@@ -62,7 +62,7 @@ impl Kind {
     }
 
     /// Names the first program that is missing.
-    fn missing(self) -> Option<&'static str> {
+    pub(crate) fn missing(self) -> Option<&'static str> {
         match self {
             Self::Postgres => Postgres::missing(),
             Self::MariaDb => MariaDb::missing(),
@@ -192,12 +192,13 @@ fn advice(kind: Kind, program: &str, installed: &Result<()>) -> String {
     )
 }
 
-fn report(skipped: &[String]) -> Result<()> {
+/// Prints what is left out, or fails under `CI=true`.
+pub(crate) fn report(skipped: &[String]) -> Result<()> {
     if skipped.is_empty() {
         return Ok(());
     }
     if is_ci() {
-        bail!("not every store can be tested: {}", skipped.join("; "));
+        bail!("not everything can be tested: {}", skipped.join("; "));
     }
     for line in skipped {
         println!("SKIPPED {line}");

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 use crate::run::{Run, cargo, step, target};
 use crate::servers::{Kind, Servers};
-use crate::{deny, edges, proto, schemathesis, tidy};
+use crate::{deny, edges, needs, proto, schemathesis, tidy};
 
 /// What is tested by itself: the simulation because its build plants bugs, the end-to-end tests because they need the server.
 const EXCEPT_BY_ITSELF: &str = "--workspace --exclude seata-tests --exclude seata-sim";
@@ -37,6 +37,7 @@ pub(crate) fn fix() -> Result<()> {
 /// Everything, in the order of what fails fastest.
 pub(crate) fn test() -> Result<()> {
     step("all of it", || {
+        step("programs that tests need", needs::install_all)?;
         checks()?;
         step("unit and integration tests", || {
             let servers = Servers::start(&Kind::ALL)?;

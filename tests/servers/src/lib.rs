@@ -20,6 +20,7 @@
 #![warn(missing_docs)]
 
 mod ask;
+mod clocks;
 mod cluster;
 mod folder;
 mod guard;
@@ -31,6 +32,7 @@ mod proxy;
 mod redis;
 mod server;
 
+pub use clocks::{FAKETIME_PACKAGE, faketime_library};
 pub use cluster::RedisCluster;
 pub use mariadb::MariaDb;
 pub use postgres::Postgres;
