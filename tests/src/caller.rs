@@ -2,9 +2,42 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-/// Answers the child process that has the far end of a connection, if one of them still has it.
-pub(crate) fn of(near: SocketAddr, far: SocketAddr) -> Option<u32> {
+use tokio::sync::OnceCell;
+
+/// Whoever is at the other end of a connection. Finding out takes a while on a busy machine, and holds nothing up but
+/// answers: for so long the other end stays open.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    ends: (SocketAddr, SocketAddr),
+    found: Arc<OnceCell<Option<u32>>>,
+}
+
+impl Caller {
+    /// Begins to find out.
+    pub(crate) fn of(near: SocketAddr, far: SocketAddr) -> Self {
+        let caller = Self {
+            ends: (near, far),
+            found: Arc::default(),
+        };
+        let looking = caller.clone();
+        tokio::spawn(async move { looking.pid().await });
+        caller
+    }
+
+    /// Answers the child process that had the far end when it was looked for.
+    pub(crate) async fn pid(&self) -> Option<u32> {
+        let (near, far) = self.ends;
+        let look = async || {
+            let looked = tokio::task::spawn_blocking(move || look(near, far));
+            looked.await.unwrap()
+        };
+        *self.found.get_or_init(look).await
+    }
+}
+
+fn look(near: SocketAddr, far: SocketAddr) -> Option<u32> {
     let socket = format!("socket:[{}]", inode(far.port(), near.port())?);
     children().find(|pid| holds(*pid, &socket))
 }

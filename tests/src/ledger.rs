@@ -80,7 +80,7 @@ pub struct Ledger(Mutex<Books>);
 
 impl Ledger {
     /// Enters a delivery.
-    pub(crate) fn enter(&self, headers: HeaderMap, body: Bytes, caller: Option<u32>) -> Delivery {
+    pub(crate) fn enter(&self, headers: HeaderMap, body: Bytes) -> Delivery {
         let said = |name: &str| {
             let value = headers.get(name).and_then(|value| value.to_str().ok());
             value.unwrap_or("").to_owned()
@@ -103,12 +103,18 @@ impl Ledger {
             operation,
             headers,
             body,
-            caller,
+            caller: None,
             at: Instant::now(),
             answered: None,
         };
         books.deliveries.push(delivery.clone());
         delivery
+    }
+
+    /// Notes who made a delivery.
+    pub(crate) fn called_by(&self, order: usize, caller: Option<u32>) {
+        let mut books = self.0.lock().unwrap();
+        books.deliveries[order].caller = caller;
     }
 
     /// Notes the answer to a delivery.

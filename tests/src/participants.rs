@@ -32,7 +32,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::caller;
+use crate::caller::Caller;
 use crate::grpc::{self, AnswerBody};
 use crate::ledger::{Delivery, Effect, Ledger};
 use crate::until::until;
@@ -145,10 +145,9 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>) {
         let near = listener.local_addr().unwrap();
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
-            // Not before the next is accepted: one that waits longer than its caller does comes behind its repetition.
-            let looked = tokio::task::spawn_blocking(move || caller::of(near, far));
-            let caller = looked.await.unwrap();
-            let service = service_fn(move |request| answer(Arc::clone(&shared), request, caller));
+            let caller = Caller::of(near, far);
+            let service =
+                service_fn(move |request| answer(Arc::clone(&shared), request, caller.clone()));
             let server = auto::Builder::new(TokioExecutor::new());
             // A caller that is killed breaks the connection: nothing to say about it.
             let _ = server.serve_connection(TokioIo::new(stream), service).await;
@@ -159,7 +158,7 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>) {
 async fn answer(
     shared: Arc<Shared>,
     request: Request<Incoming>,
-    caller: Option<u32>,
+    caller: Caller,
 ) -> Result<Response<AnswerBody>, hyper::Error> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
@@ -177,13 +176,15 @@ async fn answer(
 }
 
 /// What came: head, payload, and who sent it.
-type Came = (HeaderMap, Bytes, Option<u32>);
+type Came = (HeaderMap, Bytes, Caller);
 
 async fn work(shared: Arc<Shared>, came: Came, path: String) -> (u16, String) {
     let (headers, body, caller) = came;
-    let delivery = shared.ledger.enter(headers, body, caller);
+    // It counts from now on, whoever sent it: else it could come behind its repetition.
+    let delivery = shared.ledger.enter(headers, body);
     shared.under_way.fetch_add(1, Ordering::SeqCst);
     let work = tokio::spawn(async move {
+        shared.ledger.called_by(delivery.order, caller.pid().await);
         let answer = follow(&shared, &delivery, &path).await;
         shared.ledger.answered(delivery.order, answer.0);
         shared.under_way.fetch_sub(1, Ordering::SeqCst);

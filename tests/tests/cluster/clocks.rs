@@ -13,7 +13,7 @@ const TCCS: usize = 12;
 /// How far the clock of each server is off, in seconds.
 const APART: [i32; 3] = [0, 60, -60];
 
-pub(crate) async fn servers_whose_clocks_are_a_minute_apart_behave_alike(store: SharedStore) {
+pub(crate) async fn a_minute_apart(store: &SharedStore) {
     if clock_apart(Setup::new(), 0).is_none() {
         return;
     }
@@ -28,7 +28,7 @@ pub(crate) async fn servers_whose_clocks_are_a_minute_apart_behave_alike(store: 
         are_apart(fleet.server(index), apart);
     }
     let client = fleet.client();
-    let load = Load::start("load", INITIATORS, &client, &participants);
+    let load = Load::start("clocks", INITIATORS, &client, &participants);
     // By one clock all of these would be late at once, by another never.
     for number in 0..TCCS {
         let options = json!({ "timeout_to_fail_secs": 40, "request_timeout_secs": 5 });

@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use seata_tests::{Fleet, Participants, Setup, SharedStore, all_are_caused};
+use seata_tests::{Fleet, Participants, Setup, SharedStore, all_are_caused, measured};
 
-use crate::scene::{hold, told};
+use crate::scene::hold;
 
 const HELD: usize = 20;
 
-pub(crate) async fn a_server_that_stops_hands_over_at_once(store: SharedStore) {
+pub(crate) async fn at_a_stop(store: &SharedStore) {
     let participants = Participants::start().await;
     let mut servers = Vec::new();
     for _ in 0..3 {
@@ -18,21 +18,21 @@ pub(crate) async fn a_server_that_stops_hands_over_at_once(store: SharedStore) {
         servers.push(setup.start().await);
     }
     let mut fleet = Fleet::of(servers).await;
-    let gids = hold("held", HELD, &fleet.server(0).client(), &participants).await;
+    let gids = hold("handed", HELD, &fleet.server(0).client(), &participants).await;
     fleet.terminate(0);
     fleet.server(0).printed("stopping").await;
     // The calls in flight end while it stops; what follows from them is for the others.
-    participants.open("held");
+    participants.open("handed");
     fleet.ended(0).await;
     let ended = Instant::now();
     let client = fleet.client();
     for gid in &gids {
         client.reached(gid, "COMMITTED").await;
     }
-    told(
-        &store,
-        "the last of what a stopped server gave back ended",
-        ended,
+    measured(
+        store,
+        "end after SIGTERM to the last end elsewhere",
+        ended.elapsed(),
     );
     for gid in &gids {
         let calls = participants.ledger().calls(gid);

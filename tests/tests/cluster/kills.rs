@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use seata_tests::{Fleet, Load, Participants, SharedStore, all_are_caused};
+use seata_tests::{Fleet, Load, Participants, SharedStore, all_are_caused, measured};
 
-use crate::scene::{hold, told};
+use crate::scene::hold;
 
 const INITIATORS: usize = 6;
 /// Transactions between two blows.
@@ -13,11 +13,10 @@ const BETWEEN: usize = 40;
 const KILLS: usize = 3;
 const HELD: usize = 20;
 
-pub(crate) async fn servers_may_be_killed_again_and_again_under_load(store: SharedStore) {
+pub(crate) async fn under_load(fleet: &mut Fleet) {
     let participants = Arc::new(Participants::start().await);
-    let mut fleet = Fleet::start(&store).await;
     let client = fleet.client();
-    let load = Load::start("load", INITIATORS, &client, &participants);
+    let load = Load::start("killed", INITIATORS, &client, &participants);
     for kill in 0..KILLS {
         load.more(BETWEEN).await;
         let victim = kill % fleet.len();
@@ -27,31 +26,26 @@ pub(crate) async fn servers_may_be_killed_again_and_again_under_load(store: Shar
         fleet.start_again(victim).await;
     }
     let tally = load.finish().await;
-    eprintln!("{} transactions on {}", tally.len(), store.kind().as_str());
     tally.ended_right(&client, &participants).await;
     all_are_caused(&participants, fleet.strikes());
 }
 
-pub(crate) async fn what_a_killed_server_drove_goes_on_elsewhere(store: SharedStore) {
+pub(crate) async fn with_calls_in_flight(store: &SharedStore, fleet: &mut Fleet) {
     let participants = Participants::start().await;
-    let mut fleet = Fleet::start(&store).await;
-    let gids = hold("held", HELD, &fleet.server(0).client(), &participants).await;
+    let gids = hold("orphaned", HELD, &fleet.server(0).client(), &participants).await;
     fleet.kill_nine(0);
     let killed = Instant::now();
     // What the participants have begun goes on; whoever called them is gone.
-    participants.open("held");
+    participants.open("orphaned");
     let client = fleet.client();
     for gid in &gids {
         client.reached(gid, "COMMITTED").await;
     }
-    told(
-        &store,
-        "the last of what a killed server drove ended",
-        killed,
-    );
+    measured(store, "kill -9 to the last end elsewhere", killed.elapsed());
     for gid in &gids {
         let calls = participants.ledger().calls(gid);
         assert_eq!(calls, ["one action", "one action", "two action"], "{gid}");
     }
+    fleet.start_again(0).await;
     all_are_caused(&participants, fleet.strikes());
 }

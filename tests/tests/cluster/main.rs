@@ -11,35 +11,55 @@ mod spread;
 mod spread_grpc;
 mod suspended;
 
-/// Makes a test of each scenario on each store that servers may share.
-macro_rules! on_each_store {
-    ($($module:ident::$scenario:ident)*) => {
-        on_each_store!(@store postgres Postgres $($module::$scenario)*);
-        on_each_store!(@store mysql Mysql $($module::$scenario)*);
-        on_each_store!(@store redis Redis $($module::$scenario)*);
-        on_each_store!(@store redis_cluster RedisCluster $($module::$scenario)*);
-    };
-    (@store $name:ident $kind:ident $($module:ident::$scenario:ident)*) => {
-        mod $name {
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $scenario() {
-                    if let Some(store) = seata_tests::SharedStore::start(seata_tests::Kind::$kind) {
-                        crate::$module::$scenario(store).await;
-                    }
-                }
-            )*
-        }
-    };
+use seata_tests::{Fleet, Kind, SharedStore, in_scenario};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_on_postgres_go_on_with_what_others_began() {
+    on(Kind::Postgres).await;
 }
 
-on_each_store! {
-    spread::the_requests_of_a_transaction_may_go_to_any_server
-    spread_grpc::the_calls_of_a_transaction_may_go_to_any_server
-    kills::servers_may_be_killed_again_and_again_under_load
-    kills::what_a_killed_server_drove_goes_on_elsewhere
-    suspended::a_server_that_was_suspended_beyond_its_lease_changes_nothing
-    clocks::servers_whose_clocks_are_a_minute_apart_behave_alike
-    handover::a_server_that_stops_hands_over_at_once
-    slow::a_call_that_takes_longer_than_a_lease_is_made_once
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_on_mysql_go_on_with_what_others_began() {
+    on(Kind::Mysql).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_on_redis_go_on_with_what_others_began() {
+    on(Kind::Redis).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_on_a_redis_cluster_go_on_with_what_others_began() {
+    on(Kind::RedisCluster).await;
+}
+
+/// Plays all scenarios on one store, whose start takes longer than most of them: each begins when all of the one before
+/// has ended, and names its transactions as no other does.
+async fn on(kind: Kind) {
+    let Some(store) = SharedStore::start(kind) else {
+        return;
+    };
+    let mut fleet = Fleet::start(&store).await;
+    in_scenario(&store, "nothing befalls anybody", peace(&fleet)).await;
+    in_scenario(&store, "kill -9 under load", kills::under_load(&mut fleet)).await;
+    let killed = kills::with_calls_in_flight(&store, &mut fleet);
+    in_scenario(&store, "kill -9 with calls in flight", killed).await;
+    in_scenario(
+        &store,
+        "suspension",
+        suspended::beyond_its_lease(&mut fleet),
+    )
+    .await;
+    drop(fleet);
+    in_scenario(&store, "wrong clocks", clocks::a_minute_apart(&store)).await;
+    in_scenario(&store, "SIGTERM", handover::at_a_stop(&store)).await;
+}
+
+/// Scenarios that do not disturb each other.
+async fn peace(fleet: &Fleet) {
+    let spread = async {
+        spread::to_any_server_over_http(fleet).await;
+        spread_grpc::to_any_server_over_grpc(fleet).await;
+    };
+    tokio::join!(spread, slow::a_call_longer_than_a_lease(fleet));
 }

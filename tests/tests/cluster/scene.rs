@@ -1,8 +1,6 @@
-//! What the scenarios share: sagas that one server drives and a gate holds, and how spans are told.
+//! What the scenarios share: sagas that one server drives and a gate holds.
 
-use std::time::{Duration, Instant};
-
-use seata_tests::{Client, Participants, SharedStore, saga};
+use seata_tests::{Client, Participants, saga};
 use serde_json::json;
 
 /// Begins sagas by one server: a gate holds the first of their two branches. Answers their names.
@@ -32,14 +30,4 @@ pub(crate) async fn hold(
     }
     participants.arrived(name, count).await;
     gids
-}
-
-/// Says how long something took, for whoever reads the output. Nothing asserts it.
-pub(crate) fn told(store: &SharedStore, what: &str, since: Instant) -> Duration {
-    let took = since.elapsed();
-    eprintln!(
-        "measured on {}: {what} after {took:?}",
-        store.kind().as_str()
-    );
-    took
 }

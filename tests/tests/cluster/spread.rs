@@ -1,13 +1,10 @@
 //! The requests of one transaction over HTTP, each to the next server.
 
-use seata_tests::{
-    Branch, Client, Fleet, Participants, SharedStore, Strikes, Tcc, all_are_caused, saga,
-};
+use seata_tests::{Branch, Client, Fleet, Participants, Strikes, Tcc, all_are_caused, saga};
 use serde_json::{Value, json};
 
-pub(crate) async fn the_requests_of_a_transaction_may_go_to_any_server(store: SharedStore) {
+pub(crate) async fn to_any_server_over_http(fleet: &Fleet) {
     let participants = Participants::start().await;
-    let fleet = Fleet::start(&store).await;
     let client = fleet.client();
     // So often that each request meets each server, with another one driving.
     for round in 0..fleet.len() {
@@ -20,7 +17,6 @@ pub(crate) async fn the_requests_of_a_transaction_may_go_to_any_server(store: Sh
         // One more request: the next round begins at another server.
         client.get("/api/tx").await.ok();
     }
-    client.all_ended().await;
     all_are_caused(&participants, &Strikes::default());
 }
 

@@ -2,7 +2,7 @@
 
 use seata_proto::v1;
 use seata_proto::v1::transaction_service_client::TransactionServiceClient;
-use seata_tests::{Fleet, Participants, SharedStore, Strikes, all_are_caused};
+use seata_tests::{Fleet, Participants, Strikes, all_are_caused};
 use tonic::transport::Channel;
 
 type Rpc = TransactionServiceClient<Channel>;
@@ -19,12 +19,11 @@ async fn connect(fleet: &Fleet) -> Vec<Rpc> {
     all
 }
 
-pub(crate) async fn the_calls_of_a_transaction_may_go_to_any_server(store: SharedStore) {
+pub(crate) async fn to_any_server_over_grpc(fleet: &Fleet) {
     let participants = Participants::start().await;
-    let fleet = Fleet::start(&store).await;
-    let mut servers = connect(&fleet).await;
+    let mut servers = connect(fleet).await;
     for round in 0..fleet.len() {
-        saga(&mut servers, &participants, &format!("saga-{round}")).await;
+        saga(&mut servers, &participants, &format!("grpc-{round}")).await;
         servers.rotate_left(1);
     }
     all_are_caused(&participants, &Strikes::default());

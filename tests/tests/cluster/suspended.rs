@@ -2,20 +2,17 @@
 
 use std::sync::Arc;
 
-use seata_tests::{Fleet, LEASE, Load, Participants, SharedStore, all_are_caused};
+use seata_tests::{Fleet, LEASE, Load, Participants, all_are_caused};
 
 use crate::scene::hold;
 
 const INITIATORS: usize = 4;
 const HELD: usize = 15;
 
-pub(crate) async fn a_server_that_was_suspended_beyond_its_lease_changes_nothing(
-    store: SharedStore,
-) {
+pub(crate) async fn beyond_its_lease(fleet: &mut Fleet) {
     let participants = Arc::new(Participants::start().await);
-    let mut fleet = Fleet::start(&store).await;
     let client = fleet.client();
-    let load = Load::start("load", INITIATORS, &client, &participants);
+    let load = Load::start("suspended", INITIATORS, &client, &participants);
     load.more(30).await;
     let gids = hold("held", HELD, &fleet.server(0).client(), &participants).await;
     fleet.suspend(0);

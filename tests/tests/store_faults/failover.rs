@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use seata_tests::{Fleet, Load, Participants, SharedStore, all_are_caused};
+use seata_tests::{Fleet, Load, Participants, SharedStore, all_are_caused, measured};
 
 const INITIATORS: usize = 5;
 const BETWEEN: usize = 40;
 
-pub(crate) async fn a_master_may_die_under_load(store: SharedStore) {
+pub(crate) async fn under_load(store: &SharedStore) {
     let participants = Arc::new(Participants::start().await);
-    let fleet = Fleet::start(&store).await;
+    let fleet = Fleet::start(store).await;
     let client = fleet.client();
     let load = Load::start("load", INITIATORS, &client, &participants);
     for part in 0..2 {
@@ -26,9 +26,10 @@ pub(crate) async fn a_master_may_die_under_load(store: SharedStore) {
             node
         });
         let node = failover.await.unwrap();
-        eprintln!(
-            "measured: a replica is master {:?} after its master died",
-            killed.elapsed()
+        measured(
+            store,
+            "death of a master to all slots served",
+            killed.elapsed(),
         );
         load.more(BETWEEN).await;
         let cluster = store.clone();
@@ -41,7 +42,6 @@ pub(crate) async fn a_master_may_die_under_load(store: SharedStore) {
     }
     load.more(BETWEEN).await;
     let tally = load.finish().await;
-    eprintln!("{} transactions", tally.len());
     tally.ended_right(&client, &participants).await;
     all_are_caused(&participants, fleet.strikes());
 }

@@ -9,7 +9,7 @@ const INITIATORS: usize = 8;
 const KILLS: usize = 5;
 const BETWEEN: usize = 60;
 
-pub(crate) async fn a_server_may_be_killed_under_load(store: &str) {
+pub(crate) async fn killed_under_load(store: &str) {
     let participants = Arc::new(Participants::start().await);
     let setup = |_| Setup::new().with("SEATA_STORE", store);
     let mut fleet = Fleet::start_with(1, setup).await;
@@ -22,7 +22,6 @@ pub(crate) async fn a_server_may_be_killed_under_load(store: &str) {
     }
     load.more(BETWEEN).await;
     let tally = load.finish().await;
-    eprintln!("{} transactions on {store}", tally.len());
     tally.ended_right(&client, &participants).await;
     all_are_caused(&participants, fleet.strikes());
 }

@@ -6,8 +6,11 @@ use seata_tests::{Fleet, Load, Participants, Setup, SharedStore, Strikes, until,
 
 const INITIATORS: usize = 5;
 const LOST: usize = 30;
+/// How many calls a lost reply may cost: one, as long as who does not know whether he gave a lease back drops what he
+/// knew of the calls. Nothing that P8 names is its cause, so it has to become none.
+const CALLS_AGAIN_PER_LOST: usize = 1;
 
-pub(crate) async fn a_reply_that_is_lost_loses_nothing(store: SharedStore) {
+pub(crate) async fn under_load(store: &SharedStore) {
     let participants = Arc::new(Participants::start().await);
     let proxy = store.proxy();
     let setup = |_| store.used_through(Setup::new(), &proxy);
@@ -33,20 +36,18 @@ pub(crate) async fn a_reply_that_is_lost_loses_nothing(store: SharedStore) {
     }
     load.more(20).await;
     let tally = load.finish().await;
-    eprintln!(
-        "{} transactions on {}, {} replies lost",
-        tally.len(),
-        store.kind().as_str(),
-        proxy.replies_lost()
-    );
     tally.ended_right(&client, &participants).await;
     // Who does not know whether he gave a lease back must not call any more (docs/adr/0006): when it has run out, the
     // call is made again. Nothing else is a cause here.
     let again = without_cause(&participants, &Strikes::default());
-    eprintln!("{} calls were made again", again.len());
+    eprintln!(
+        "{} replies lost, {} calls made again",
+        proxy.replies_lost(),
+        again.len()
+    );
     let first = &again[..again.len().min(5)];
     assert!(
-        again.len() <= LOST,
+        again.len() <= LOST * CALLS_AGAIN_PER_LOST,
         "{} calls again, as {first:#?}",
         again.len()
     );

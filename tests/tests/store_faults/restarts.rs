@@ -7,11 +7,10 @@ use seata_tests::{Fleet, Load, Participants, SharedStore, all_are_caused};
 const INITIATORS: usize = 5;
 const BETWEEN: usize = 40;
 
-pub(crate) async fn a_store_may_be_killed_and_stopped_under_load(store: SharedStore) {
+pub(crate) async fn under_load(store: &SharedStore, fleet: &Fleet) {
     let participants = Arc::new(Participants::start().await);
-    let fleet = Fleet::start(&store).await;
     let client = fleet.client();
-    let load = Load::start("load", INITIATORS, &client, &participants);
+    let load = Load::start("restarted", INITIATORS, &client, &participants);
     type Blow = fn(&seata_test_servers::Server);
     let blows: [Blow; 4] = [
         |server| server.kill().unwrap(),
@@ -33,7 +32,6 @@ pub(crate) async fn a_store_may_be_killed_and_stopped_under_load(store: SharedSt
         fleet.strikes().end(strike);
     }
     let tally = load.finish().await;
-    eprintln!("{} transactions on {}", tally.len(), store.kind().as_str());
     tally.ended_right(&client, &participants).await;
     all_are_caused(&participants, fleet.strikes());
 }
