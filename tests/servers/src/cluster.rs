@@ -312,6 +312,8 @@ fn is_whole(port: u16, seen: &[Seen]) -> bool {
     let served: BTreeSet<u16> = seen
         .iter()
         .filter(|node| node.is("master") && node.is_well())
+        // One that has just died is a master that is well, until the others miss it.
+        .filter(|node| ask(node.port, "PING").is_ok())
         .flat_map(|node| node.slots.iter().cloned().flatten())
         .collect();
     served.len() == usize::from(SLOTS)

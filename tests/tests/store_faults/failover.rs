@@ -3,10 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use seata_tests::{Fleet, Load, Participants, SharedStore, all_are_caused, measured};
+use seata_tests::{
+    Client, Fleet, Load, Participants, SharedStore, all_are_caused, measured, saga, until,
+};
 
 const INITIATORS: usize = 5;
 const BETWEEN: usize = 40;
+/// So many gids that each part of the slots has some.
+const PROBES: usize = 24;
 
 pub(crate) async fn under_load(store: &SharedStore) {
     let participants = Arc::new(Participants::start().await);
@@ -18,18 +22,23 @@ pub(crate) async fn under_load(store: &SharedStore) {
         let strike = fleet.strikes().begin("failover", Vec::new());
         // What was acknowledged a moment ago is at the replica too: Redis itself promises no more than that.
         let cluster = store.clone();
+        let killing =
+            tokio::task::spawn_blocking(move || cluster.cluster().kill_master(part).unwrap());
+        let node = killing.await.unwrap();
         let killed = Instant::now();
+        let cluster = store.clone();
         let failover = tokio::task::spawn_blocking(move || {
-            let cluster = cluster.cluster();
-            let node = cluster.kill_master(part).unwrap();
-            cluster.await_whole().unwrap();
-            node
+            cluster.cluster().await_whole().unwrap();
+            Instant::now()
         });
-        let node = failover.await.unwrap();
+        taken_in_every_slot(&client, &participants, part).await;
+        let taken = killed.elapsed();
+        let served = failover.await.unwrap().duration_since(killed);
+        measured(store, "death of a master to all slots served", served);
         measured(
             store,
-            "death of a master to all slots served",
-            killed.elapsed(),
+            "death of a master to new work taken in every slot",
+            taken,
         );
         load.more(BETWEEN).await;
         let cluster = store.clone();
@@ -44,4 +53,19 @@ pub(crate) async fn under_load(store: &SharedStore) {
     let tally = load.finish().await;
     tally.ended_right(&client, &participants).await;
     all_are_caused(&participants, fleet.strikes());
+}
+
+async fn taken_in_every_slot(client: &Client, participants: &Participants, part: usize) {
+    for number in 0..PROBES {
+        let gid = format!("probe-{part}-{number}");
+        let ok = || participants.url("ok");
+        let whole = saga(&gid).branch("one", ok(), ok()).into();
+        until(&format!("{gid} is taken"), async || {
+            let answer = client.try_post("/api/submit", &whole).await;
+            answer
+                .is_ok_and(|answer| answer.status == 200)
+                .then_some(())
+        })
+        .await;
+    }
 }
