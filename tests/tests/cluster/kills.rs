@@ -33,6 +33,10 @@ pub(crate) async fn under_load(fleet: &mut Fleet) {
 pub(crate) async fn with_calls_in_flight(store: &SharedStore, fleet: &mut Fleet) {
     let participants = Participants::start().await;
     let gids = hold("orphaned", HELD, &fleet.server(0).client(), &participants).await;
+    // Who follows one of them at a server that lives is told all of it, whoever drives.
+    let followed = &gids[0];
+    let path = format!("/api/tx/{followed}/watch");
+    let watcher = fleet.server(1).client().watch(&path, "").await;
     fleet.kill_nine(0);
     let killed = Instant::now();
     // What the participants have begun goes on; whoever called them is gone.
@@ -46,6 +50,8 @@ pub(crate) async fn with_calls_in_flight(store: &SharedStore, fleet: &mut Fleet)
         let calls = participants.ledger().calls(gid);
         assert_eq!(calls, ["one action", "one action", "two action"], "{gid}");
     }
+    let told = watcher.all().await.into_iter().map(|told| told.data);
+    assert_eq!(told.collect::<Vec<_>>(), client.events(followed).await);
     fleet.start_again(0).await;
     all_are_caused(&participants, fleet.strikes());
 }
