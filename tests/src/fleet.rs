@@ -61,8 +61,9 @@ pub struct Fleet {
     open: Vec<Option<usize>>,
 }
 
-/// How long a lease lasts in a fleet.
-pub const LEASE: Duration = Duration::from_secs(2);
+/// How long a lease lasts in a fleet. Servers that get no processor for so long lose their leases, which the judge of
+/// repeated calls can't see: shorter, and a busy machine fails tests.
+pub const LEASE: Duration = Duration::from_secs(3);
 
 impl Fleet {
     /// Starts three servers on a store.
