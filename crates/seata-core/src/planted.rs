@@ -63,11 +63,15 @@ pub enum Planted {
     UnknownRenewalReadAsRenewed,
     /// A server that stood still appends under whichever token stands now.
     ThawedAppendsWithoutToken,
+    /// Calls go on while it is uncertain whether the lease was released.
+    CallsWhileReleaseUncertain,
+    /// What is known is dropped when the answer to a release is lost.
+    LostReleaseForgetsAnswers,
 }
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::CompensationOrderReversed,
         Self::InDoubtNotCompensated,
         Self::RefusalAfterUnknownNotCompensated,
@@ -97,6 +101,8 @@ impl Planted {
         Self::EndedServedAfterPurge,
         Self::UnknownRenewalReadAsRenewed,
         Self::ThawedAppendsWithoutToken,
+        Self::CallsWhileReleaseUncertain,
+        Self::LostReleaseForgetsAnswers,
     ];
 }
 

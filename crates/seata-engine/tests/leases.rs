@@ -149,15 +149,22 @@ async fn an_ambiguous_creation_adopts_no_lease_of_an_earlier_one() {
         linger: Duration::ZERO,
         ..Config::new(Owner(1))
     };
-    let engine = world.engine_with(Arc::new(store), config).await;
-    // The append that releases the lease is never answered and never applied: the driver lets go, the lease goes on.
+    let clock = Arc::new(Jumping(VirtualClock(world.start), AtomicU64::new(0)));
+    let caller: Arc<dyn Caller> = world.script.clone();
+    let engine = Engine::start(Arc::new(store), caller, Arc::clone(&clock) as _, config);
+    let engine = engine.await.unwrap();
+    // The append that releases the lease is never answered and never applied, and this server's clock is ahead: the driver
+    // lets go, the lease goes on.
     faults
         .0
         .lock()
         .unwrap()
         .extend([AppendFault::None, AppendFault::Hang]);
     engine.run(gid("g"), saga(&[("a", &[])])).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    clock.1.store(9_000, Ordering::Relaxed);
+    // By then the server has asked for the time again.
+    tokio::time::sleep(Duration::from_secs(6)).await;
     assert_eq!(world.script.calls().len(), 1);
     // The same request comes again, and the answer that it exists is lost.
     faults.0.lock().unwrap().push_back(AppendFault::LostReply);

@@ -11,7 +11,7 @@ use crate::outage::{self, OutageKind};
 use crate::plan::LATE_MAX_MS;
 use crate::process::Life;
 use crate::store::{DOWN_MS, Link};
-use crate::world::{Phase, World, pause};
+use crate::world::{Phase, State, World, pause};
 
 /// What goes wrong with an append.
 #[derive(Debug, Clone, Copy)]
@@ -38,13 +38,23 @@ impl Failures {
 
     /// Notes a fault, and that what this life does next has an excuse.
     fn failed(&self, fault: Fault) {
-        let now = self.world.now();
+        let until_ms = self.world.now().ms + self.world.plan.knobs.store_timeout_ms;
         let state = &mut *self.world.state();
+        state.oracle.troubled(self.life.owner, until_ms);
+        self.note(state, fault);
+    }
+
+    /// Notes that an append's answer is lost: that excuses less.
+    fn lost_append(&self, fault: Fault) {
+        let until_ms = self.world.now().ms + self.world.plan.knobs.store_timeout_ms;
+        let state = &mut *self.world.state();
+        state.oracle.lost_append(self.life.owner, until_ms);
+        self.note(state, fault);
+    }
+
+    fn note(&self, state: &mut State, fault: Fault) {
+        let now = self.world.now();
         state.counts.fault(fault);
-        state.oracle.troubled(
-            self.life.owner,
-            now.ms + self.world.plan.knobs.store_timeout_ms,
-        );
         state.trace.note(
             now.ms,
             format_args!("fault at process {}: {}", self.life.process, fault.as_str()),
@@ -146,16 +156,16 @@ impl Faults for Failures {
                 AppendFault::HangAfter
             }
             Mishap::ReplyLost => {
-                self.failed(Fault::LostAppendReply);
+                self.lost_append(Fault::LostAppendReply);
                 AppendFault::LostReply
             }
             Mishap::Late => {
-                self.failed(Fault::LateAppend);
+                self.lost_append(Fault::LateAppend);
                 self.release_later();
                 AppendFault::AppliesLate
             }
             Mishap::Hang => {
-                self.failed(Fault::AppendHang);
+                self.lost_append(Fault::AppendHang);
                 AppendFault::Hang
             }
             Mishap::Unavailable => {

@@ -62,4 +62,6 @@ planted! {
     ended_served_after_purge_is_found: EndedServedAfterPurge,
     unknown_renewal_read_as_renewed_is_found: UnknownRenewalReadAsRenewed,
     thawed_appends_without_token_is_found: ThawedAppendsWithoutToken,
+    calls_while_release_uncertain_is_found: CallsWhileReleaseUncertain,
+    lost_release_forgets_answers_is_found: LostReleaseForgetsAnswers,
 }

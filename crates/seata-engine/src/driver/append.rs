@@ -70,7 +70,7 @@ impl Driver {
         }
         let answer = self.beside(shared.journal.append(append.clone())).await;
         if releases {
-            self.handle.lease.go_on();
+            self.note_release(plan, &answer);
         }
         Sent {
             answer,
@@ -164,6 +164,7 @@ impl Driver {
         self.pending.clear();
         self.pending_since = None;
         self.creation = None;
+        self.release_is_certain();
         self.store_failures = 0;
         self.unsaved.drain(..sent.saves);
         self.fed -= sent.saves;

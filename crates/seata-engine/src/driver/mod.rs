@@ -10,6 +10,7 @@ mod plan;
 mod record;
 mod stop;
 mod turn;
+mod uncertain;
 mod wanted;
 
 use std::panic::AssertUnwindSafe;
@@ -22,6 +23,7 @@ use seata_core::{Event, Gid, Input, UnixMillis};
 
 use crate::driver::calls::{Calls, Ended, Queued};
 use crate::driver::record::{Record, STORE_BACKOFF};
+use crate::driver::uncertain::Uncertain;
 use crate::error::EngineError;
 use crate::lease::Held;
 use crate::mailbox::{Ask, Asked, Handle, Message};
@@ -62,6 +64,8 @@ struct Driver {
     joined: Vec<Ask>,
     /// A creation whose fate is unknown.
     creation: Option<Creation>,
+    /// A release of the lease whose fate is unknown.
+    uncertain: Option<Uncertain>,
     /// The store says that another server drives, whatever our clock says.
     foreign: bool,
     /// When calls must have ended, because the process stops.
@@ -100,6 +104,7 @@ impl Driver {
             pending_since: None,
             joined: Vec::new(),
             creation: None,
+            uncertain: None,
             foreign: false,
             stop_at: None,
             store_failures: 0,
@@ -215,6 +220,7 @@ impl Driver {
             .meters
             .woken(stored.header.wake_at, self.shared.now());
         self.forget_state();
+        self.release_is_certain();
         match read(&stored) {
             Ok(snapshot) => {
                 self.handle.lease.set(Some(Held {
@@ -300,6 +306,7 @@ impl Driver {
     /// Gives up driving: drops calls and whatever is not durable. A recovery finds out what it must.
     fn let_go(&mut self) {
         self.handle.lease.set(None);
+        self.release_is_certain();
         self.drop_calls();
         self.unsaved.clear();
         // They look for themselves from now on.

@@ -187,7 +187,7 @@ impl Driver {
             .is_some_and(|since| since + self.shared.config.behind_delay_max <= self.shared.boot());
         let takes = matches!(role, Role::Taker(_)) && !step.effects.is_empty();
         let needed = match (self.pending.is_empty(), step.append) {
-            _ if releases || takes => Needed::Append,
+            _ if releases || takes || self.must_prove_lease(role) => Needed::Append,
             (true, _) => Needed::Nothing,
             (false, AppendMode::BeforeEffects) => Needed::Append,
             (false, AppendMode::Behind) if overdue || asked || role == Role::Clerk => {

@@ -179,7 +179,8 @@ impl Driver {
         }
     }
 
-    /// Answers whether the record bears another token than the lease that this driver thinks it holds: it is lost.
+    /// Answers whether the record says that the lease that this driver thinks it holds is lost: it bears another token, or
+    /// was released by an append whose answer was lost.
     pub(super) fn is_overtaken(&self) -> bool {
         let stored = self
             .record
@@ -195,7 +196,9 @@ impl Driver {
                 false
             }
             (Some(held), Some(header)) if !planted::is(Planted::CallAfterLostLease) => {
-                held.token != header.token
+                let released = header.lease_until.is_none()
+                    && !planted::is(Planted::CallsWhileReleaseUncertain);
+                held.token != header.token || released
             }
             (Some(_) | None, Some(_) | None) => false,
         }

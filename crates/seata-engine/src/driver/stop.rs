@@ -33,8 +33,10 @@ impl Driver {
             return true;
         }
         if self.is_overtaken() {
+            self.let_go_overtaken();
             return true;
         }
+        self.judge_release();
         let Some(plan) = self.last_plan() else {
             return true;
         };
@@ -47,6 +49,9 @@ impl Driver {
             }
             Ok(AppendOutcome::Fenced | AppendOutcome::Exists(_)) => true,
             Ok(AppendOutcome::Stale) | Err(_) => {
+                if sent.may_release(&plan) {
+                    self.break_off_calls();
+                }
                 self.forget_state();
                 false
             }
@@ -56,7 +61,7 @@ impl Driver {
     /// Records what is known and whatever follows from it without another call.
     fn last_plan(&mut self) -> Option<Plan> {
         let role = Role::Driver(self.held()?.token);
-        let in_flight = !self.calls.is_empty();
+        let in_flight = self.has_flights();
         let record = self.record.as_mut()?;
         let header = record.header.clone()?;
         let now = self.shared.now().max(header.updated_at);

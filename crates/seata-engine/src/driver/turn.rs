@@ -38,6 +38,9 @@ impl Driver {
         for tries in 0.. {
             if tries > 0 {
                 self.answer_if_over(&mut ask);
+                if self.uncertain.is_some() {
+                    self.let_go_if_lapsed();
+                }
             }
             if ask.is_none() && tries >= TRIES_MAX {
                 return;
@@ -53,9 +56,10 @@ impl Driver {
                 return;
             }
             if self.is_overtaken() {
-                self.let_go();
+                self.let_go_overtaken();
                 continue;
             }
+            self.judge_release();
             let plan = self.plan(&mut ask);
             if self.is_refused_creation(&ask) {
                 return self.forget_state();
@@ -156,7 +160,7 @@ impl Driver {
                 }
                 Turned::Again
             }
-            Err(error) => self.failed(&error, &plan, sent.at, ask).await,
+            Err(ref error) => self.failed(error, &plan, &sent, ask).await,
         }
     }
 
@@ -190,7 +194,7 @@ impl Driver {
         &mut self,
         error: &StoreError,
         plan: &Plan,
-        sent_at: std::time::Duration,
+        sent: &Sent,
         ask: &mut Option<Ask>,
     ) -> Turned {
         let created_at = self.record.as_ref().map(|record| record.txn.created_at());
@@ -201,8 +205,8 @@ impl Driver {
                 self.again_while_held().await
             }
             StoreErrorKind::Ambiguous => {
-                if plan.lease == LeaseChange::Release {
-                    // It may be released, now or later: then another may drive. If it isn't, it runs out.
+                if self.is_out_of_hand(plan, sent) {
+                    // Its calls may be made by another now.
                     self.handle.lease.set(None);
                 }
                 if creates_now(ask.as_ref())
@@ -210,7 +214,7 @@ impl Driver {
                 {
                     self.creation.get_or_insert(Creation {
                         created_at,
-                        sent_at,
+                        sent_at: sent.at,
                     });
                 }
                 if ask.is_some() {

@@ -228,7 +228,7 @@ impl Oracle {
         let part_is_dead = is_in_dead_part(seen.gid()) && self.part_trouble_ms >= since_ms;
         let excused =
             truth.is_overridden() || completed || part_is_dead || self.is_at_limit(seen, now);
-        if excused || !self.is_untroubled(seen.owner, since_ms) {
+        if excused || !self.leases_live_on(seen.owner, since_ms) {
             return;
         }
         let what = format!(

@@ -111,6 +111,8 @@ pub(crate) struct Life {
     pub(crate) pulse: Pulse,
     /// When something last went wrong with it or between it and the store.
     pub(crate) trouble_ms: u64,
+    /// The same without appends whose answers were lost: what may cost it a lease, or what it knows.
+    pub(crate) grave_ms: u64,
     /// When it last began to go on after it had stood still, or began at all.
     pub(crate) thawed_ms: u64,
     /// How far its clock has jumped in all: so much too early it may take a time for past.
@@ -206,6 +208,7 @@ impl Oracle {
             Life {
                 pulse: Pulse::Alive,
                 trouble_ms: now.ms.max(self.trouble_ms),
+                grave_ms: now.ms.max(self.trouble_ms),
                 thawed_ms: now.ms,
                 jumped_ms: 0,
             },
@@ -217,6 +220,7 @@ impl Oracle {
         if let Some(life) = self.lives.get_mut(&owner) {
             life.pulse = pulse;
             life.trouble_ms = life.trouble_ms.max(now.ms);
+            life.grave_ms = life.grave_ms.max(now.ms);
             life.thawed_ms = now.ms;
         }
         if pulse == Pulse::Dead {
@@ -226,6 +230,15 @@ impl Oracle {
 
     /// Notes that something goes wrong with a process until then: what it does in that time has an excuse.
     pub(crate) fn troubled(&mut self, owner: Owner, until_ms: u64) {
+        self.lost_append(owner, until_ms);
+        if let Some(life) = self.lives.get_mut(&owner) {
+            life.grave_ms = life.grave_ms.max(until_ms);
+        }
+    }
+
+    /// Notes that a process does not learn until then what became of an append. Its lease lives on, and it knows what it
+    /// knew: nobody is called again for that.
+    pub(crate) fn lost_append(&mut self, owner: Owner, until_ms: u64) {
         if let Some(life) = self.lives.get_mut(&owner) {
             life.trouble_ms = life.trouble_ms.max(until_ms);
         }
@@ -241,6 +254,7 @@ impl Oracle {
         self.trouble_ms = self.trouble_ms.max(until_ms);
         for life in self.lives.values_mut() {
             life.trouble_ms = life.trouble_ms.max(until_ms);
+            life.grave_ms = life.grave_ms.max(until_ms);
         }
     }
 
@@ -265,6 +279,13 @@ impl Oracle {
         self.lives
             .get(&owner)
             .is_some_and(|life| life.pulse == Pulse::Alive && life.trouble_ms < since_ms)
+    }
+
+    /// Answers whether nothing cost a process a lease since then, or what it knew: a lost answer to an append does not.
+    fn leases_live_on(&self, owner: Owner, since_ms: u64) -> bool {
+        self.lives
+            .get(&owner)
+            .is_some_and(|life| life.pulse == Pulse::Alive && life.grave_ms < since_ms)
     }
 
     pub(crate) fn is_alive(&self, owner: Owner) -> bool {

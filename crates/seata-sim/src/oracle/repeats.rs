@@ -4,6 +4,7 @@
 use seata_core::{BranchIndex, Operation, Outcome};
 
 use crate::oracle::{CallEnd, Oracle, Promise, Seen, Truth};
+use crate::outage::is_in_dead_part;
 use crate::plan::act::Finishing;
 
 impl Oracle {
@@ -35,6 +36,9 @@ impl Oracle {
                     "the {operation} of {branch:?} was called again after its recorded success"
                 ),
             ));
+        }
+        if let Some(what) = self.judge_forgotten(truth, branch, seen) {
+            return Some((Promise::P8, what));
         }
         let earlier = self
             .by_key
@@ -88,5 +92,45 @@ impl Oracle {
             }
             Some(CallEnd::Dropped | CallEnd::Died) => None,
         }
+    }
+
+    /// Whoever heard an answer that settles the operation, and lost neither its lease nor its memory since, must have
+    /// recorded it, however many replies of the store were lost: nobody calls again, under whichever token.
+    fn judge_forgotten(&self, truth: &Truth, branch: BranchIndex, seen: &Seen) -> Option<String> {
+        let operation = seen.key.2;
+        let earlier = self
+            .by_key
+            .get(&seen.key)?
+            .iter()
+            .rev()
+            .filter_map(|id| self.calls.get(id))
+            .find(|earlier| settles(earlier))?;
+        let since_ms = earlier.begun_ms.saturating_sub(2 * self.lease_ms);
+        let part_is_dead = is_in_dead_part(&seen.key.0) && self.part_trouble_ms >= since_ms;
+        let recorded = truth
+            .answered
+            .contains(&(branch, operation, earlier.attempt));
+        let excused = recorded || part_is_dead || truth.is_overridden();
+        if excused || !self.leases_live_on(earlier.owner, since_ms) {
+            return None;
+        }
+        Some(format!(
+            "the {operation} of {branch:?} was called under {:?} although {:?} was answered and that lease lived on",
+            seen.attempt.token, earlier.attempt
+        ))
+    }
+}
+
+/// Answers whether a call was answered so that it is not made again.
+fn settles(seen: &Seen) -> bool {
+    match &seen.end {
+        Some(CallEnd::Answered(Outcome::Success)) => true,
+        Some(CallEnd::Answered(Outcome::Failure { .. })) => seen.key.2 == Operation::Action,
+        Some(
+            CallEnd::Answered(Outcome::Ongoing | Outcome::Unknown { .. })
+            | CallEnd::Dropped
+            | CallEnd::Died,
+        )
+        | None => false,
     }
 }
