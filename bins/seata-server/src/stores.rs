@@ -4,7 +4,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf, absolute};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use futures_util::future::join_all;
 use seata_config::{Kept, MigrateAtStart, Settings, StoreAddress};
 use seata_engine::StoreRoom;
@@ -54,16 +54,20 @@ pub(crate) async fn open(settings: &Settings) -> Result<Opened> {
     }
 }
 
-/// Brings the tables of every database of the chosen store up to date, and says what was done.
+/// Brings the tables of every database of the chosen store up to date, and says what was done: nothing where the store
+/// has no tables.
 ///
 /// # Errors
-/// The store has no tables, or one of its databases can't be reached or changed: the text says what to change.
+/// One of its databases can't be reached or changed: the text says what to change.
 pub(crate) async fn migrate(settings: &Settings, mut say: impl FnMut(&str)) -> Result<()> {
     match settings.kept()? {
-        Kept::Embedded | Kept::Sled | Kept::Redis(_) => bail!(
-            "the store {} has no tables to bring up to date: there is nothing to do. Only mysql and postgres have some (SEATA_STORE)",
-            settings.store.as_str()
-        ),
+        Kept::Embedded | Kept::Sled | Kept::Redis(_) => {
+            say(&format!(
+                "the store {} has no tables to bring up to date: there is nothing to do. Only mysql and postgres have some (SEATA_STORE)",
+                settings.store.as_str()
+            ));
+            Ok(())
+        }
         Kept::Mysql(addresses) => {
             for (address, shard) in shards_of(addresses) {
                 let done = MysqlStore::migrate(&mysql(settings, address, shard)).await;
