@@ -52,7 +52,8 @@ impl Pages {
             Rest::Nothing => return Ok(None),
         }
         self.query.limit = at_most.saturating_add(self.skip).min(PAGE_MAX);
-        let mut page = engine.list(&self.query).await.map_err(Problem::from)?;
+        let page = engine.list(&self.query).await;
+        let mut page = page.map_err(Problem::of_reading)?;
         let skipped = self.skip.min(page.items.len());
         self.skip -= skipped;
         page.items.drain(..skipped);

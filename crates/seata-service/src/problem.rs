@@ -116,6 +116,25 @@ impl Problem {
             .with_state(present)
     }
 
+    /// Nothing was to be written: a store that is away leaves nothing in doubt.
+    pub(crate) fn of_reading(error: EngineError) -> Self {
+        match error {
+            EngineError::StoreUnavailable { retry_after } => {
+                let why = "the store does not answer: ask again later";
+                Self::new(ErrorCode::StoreUnavailable, why).after(retry_after)
+            }
+            EngineError::NotFound { .. }
+            | EngineError::GidConflict { .. }
+            | EngineError::Rejected { .. }
+            | EngineError::TooManyBranches { .. }
+            | EngineError::Overloaded { .. }
+            | EngineError::StoreFull
+            | EngineError::Stopping
+            | EngineError::Unreadable { .. }
+            | EngineError::TooLarge => Self::from(error),
+        }
+    }
+
     /// It was decided to abort: nothing more is done for a branch but its cancel.
     pub(crate) fn decided_to_abort(
         present: &Snapshot,

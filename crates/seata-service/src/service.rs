@@ -163,7 +163,7 @@ impl Service {
     /// There is none, it can't be read, or the store does not answer.
     pub async fn get(&self, gid: &Gid) -> Result<Snapshot, Problem> {
         let snapshot = self.engine.get(gid).await;
-        snapshot.map_err(|error| Problem::from(error).of(gid))
+        snapshot.map_err(|error| Problem::of_reading(error).of(gid))
     }
 
     /// Answers a transaction and its history.
@@ -172,7 +172,7 @@ impl Service {
     /// As [`Service::get`].
     pub async fn history(&self, gid: &Gid) -> Result<(Snapshot, Vec<Event>), Problem> {
         let history = self.engine.history(gid).await;
-        history.map_err(|error| Problem::from(error).of(gid))
+        history.map_err(|error| Problem::of_reading(error).of(gid))
     }
 
     /// Answers a snapshot as everyone may see it.

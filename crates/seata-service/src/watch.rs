@@ -175,7 +175,7 @@ impl Watch {
 
     async fn history(&self) -> Result<(Snapshot, Vec<Event>), Problem> {
         let history = self.engine.history(&self.gid).await;
-        history.map_err(|error| Problem::from(error).of(&self.gid))
+        history.map_err(|error| Problem::of_reading(error).of(&self.gid))
     }
 
     /// Leaves of a history what was not told yet.

@@ -114,6 +114,13 @@ async fn lines_are_streamed_to_the_last_one_that_matches() {
     let request = Request::get("/api/tx").header("accept", "application/x-ndjson");
     let refused = world.send(request.body(Body::empty()).unwrap()).await;
     assert_eq!(refused.code(), "STORE_UNAVAILABLE");
+    // Nothing was to be written, so nothing is in doubt.
+    for path in ["/api/tx", "/api/tx/a-0", "/api/tx/a-0/events"] {
+        let read = world.get(path).await;
+        assert_eq!(read.code(), "STORE_UNAVAILABLE", "{path}");
+        let text = read.body["error"].as_str().unwrap();
+        assert_eq!(text, "the store does not answer: ask again later", "{path}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
