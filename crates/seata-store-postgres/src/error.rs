@@ -115,13 +115,28 @@ impl Failure {
         };
         Self {
             fate: Fate::AllClosed,
-            ..Self::new(kind, format!("{error}: {advice}"))
+            ..Self::new(kind, format!("{}: {advice}", said(error)))
         }
     }
 
     pub(crate) fn named(self, doing: &'static str) -> StoreError {
         StoreError::new(self.kind, doing, self.why)
     }
+}
+
+/// Answers what the server said. The driver adds the line of the server's own source, which helps nobody here.
+fn said(error: &sqlx::Error) -> String {
+    let said = error
+        .as_database_error()
+        .and_then(|said| said.try_downcast_ref::<PgDatabaseError>());
+    match said {
+        Some(said) => words(said),
+        None => error.to_string(),
+    }
+}
+
+fn words(said: &PgDatabaseError) -> String {
+    format!("{} ({})", said.message(), said.code())
 }
 
 const fn unanswered(effect: Effect) -> StoreErrorKind {
@@ -132,7 +147,7 @@ const fn unanswered(effect: Effect) -> StoreErrorKind {
 }
 
 fn said_by_server(said: &PgDatabaseError, effect: Effect) -> Failure {
-    let why = format!("{} ({})", said.message(), said.code());
+    let why = words(said);
     match said.severity() {
         // The process that served us is gone, perhaps between its commit and its answer.
         PgSeverity::Fatal | PgSeverity::Panic => Failure {

@@ -14,6 +14,8 @@ use crate::error::{Effect, Failure};
 
 const DOING: &str = "bringing the tables up to date";
 
+const CHECKING: &str = "checking the tables";
+
 /// Not sqlx's own name: applications that share the database may use that.
 const TABLE: &str = "seata_migrations";
 
@@ -78,7 +80,7 @@ pub(crate) enum Tables {
 
 /// Compares what was applied with what this server brings.
 pub(crate) async fn look(live: &mut PgConnection) -> Result<Tables, StoreError> {
-    let failed = |error: &sqlx::Error| Failure::of(error, Effect::Reads).named(DOING);
+    let failed = |error: &sqlx::Error| not_looked(error);
     let known = sqlx::query("SELECT to_regclass('seata_migrations') IS NOT NULL")
         .fetch_one(&mut *live)
         .await
@@ -100,8 +102,8 @@ pub(crate) async fn look(live: &mut PgConnection) -> Result<Tables, StoreError> 
         let ours = migrations().into_iter().find(|one| one.version == version);
         match ours {
             Some(ours) if ours.checksum == sum => last = last.max(version),
-            Some(_) => return Err(refused(&MigrateError::VersionMismatch(version))),
-            None => return Err(refused(&MigrateError::VersionMissing(version))),
+            Some(_) => return Err(refused(&MigrateError::VersionMismatch(version), CHECKING)),
+            None => return Err(refused(&MigrateError::VersionMissing(version), CHECKING)),
         }
     }
     match last == newest() {
@@ -119,9 +121,23 @@ pub(crate) async fn check(live: &mut PgConnection) -> Result<(), StoreError> {
                 "the database has the tables of migration {last}, and this server needs {}: run `seata-server migrate`, or start it with SEATA_MIGRATE=auto",
                 newest()
             );
-            Err(StoreError::new(StoreErrorKind::Invalid, DOING, why))
+            Err(StoreError::new(StoreErrorKind::Invalid, CHECKING, why))
         }
     }
+}
+
+/// What was applied could not be read.
+fn not_looked(error: &sqlx::Error) -> StoreError {
+    let failure = Failure::of(error, Effect::Reads);
+    let code = error.as_database_error().and_then(|said| said.code());
+    if code.is_some_and(|code| code == "42501") {
+        let why = format!(
+            "{}: grant SELECT on {TABLE} to the user of SEATA_POSTGRES_DSN, or start with SEATA_MIGRATE=off",
+            failure.why
+        );
+        return StoreError::new(failure.kind, CHECKING, why);
+    }
+    failure.named(CHECKING)
 }
 
 /// Applies what is missing. Several may do so at once: one does, the others wait for it.
@@ -153,7 +169,7 @@ pub(crate) async fn run(
         let is_skipped = fits == Fits::PostgresAlone && server != Server::Postgres;
         // Whoever came first may have done it by now: then it is neither run nor noted again.
         let done = migrator.run_direct(Some(version), &mut live, is_skipped);
-        done.await.map_err(|error| refused(&error))?;
+        done.await.map_err(|error| refused(&error, DOING))?;
     }
     Ok(Migrated {
         applied: (before + 1..=newest()).collect(),
@@ -192,7 +208,7 @@ fn newest() -> i64 {
 }
 
 #[allow(clippy::wildcard_enum_match_arm, reason = "the driver's enum is open")]
-fn refused(error: &MigrateError) -> StoreError {
+fn refused(error: &MigrateError, doing: &'static str) -> StoreError {
     let why = match error {
         MigrateError::VersionMissing(version) => format!(
             "migration {version} was applied by a newer server: start that version or a newer one"
@@ -206,11 +222,11 @@ fn refused(error: &MigrateError) -> StoreError {
                 "{}: the user of SEATA_POSTGRES_DSN must be allowed to create tables, or run `seata-server migrate` as one who is",
                 failure.why
             );
-            return StoreError::new(failure.kind, DOING, why);
+            return StoreError::new(failure.kind, doing, why);
         }
         _ => error.to_string(),
     };
-    StoreError::new(StoreErrorKind::Invalid, DOING, why)
+    StoreError::new(StoreErrorKind::Invalid, doing, why)
 }
 
 #[cfg(test)]

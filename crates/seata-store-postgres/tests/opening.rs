@@ -49,6 +49,7 @@ async fn check_refuses_an_empty_database_and_says_what_to_run() {
     };
     let error = refusal(with(&place, Migrate::Check)).await;
     assert_eq!(error.kind, StoreErrorKind::Invalid);
+    assert_eq!(error.doing, "checking the tables", "nothing is migrated");
     assert!(
         error.to_string().contains("seata-server migrate"),
         "{error}"
@@ -63,6 +64,33 @@ async fn check_refuses_an_empty_database_and_says_what_to_run() {
     PostgresStore::open(with(&place, Migrate::Check))
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn who_may_not_read_what_was_applied_is_told_what_to_grant() {
+    let Some(place) = Place::new(Apart::Schema).await else {
+        return;
+    };
+    drop(place.open().await);
+    let mut live = place.connect().await;
+    let (schema, role) = (place.name(), format!("{}_reader", place.name()));
+    let made = format!("CREATE ROLE {role}; GRANT USAGE ON SCHEMA {schema} TO {role}");
+    run(&mut live, &made).await;
+    let options = PostgresOptions {
+        address: format!("{}&options[role]={role}", place.address()),
+        migrate: Migrate::Check,
+        ..place.options()
+    };
+    let error = refusal(options).await;
+    run(
+        &mut live,
+        &format!("DROP OWNED BY {role}; DROP ROLE {role}"),
+    )
+    .await;
+    assert_eq!(error.kind, StoreErrorKind::Invalid, "{error}");
+    assert_eq!(error.doing, "checking the tables");
+    let says = "grant SELECT on seata_migrations to the user of SEATA_POSTGRES_DSN";
+    assert!(error.why.contains(says), "{error}");
 }
 
 #[tokio::test]
@@ -183,6 +211,8 @@ async fn unknown_users_and_databases_are_configuration() {
         assert_eq!(error.kind, StoreErrorKind::Invalid, "{error}");
         assert!(!error.to_string().contains("hush"), "{error}");
         assert!(error.to_string().contains("SEATA_POSTGRES_DSN"), "{error}");
+        // Of the server's own source.
+        assert!(!error.to_string().contains("at line"), "{error}");
     }
 }
 
