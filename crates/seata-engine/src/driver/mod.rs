@@ -219,6 +219,10 @@ impl Driver {
         self.shared
             .meters
             .woken(stored.header.wake_at, self.shared.now());
+        if self.held().is_some_and(|held| held.token.0 + 1 < token.0) {
+            // Another drove in between, and may have made them too.
+            self.drop_calls();
+        }
         self.forget_state();
         self.release_is_certain();
         match read(&stored) {
