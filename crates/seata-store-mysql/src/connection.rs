@@ -62,7 +62,9 @@ pub(crate) async fn connect(options: &MySqlConnectOptions) -> Result<MySqlConnec
     options.connect().await.map_err(|error| {
         let at = format!("{}:{}", options.get_host(), options.get_port());
         let advice = match fault(&error) {
-            Fault::Wrong | Fault::Unfit => "change user, password, database or TLS in the address",
+            Fault::Wrong | Fault::Unfit => {
+                "change user, password, database or TLS in SEATA_MYSQL_DSN"
+            }
             Fault::Conflict
             | Fault::Duplicate
             | Fault::Interrupted

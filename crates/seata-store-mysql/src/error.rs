@@ -130,16 +130,20 @@ pub(crate) fn failed(doing: &'static str, error: &sqlx::Error, chance: Chance) -
     StoreError::new(kind, doing, explained(error))
 }
 
-/// Adds what to change where the server's own words don't say it.
-fn explained(error: &sqlx::Error) -> String {
-    let number = error
+/// Answers the number that the server gave to an error, if it comes from the server.
+pub(crate) fn number(error: &sqlx::Error) -> Option<u16> {
+    error
         .as_database_error()
         .and_then(|inner| inner.try_downcast_ref::<MySqlDatabaseError>())
-        .map(MySqlDatabaseError::number);
-    let advice = match number {
+        .map(MySqlDatabaseError::number)
+}
+
+/// Adds what to change where the server's own words don't say it.
+fn explained(error: &sqlx::Error) -> String {
+    let advice = match number(error) {
         Some(1146) => "; run `seata-server migrate`",
         Some(1205) => "; somebody holds the rows for too long",
-        Some(1290 | 1792 | 1836) => "; the address must lead to the primary",
+        Some(1290 | 1792 | 1836) => "; SEATA_MYSQL_DSN must lead to the primary",
         Some(1665) => "; set binlog_format to ROW or MIXED",
         Some(_) | None => "",
     };

@@ -12,10 +12,12 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 
 use crate::connection::{PLAIN, connect, run};
-use crate::error::{Chance, failed, invalid, unavailable};
+use crate::error::{Chance, failed, invalid, number, unavailable};
 use crate::layout;
 
 const DOING: &str = "migrating the tables on MySQL";
+
+const CHECKING: &str = "checking the tables on MySQL";
 
 /// All of them, by number. Files are added, never changed: a test holds their hashes.
 pub(crate) const FILES: [(i64, &str, &str); 1] = [(
@@ -90,13 +92,16 @@ fn latest() -> i64 {
 
 /// Refuses tables that are not up to date.
 pub(crate) async fn check(connection: &mut MySqlConnection) -> Result<(), StoreError> {
-    if is_current(connection).await? {
+    let Standing::Behind(applied) = standing(connection).await? else {
         return Ok(());
-    }
-    Err(invalid(
-        DOING,
-        "the tables are missing or not up to date; run `seata-server migrate`",
-    ))
+    };
+    let mut done = applied.iter().filter(|(_, one)| one.is_done);
+    let last = done.next_back().map_or(0, |(version, _)| *version);
+    let why = format!(
+        "the database has the tables of migration {last}, and this server needs {}; run `seata-server migrate`, or start it with SEATA_MIGRATE=auto",
+        latest()
+    );
+    Err(invalid(CHECKING, why))
 }
 
 /// Answers whether the tables are up to date.
@@ -215,7 +220,16 @@ async fn ask(
 
 fn failed_to_migrate(error: &MigrateError) -> StoreError {
     if let MigrateError::Execute(inner) | MigrateError::ExecuteMigration(inner, _) = error {
-        return failed(DOING, inner, Chance::None);
+        let error = failed(DOING, inner, Chance::None);
+        // Denied: the database, a command on a table.
+        if matches!(number(inner), Some(1044 | 1142)) {
+            let why = format!(
+                "{}; grant CREATE on the database to the user of SEATA_MYSQL_DSN, or run `seata-server migrate` as one who has it and start with SEATA_MIGRATE=check",
+                error.why
+            );
+            return StoreError { why, ..error };
+        }
+        return error;
     }
     // The rest says that files and table differ, which was looked at before.
     invalid(DOING, error)

@@ -100,7 +100,9 @@ impl Limit<'_> {
         let late = |_| {
             let (host, port) = (self.connect.get_host(), self.connect.get_port());
             let timeout_ms = self.timeout.as_millis();
-            let why = format!("{host}:{port} doesn't answer within {timeout_ms} ms");
+            let why = format!(
+                "{host}:{port} doesn't answer within {timeout_ms} ms; check that the server runs and is not held up, and host and port in SEATA_MYSQL_DSN"
+            );
             unavailable(DOING, why)
         };
         let done = tokio::time::timeout(self.timeout, step).await;
@@ -114,16 +116,16 @@ pub(crate) fn parse(address: &str) -> Result<MySqlConnectOptions, StoreError> {
     if !(address.starts_with("mysql://") || address.starts_with("mariadb://")) {
         return Err(invalid(
             DOING,
-            format!("the address is no MySQL URL; {WANTED}"),
+            format!("SEATA_MYSQL_DSN is no MySQL URL; {WANTED}"),
         ));
     }
     let options = MySqlConnectOptions::from_str(address);
     let options =
-        options.map_err(|_| invalid(DOING, format!("the address can't be read; {WANTED}")))?;
+        options.map_err(|_| invalid(DOING, format!("SEATA_MYSQL_DSN can't be read; {WANTED}")))?;
     if options.get_database().is_none() {
         return Err(invalid(
             DOING,
-            format!("the address names no database; {WANTED}"),
+            format!("SEATA_MYSQL_DSN names no database; {WANTED}"),
         ));
     }
     // A statement holds what clients sent: it is nobody's to log.
@@ -223,7 +225,7 @@ pub(crate) async fn mark(connection: &mut MySqlConnection, shard: Shard) -> Resu
     }
     let why = format!(
         "this database keeps shard {marked}, and is given as shard {shard}; \
-         give the addresses in the order and number in which they were first given"
+         give the addresses of SEATA_MYSQL_DSN in the order and number in which they were first given"
     );
     Err(invalid(DOING, why))
 }

@@ -78,10 +78,8 @@ async fn check_refuses_what_is_not_migrated_and_says_what_to_run() {
     };
     let error = refused(options(&database, Migrate::Check)).await;
     assert_eq!(error.kind, StoreErrorKind::Invalid);
-    assert!(
-        error.to_string().contains("seata-server migrate"),
-        "{error}"
-    );
+    let says = "has the tables of migration 0, and this server needs 1; run `seata-server migrate`";
+    assert!(error.why.contains(says), "{error}");
     let mut connection = database.connect().await;
     let tables = sqlx::query("SHOW TABLES").fetch_all(&mut connection).await;
     assert!(tables.unwrap().is_empty(), "a check changes nothing");
@@ -182,7 +180,7 @@ async fn errors_say_what_to_change_and_hold_no_secret() {
         (
             format!("{}x", database.address()),
             StoreErrorKind::Invalid,
-            "change user, password, database",
+            "change user, password, database or TLS in SEATA_MYSQL_DSN",
         ),
         (
             format!("mysql://root:{SECRET}@127.0.0.1:1/{name}"),
@@ -197,7 +195,7 @@ async fn errors_say_what_to_change_and_hold_no_secret() {
         (
             format!("mysql://root:{SECRET}@{at}"),
             StoreErrorKind::Invalid,
-            "names no database",
+            "SEATA_MYSQL_DSN names no database",
         ),
         (
             format!("postgres://root:{SECRET}@{at}/{name}"),
@@ -233,7 +231,31 @@ async fn a_server_that_takes_connections_and_says_nothing_is_unavailable() {
     };
     let error = refused(options).await;
     assert_eq!(error.kind, StoreErrorKind::Unavailable);
+    assert!(error.why.contains("check that the server runs"), "{error}");
     assert!(!error.to_string().contains(SECRET), "{error}");
+}
+
+#[tokio::test]
+async fn who_may_not_make_tables_is_told_what_to_grant() {
+    let Some(database) = Database::create().await else {
+        return;
+    };
+    let name = &database.name;
+    let made = format!(
+        "CREATE USER '{name}'@'%' IDENTIFIED BY '{SECRET}'; GRANT SELECT, INSERT, UPDATE, DELETE ON {name}.* TO '{name}'@'%'"
+    );
+    database.run(&made).await;
+    let host = database.options();
+    let at = format!("{}:{}", host.get_host(), host.get_port());
+    let address = format!("mysql://{name}:{SECRET}@{at}/{name}");
+    let error = refused(MysqlOptions::new(address)).await;
+    database.run(&format!("DROP USER '{name}'@'%'")).await;
+    assert_eq!(error.kind, StoreErrorKind::Invalid, "{error}");
+    assert!(
+        error.why.contains("grant CREATE on the database"),
+        "{error}"
+    );
+    assert!(!format!("{error} {error:?}").contains(SECRET), "{error}");
 }
 
 #[tokio::test]

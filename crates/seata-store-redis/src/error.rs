@@ -106,7 +106,7 @@ fn refused(text: &str, access: Access) -> (StoreErrorKind, String) {
         return (StoreErrorKind::Unavailable, format!("{text}{hint}"));
     }
     if CREDENTIALS.iter().any(|code| has_code(text, code)) {
-        let why = format!("{text}; check user, password and rights in the address of Redis");
+        let why = format!("{text}; check user, password and rights in SEATA_REDIS_URL");
         return (StoreErrorKind::Invalid, why);
     }
     if has_code(text, "WRONGTYPE") {

@@ -44,7 +44,7 @@ pub(crate) async fn open(options: &RedisOptions) -> Result<(Nodes, Layout), Stor
     let nodes = match tokio::time::timeout(limit, Nodes::connect(recipe)).await {
         Ok(nodes) => nodes.map_err(|error| unreachable_or_invalid(&error))?,
         Err(_) => {
-            let why = "no connection in time; check the address, and that Redis runs";
+            let why = "no connection in time; check host and port in SEATA_REDIS_URL, and that Redis runs";
             return Err(StoreError::new(StoreErrorKind::Unavailable, OPENING, why));
         }
     };
@@ -79,7 +79,7 @@ fn check(options: &RedisOptions) -> Result<(), StoreError> {
 fn recipe(options: &RedisOptions) -> Result<Recipe, StoreError> {
     let malformed = || {
         invalid(
-            "the address is not redis://, rediss://, redis-cluster:// or redis-sentinel:// with host, and user and \
+            "SEATA_REDIS_URL is not redis://, rediss://, redis-cluster:// or redis-sentinel:// with host, and user and \
              password in percent-encoding",
         )
     };
@@ -111,10 +111,10 @@ fn unreachable_or_invalid(error: &Error) -> StoreError {
     ];
     let told = Fault::of(error).told(OPENING, Access::Read).kind;
     let (kind, hint) = if ours.contains(error.kind()) || told == StoreErrorKind::Invalid {
-        let hint = "check user, password and scheme in the address of Redis";
+        let hint = "check user, password and scheme in SEATA_REDIS_URL";
         (StoreErrorKind::Invalid, hint)
     } else {
-        let hint = "check the address, and that Redis runs";
+        let hint = "check host and port in SEATA_REDIS_URL, and that Redis runs";
         (StoreErrorKind::Unavailable, hint)
     };
     StoreError::new(kind, OPENING, format!("{error}; {hint}"))

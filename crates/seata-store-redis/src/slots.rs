@@ -35,7 +35,7 @@ pub(crate) fn slots_command() -> Command {
 
 /// Asks the nodes that the address names, one after another.
 pub(crate) async fn first_slots(recipe: &Recipe, each: Duration) -> Result<Vec<Range>, Error> {
-    let mut last = Error::new(ErrorKind::Config, "the address names no node");
+    let mut last = Error::new(ErrorKind::Config, "SEATA_REDIS_URL names no node");
     for server in recipe.config.server.hosts() {
         let one = Recipe {
             connections: 1,

@@ -174,6 +174,10 @@ async fn nothing_listens_there_and_that_is_told() {
     let error = RedisStore::open(RedisOptions::new("redis://user:secret@127.0.0.1:1")).await;
     let error = error.err().unwrap();
     assert_eq!(error.kind, StoreErrorKind::Unavailable, "{error}");
+    assert!(
+        error.why.contains("host and port in SEATA_REDIS_URL"),
+        "{error}"
+    );
     assert!(!error.to_string().contains("secret"), "{error}");
 }
 
