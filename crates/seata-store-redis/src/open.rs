@@ -41,8 +41,9 @@ pub(crate) async fn open(options: &RedisOptions) -> Result<(Nodes, Layout), Stor
     let recipe = recipe(options)?;
     // Each server takes the time limit of a call; a cluster has several of them.
     let limit = options.timeout * 4;
+    let index = recipe.config.database;
     let nodes = match tokio::time::timeout(limit, Nodes::connect(recipe)).await {
-        Ok(nodes) => nodes.map_err(|error| unreachable_or_invalid(&error))?,
+        Ok(nodes) => nodes.map_err(|error| unreachable_or_invalid(&error, index))?,
         Err(_) => {
             let why = "no connection in time; check host and port in SEATA_REDIS_URL, and that Redis runs";
             return Err(StoreError::new(StoreErrorKind::Unavailable, OPENING, why));
@@ -102,7 +103,12 @@ fn recipe(options: &RedisOptions) -> Result<Recipe, StoreError> {
     })
 }
 
-fn unreachable_or_invalid(error: &Error) -> StoreError {
+fn unreachable_or_invalid(error: &Error, index: Option<u8>) -> StoreError {
+    if let Some(index) = index.filter(|_| error.details().contains("DB index is out of range")) {
+        return invalid(format!(
+            "Redis has no database {index}; name another behind the / in SEATA_REDIS_URL, or raise its `databases`"
+        ));
+    }
     let ours = [
         ErrorKind::Auth,
         ErrorKind::Config,

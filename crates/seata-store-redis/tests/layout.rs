@@ -167,6 +167,16 @@ async fn an_address_of_the_other_kind_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_there_is_not_is_named() {
+    let Some(shared) = Shared::new() else { return };
+    let address = format!("{}/200", shared.address);
+    let error = RedisStore::open(options(&address, &shared.prefix)).await;
+    let error = error.err().unwrap();
+    assert_eq!(error.kind, StoreErrorKind::Invalid, "{error}");
+    assert!(error.why.contains("no database 200"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_listens_there_and_that_is_told() {
     if address("SEATA_TEST_REDIS_URL").is_none() {
         return;
