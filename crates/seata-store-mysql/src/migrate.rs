@@ -41,6 +41,19 @@ pub struct Migrated {
     pub version: i64,
 }
 
+impl Migrated {
+    /// Says in the log what a start changed: nothing where the tables were up to date.
+    pub(crate) fn tell(&self) {
+        if !self.applied.is_empty() {
+            tracing::info!(
+                applied = ?self.applied,
+                version = self.version,
+                "brought the tables up to date"
+            );
+        }
+    }
+}
+
 pub(crate) async fn migrate(options: &MySqlConnectOptions) -> Result<Migrated, StoreError> {
     let mut connection = connect(options).await?;
     if let Standing::Current(version) = standing(&mut connection).await? {

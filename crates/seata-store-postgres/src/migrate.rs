@@ -69,6 +69,19 @@ pub struct Migrated {
     pub version: i64,
 }
 
+impl Migrated {
+    /// Says in the log what a start changed: nothing where the tables were up to date.
+    pub(crate) fn tell(&self) {
+        if !self.applied.is_empty() {
+            tracing::info!(
+                applied = ?self.applied,
+                version = self.version,
+                "brought the tables up to date"
+            );
+        }
+    }
+}
+
 /// What a database says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tables {

@@ -58,7 +58,7 @@ impl PostgresStore {
         let mut first = connect(&server).await?;
         let kind = within(settings(&mut first)).await?;
         match options.migrate {
-            Migrate::Auto => drop(migrate::run(&server, kind).await?),
+            Migrate::Auto => migrate::run(&server, kind).await?.tell(),
             Migrate::Check => within(migrate::check(&mut first)).await?,
             Migrate::Off => {}
         }
