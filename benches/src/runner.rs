@@ -155,12 +155,12 @@ async fn throughput(
     let runs = stage.runs(plan).await?;
     let resident = mebibytes(stage.resident_bytes()?);
     let ended: u64 = runs.iter().map(Run::stored).sum();
-    let disk = count(home.bytes()?) / count(ended.max(1));
     let mut figures = vec![
         Figure::new("resident memory after all runs", resident, "MiB"),
         Figure::new("transactions that the runs stored", count(ended), ""),
     ];
     if embedded {
+        let disk = count(home.bytes()?) / count(ended.max(1));
         figures.push(Figure::new("disk for each of them", disk, "bytes"));
     }
     Ok((runs, figures))
