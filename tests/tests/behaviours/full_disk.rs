@@ -235,8 +235,9 @@ async fn a_full_disk_ends_the_process_on_sled_and_loses_nothing() {
 
 /// The same disk with a reserve: nobody is told yes beyond it, and what is open has the rest to itself.
 async fn a_reserve_keeps_the_disk_from_filling(store: &str) {
-    const RESERVE_BYTES: u64 = 44 << 20;
-    let Some(disk) = Disk::of_mebibytes(64) else {
+    // The room is looked at every other second: what a fast server writes meanwhile must fit into the reserve.
+    const RESERVE_BYTES: u64 = 900 << 20;
+    let Some(disk) = Disk::of_mebibytes(1024) else {
         return;
     };
     let server = disk.setup(store, RESERVE_BYTES).start().await;
@@ -259,7 +260,7 @@ async fn a_reserve_keeps_the_disk_from_filling(store: &str) {
         .post("/api/submit", large("new", &participants, PAYLOAD_BYTES))
         .await;
     new.refused(503, "STORE_FULL");
-    disk.grow_to_mebibytes(256);
+    disk.grow_to_mebibytes(2048);
     until("new work is taken again", async || {
         let answer = client
             .post("/api/submit", large("new", &participants, PAYLOAD_BYTES))
