@@ -14,7 +14,6 @@ mod kept;
 mod layout;
 mod open;
 mod read;
-mod starts;
 mod store;
 mod tables;
 mod write;
