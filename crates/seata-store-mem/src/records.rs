@@ -2,14 +2,15 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::ops::Bound;
 use std::time::Duration;
 
 use bytes::Bytes;
 use seata_core::planted::{self, Planted};
 use seata_store::{
-    Append, AppendOutcome, Chunk, ClaimLimit, Cursor, FencingToken, Gid, Header, Held, ListQuery,
-    Owner, PAGE_MAX, Page, Refusal, SCAN_MAX, StoreError, StoreErrorKind, Stored, UnixMillis,
+    Append, AppendOutcome, Chunk, ClaimLimit, FencingToken, Gid, Header, Held, ListQuery, Owner,
+    Page, Refusal, SCAN_MAX, StoreError, StoreErrorKind, Stored, UnixMillis,
 };
 
 /// Where a record stands in list order: newest first, then by gid.
@@ -150,9 +151,6 @@ impl Records {
     }
 
     pub(crate) fn list(&self, query: &ListQuery) -> Page<Header> {
-        let limit = query.limit.clamp(1, PAGE_MAX);
-        let mut items = Vec::new();
-        let mut last = None;
         let headers = self
             .listed
             .iter()
@@ -164,19 +162,9 @@ impl Records {
                 .as_ref()
                 .is_none_or(|cursor| cursor.is_before(header))
         });
-        for (scanned, header) in behind.enumerate() {
-            if items.len() == limit || scanned == SCAN_MAX {
-                return Page { items, next: last };
-            }
-            last = Some(Cursor {
-                created_at: header.created_at,
-                gid: header.gid.clone(),
-            });
-            if query.matches(header) {
-                items.push(header.clone());
-            }
-        }
-        Page { items, next: None }
+        let cloned = behind.map(|header| Ok::<_, Infallible>(header.clone()));
+        let Ok(page) = Page::of(query, cloned);
+        page
     }
 
     /// Looks at a bounded number, from where the last purge ended: old open transactions hold up none.

@@ -1,7 +1,7 @@
 //! Reads: one record, several, and pages of headers. They lock nothing.
 
 use seata_store::{
-    Cursor, Gid, Header, ListQuery, PAGE_MAX, Page, SCAN_MAX, StoreError, Stored, UnixMillis,
+    Gid, Header, ListQuery, PAGE_MAX, Page, SCAN_MAX, StoreError, Stored, UnixMillis,
 };
 
 use crate::connection::{Answer, Lent, Pool, Span};
@@ -47,36 +47,15 @@ pub(crate) fn load_text(gids: &[Gid]) -> String {
 /// Answers a page. The server walks the index and nothing else; the other filters look at what it found.
 pub(crate) async fn list(pool: &Pool, query: &ListQuery) -> Result<Page<Header>, StoreError> {
     const DOING: &str = "listing transactions";
-    let limit = query.limit.clamp(1, PAGE_MAX);
-    let rows_max = if is_filtered(query) {
+    let rows_max = if query.is_selective() {
         SCAN_MAX
     } else {
-        limit.min(SCAN_MAX)
+        query.limit.clamp(1, PAGE_MAX)
     };
     let mut lent = pool.lend(DOING).await?;
     // One more tells whether this is all.
     let answer = ask(&mut lent, DOING, list_text(query, rows_max + 1)).await?;
-    let mut items = Vec::new();
-    let mut last = None;
-    for (scanned, row) in answer.rows.iter().enumerate() {
-        if items.len() == limit || scanned == SCAN_MAX {
-            return Ok(Page { items, next: last });
-        }
-        let header = layout::header(row)?;
-        last = Some(Cursor {
-            created_at: header.created_at,
-            gid: header.gid.clone(),
-        });
-        if query.matches(&header) {
-            items.push(header);
-        }
-    }
-    Ok(Page { items, next: None })
-}
-
-/// Whether headers are looked at that may not match. The times are part of the walk.
-fn is_filtered(query: &ListQuery) -> bool {
-    !query.status.is_empty() || query.mode.is_some() || query.gid_prefix.is_some()
+    Page::of(query, answer.rows.iter().map(layout::header))
 }
 
 pub(crate) fn list_text(query: &ListQuery, rows_max: usize) -> String {

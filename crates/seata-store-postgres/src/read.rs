@@ -1,6 +1,6 @@
 //! Reads: one record, a page of headers, the time.
 
-use seata_store::{Cursor, Gid, Header, ListQuery, PAGE_MAX, Page, SCAN_MAX, Stored, UnixMillis};
+use seata_store::{Gid, Header, ListQuery, PAGE_MAX, Page, SCAN_MAX, Stored, UnixMillis};
 
 use crate::connection::Pool;
 use crate::error::{Effect, Failure};
@@ -48,10 +48,9 @@ pub(crate) async fn ping(pool: &Pool) -> Result<UnixMillis, Failure> {
 
 /// Reads one header more than the page may look at, to know whether there is a next page.
 pub(crate) async fn list(pool: &Pool, query: &ListQuery) -> Result<Page<Header>, Failure> {
-    let limit = query.limit.clamp(1, PAGE_MAX);
-    let looked_at_max = match selects(query) {
+    let looked_at_max = match query.is_selective() {
         true => SCAN_MAX,
-        false => limit,
+        false => query.limit.clamp(1, PAGE_MAX),
     };
     let (created_at, gid) = behind(query);
     let statement = sqlx::query(LIST)
@@ -60,27 +59,7 @@ pub(crate) async fn list(pool: &Pool, query: &ListQuery) -> Result<Page<Header>,
         .bind(query.created_from.map_or(i64::MIN, |from| from.0))
         .bind(i64::try_from(looked_at_max + 1).unwrap_or(i64::MAX));
     let rows = pool.take().await?.fetch(statement, Effect::Reads).await?;
-    let mut items = Vec::new();
-    let mut last = None;
-    for (looked_at, row) in rows.iter().enumerate() {
-        if items.len() == limit || looked_at == looked_at_max {
-            return Ok(Page { items, next: last });
-        }
-        let header = header(row)?;
-        last = Some(Cursor {
-            created_at: header.created_at,
-            gid: header.gid.clone(),
-        });
-        if query.matches(&header) {
-            items.push(header);
-        }
-    }
-    Ok(Page { items, next: None })
-}
-
-/// Whether some of the rows that the index gives in order may not match.
-fn selects(query: &ListQuery) -> bool {
-    !query.status.is_empty() || query.mode.is_some() || query.gid_prefix.is_some()
+    Page::of(query, rows.iter().map(header))
 }
 
 /// Behind which place in the list the walk begins: what is too new for the query is not looked at.

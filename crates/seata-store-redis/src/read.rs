@@ -23,7 +23,11 @@ pub(crate) async fn load(inner: &Inner, gid: &Gid) -> Result<Option<Stored>, Sto
 pub(crate) async fn list(inner: &Inner, query: &ListQuery) -> Result<Page<Header>, StoreError> {
     const DOING: &str = "listing";
     let limit = query.limit.clamp(1, PAGE_MAX);
-    let wanted = if is_filtered(query) { SCAN_MAX } else { limit };
+    let wanted = if query.is_selective() {
+        SCAN_MAX
+    } else {
+        limit
+    };
     let behind = start(query);
     let order = (From::Newest, Losses::Fail);
     let mut walk = Walk::begin(inner, inner.begin(), order, behind.as_ref(), wanted);
@@ -61,11 +65,6 @@ pub(crate) async fn list(inner: &Inner, query: &ListQuery) -> Result<Page<Header
         }
     }
     Ok(Page { items, next: None })
-}
-
-/// Times don't count: they bound where a page begins and ends.
-fn is_filtered(query: &ListQuery) -> bool {
-    !query.status.is_empty() || query.mode.is_some() || query.gid_prefix.is_some()
 }
 
 /// Answers the later of where the last page ended and where the newest that are asked for begin.

@@ -62,6 +62,13 @@ impl ListQuery {
         }
     }
 
+    /// Answers whether headers are looked at that may not match although their times do: then a page may take
+    /// [`SCAN_MAX`] of them, else as many as it holds. The times are where a walk in list order begins and ends.
+    #[must_use]
+    pub const fn is_selective(&self) -> bool {
+        !self.status.is_empty() || self.mode.is_some() || self.gid_prefix.is_some()
+    }
+
     /// Answers whether a header passes the filters. The cursor is not looked at.
     #[must_use]
     pub fn matches(&self, header: &Header) -> bool {
@@ -87,4 +94,33 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Where to go on; none: this was all. A page may be short, even empty, and carry a cursor.
     pub next: Option<Cursor>,
+}
+
+impl Page<Header> {
+    /// Makes the page of a query from the headers that come behind its cursor, in list order. What is beyond the page is
+    /// taken from the walk only to know that there is more.
+    ///
+    /// # Errors
+    /// The first one of the headers that belong to the page.
+    pub fn of<E>(
+        query: &ListQuery,
+        headers: impl IntoIterator<Item = Result<Header, E>>,
+    ) -> Result<Self, E> {
+        let limit = query.limit.clamp(1, PAGE_MAX);
+        let (mut items, mut last) = (Vec::new(), None);
+        for (looked_at, header) in headers.into_iter().enumerate() {
+            if items.len() == limit || looked_at == SCAN_MAX {
+                return Ok(Self { items, next: last });
+            }
+            let header = header?;
+            last = Some(Cursor {
+                created_at: header.created_at,
+                gid: header.gid.clone(),
+            });
+            if query.matches(&header) {
+                items.push(header);
+            }
+        }
+        Ok(Self { items, next: None })
+    }
 }
