@@ -57,6 +57,7 @@
 //! `fn records_max(&self) -> usize { seata_store_conformance::records(10_000) }`.
 //!
 //! What only the adapter can test stays with it: damaged files, a killed process of its own, a server that goes away.
+//! A store in one folder has [`folder`] for some of that.
 #![warn(missing_docs)]
 #![allow(
     clippy::unwrap_used,
@@ -70,6 +71,7 @@ mod crowds;
 mod durability;
 mod extremes;
 mod fixture;
+pub mod folder;
 mod lists;
 mod lost;
 mod many;
@@ -181,5 +183,30 @@ macro_rules! suite {
     };
     (@run (always $new:expr) $behaviour:ident) => {
         $crate::$behaviour($new).await;
+    };
+}
+
+/// Makes the tests of a store in a folder that need other processes. `$in_folder` is a [`folder::InFolder`]. It stands in
+/// the root of a test file: the other processes are tests of that file, found by their names.
+#[macro_export]
+macro_rules! folder_suite {
+    ($in_folder:ty) => {
+        $crate::folder_suite!(@tests $in_folder;
+            child_appends_until_killed
+            every_acknowledged_append_survives_kill_9
+            child_opens
+            a_file_where_the_folder_should_be_is_refused_and_left_as_it_is
+            a_folder_in_use_is_refused_within_the_process_and_by_another
+            child_writes_to_a_failing_disk
+            a_failed_write_is_told_once_and_nothing_is_tried_again
+        );
+    };
+    (@tests $in_folder:ty; $($behaviour:ident)*) => {
+        $(
+            #[test]
+            fn $behaviour() {
+                $crate::folder::$behaviour::<$in_folder>();
+            }
+        )*
     };
 }
