@@ -71,7 +71,12 @@ pub(crate) const ALL: ClaimLimit = ClaimLimit {
     bytes: 64 << 20,
 };
 
-pub(crate) fn gid(text: &str) -> Gid {
+/// Parses a name.
+///
+/// # Panics
+/// It is none.
+#[must_use]
+pub fn gid(text: &str) -> Gid {
     Gid::parse(text).unwrap()
 }
 
@@ -102,8 +107,12 @@ pub(crate) fn check_order(fixture: &dyn Fixture, due: &[Gid], claimed: &[Gid]) {
     );
 }
 
-/// A creation at time `at_ms`, due at once, without a lease.
-pub(crate) fn creation(name: &str, at_ms: i64) -> Append {
+/// Makes a creation at time `at_ms`, due at once, without a lease. Its chunk is the name in brackets.
+///
+/// # Panics
+/// The name is none.
+#[must_use]
+pub fn creation(name: &str, at_ms: i64) -> Append {
     Append {
         gid: gid(name),
         mode: Mode::Saga,
@@ -116,8 +125,9 @@ pub(crate) fn creation(name: &str, at_ms: i64) -> Append {
     }
 }
 
-/// The next append to a record, with the lease as it is.
-pub(crate) fn following(header: &Header, text: &str) -> Append {
+/// Makes the next append to a record, with the lease as it is.
+#[must_use]
+pub fn following(header: &Header, text: &str) -> Append {
     Append {
         gid: header.gid.clone(),
         mode: header.mode,
@@ -133,7 +143,9 @@ pub(crate) fn following(header: &Header, text: &str) -> Append {
     }
 }
 
-pub(crate) fn ending(header: &Header) -> Append {
+/// Makes the append that commits a record.
+#[must_use]
+pub fn ending(header: &Header) -> Append {
     Append {
         status: Status::Committed,
         wake_at: None,
@@ -157,17 +169,24 @@ pub(crate) const fn taking(owner: u128) -> LeaseChange {
     }
 }
 
-pub(crate) async fn append(
-    store: &dyn TxnStore,
-    append: Append,
-) -> Result<AppendOutcome, StoreError> {
+/// Appends one.
+///
+/// # Errors
+/// The store's.
+///
+/// # Panics
+/// There is not one answer.
+pub async fn append(store: &dyn TxnStore, append: Append) -> Result<AppendOutcome, StoreError> {
     let mut answers = store.append(vec![append]).await;
     assert_eq!(answers.len(), 1, "one answer per append");
     answers.remove(0)
 }
 
 /// Appends what must be applied, and answers the record.
-pub(crate) async fn applied(store: &dyn TxnStore, one: Append) -> Stored {
+///
+/// # Panics
+/// It is not applied, or somebody else wrote meanwhile.
+pub async fn applied(store: &dyn TxnStore, one: Append) -> Stored {
     let name = one.gid.clone();
     let outcome = append(store, one).await.unwrap();
     let stored = loaded(store, &name).await;
@@ -206,7 +225,11 @@ pub(crate) fn is_retriable(error: &StoreError) -> bool {
     }
 }
 
-pub(crate) async fn loaded(store: &dyn TxnStore, name: &Gid) -> Stored {
+/// Loads what must be there.
+///
+/// # Panics
+/// It is not.
+pub async fn loaded(store: &dyn TxnStore, name: &Gid) -> Stored {
     store
         .load(name)
         .await
@@ -214,7 +237,12 @@ pub(crate) async fn loaded(store: &dyn TxnStore, name: &Gid) -> Stored {
         .unwrap_or_else(|| panic!("{name} is gone"))
 }
 
-pub(crate) fn history(stored: &Stored) -> String {
+/// Answers the whole history as text.
+///
+/// # Panics
+/// It is none.
+#[must_use]
+pub fn history(stored: &Stored) -> String {
     String::from_utf8(stored.chunks.concat()).unwrap()
 }
 

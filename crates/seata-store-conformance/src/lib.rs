@@ -83,6 +83,11 @@ mod races;
 mod servers;
 mod size;
 
+/// Appends as tests make them: for an adapter's own tests too.
+pub mod appending {
+    pub use crate::fixture::{append, applied, creation, ending, following, gid, history, loaded};
+}
+
 pub use address::address;
 pub use appends::*;
 pub use claims::*;

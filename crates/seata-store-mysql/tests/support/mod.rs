@@ -1,14 +1,13 @@
 //! A database of its own for each test, on the server that the environment names.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unused_imports, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
-use seata_store::{
-    Append, AppendOutcome, Chunk, Expected, Gid, Header, LeaseChange, Mode, Owner, Revision,
-    Status, StoreError, Stored, TxnStore, UnixMillis,
+use seata_store::{LeaseChange, Owner, Revision};
+pub(crate) use seata_store_conformance::appending::{
+    append, applied, creation, ending, following, gid, history, loaded,
 };
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
@@ -79,75 +78,11 @@ impl Drop for Database {
     }
 }
 
-pub(crate) fn gid(text: &str) -> Gid {
-    Gid::parse(text).unwrap()
-}
-
-pub(crate) fn creation(name: &str, at_ms: i64) -> Append {
-    Append {
-        gid: gid(name),
-        mode: Mode::Saga,
-        expected: Expected::Absent,
-        status: Status::Submitted,
-        wake_at: Some(UnixMillis(at_ms)),
-        lease: LeaseChange::Keep,
-        chunk: Chunk::Add(Bytes::from(format!("[{name}]"))),
-        at: UnixMillis(at_ms),
-    }
-}
-
-pub(crate) fn following(header: &Header, text: &str) -> Append {
-    Append {
-        gid: header.gid.clone(),
-        mode: header.mode,
-        expected: Expected::At {
-            revision: header.revision,
-            token: header.token,
-        },
-        status: header.status,
-        wake_at: header.wake_at,
-        lease: LeaseChange::Keep,
-        chunk: Chunk::Add(Bytes::copy_from_slice(text.as_bytes())),
-        at: header.updated_at,
-    }
-}
-
-pub(crate) fn ending(header: &Header) -> Append {
-    Append {
-        status: Status::Committed,
-        wake_at: None,
-        lease: LeaseChange::Release,
-        ..following(header, "end")
-    }
-}
-
 pub(crate) fn taking(owner: u128, lasts: Duration) -> LeaseChange {
     LeaseChange::Take {
         owner: Owner(owner),
         lasts,
     }
-}
-
-pub(crate) async fn append(store: &dyn TxnStore, one: Append) -> Result<AppendOutcome, StoreError> {
-    store.append(vec![one]).await.remove(0)
-}
-
-pub(crate) async fn applied(store: &dyn TxnStore, one: Append) -> Stored {
-    let name = one.gid.clone();
-    let outcome = append(store, one).await.unwrap();
-    assert!(
-        matches!(outcome, AppendOutcome::Applied(_)),
-        "{name}: {outcome:?}"
-    );
-    loaded(store, &name).await
-}
-
-pub(crate) async fn loaded(store: &dyn TxnStore, name: &Gid) -> Stored {
-    store.load(name).await.unwrap().unwrap()
-}
-
-pub(crate) fn history(stored: &Stored) -> String {
-    String::from_utf8(stored.chunks.concat()).unwrap()
 }
 
 pub(crate) const fn revision(number: u64) -> Revision {

@@ -1,6 +1,7 @@
 //! A place of its own on the test server: a schema or a database that goes with the test, and small helpers.
 #![allow(
     dead_code,
+    unused_imports,
     clippy::unwrap_used,
     reason = "each test file uses a part of it, and tests fail by panicking"
 )]
@@ -10,9 +11,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use seata_store::{
-    Append, AppendOutcome, Chunk, Expected, FencingToken, Gid, Header, LeaseChange, Mode, Owner,
-    Revision, Status, StoreError, TxnStore, UnixMillis,
+    Append, AppendOutcome, Chunk, Expected, FencingToken, Header, LeaseChange, Owner, Revision,
+    StoreError, TxnStore,
 };
+pub(crate) use seata_store_conformance::appending::{creation, gid};
 use seata_store_postgres::{PostgresOptions, PostgresStore};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Row};
@@ -151,23 +153,6 @@ pub(crate) async fn until(live: &mut PgConnection, question: &str) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("never true: {question}");
-}
-
-pub(crate) fn gid(text: &str) -> Gid {
-    Gid::parse(text).unwrap()
-}
-
-pub(crate) fn creation(name: &str, at_ms: i64) -> Append {
-    Append {
-        gid: gid(name),
-        mode: Mode::Saga,
-        expected: Expected::Absent,
-        status: Status::Submitted,
-        wake_at: Some(UnixMillis(at_ms)),
-        lease: LeaseChange::Keep,
-        chunk: Chunk::Add(Bytes::from(format!("[{name}]"))),
-        at: UnixMillis(at_ms),
-    }
 }
 
 /// An append to a record that stands at this revision and token 0.

@@ -1,6 +1,7 @@
 //! What tests need of Redis beside the store: plain commands, and servers of their own that can be killed.
 #![allow(
     dead_code,
+    unused_imports,
     clippy::unwrap_used,
     clippy::wildcard_enum_match_arm,
     reason = "tests, each of which needs a part of this"
@@ -12,11 +13,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::Bytes;
-use seata_store::{
-    Append, AppendOutcome, Chunk, Expected, Gid, Header, LeaseChange, Mode, Status, StoreError,
-    TxnStore, UnixMillis,
-};
+use seata_store::{Append, Header};
+use seata_store_conformance::appending;
+pub(crate) use seata_store_conformance::appending::{append, creation, following, gid};
 use seata_store_redis::{RedisOptions, RedisStore};
 
 /// An answer of a server.
@@ -252,48 +251,6 @@ fn spawn(folder: &tempfile::TempDir, port: u16, extra: &[String]) -> Child {
         .unwrap()
 }
 
-pub(crate) fn gid(text: &str) -> Gid {
-    Gid::parse(text).unwrap()
-}
-
-/// A creation, due at once, that nobody leases.
-pub(crate) fn creation(name: &str, at_ms: i64) -> Append {
-    Append {
-        gid: gid(name),
-        mode: Mode::Saga,
-        expected: Expected::Absent,
-        status: Status::Submitted,
-        wake_at: Some(UnixMillis(at_ms)),
-        lease: LeaseChange::Keep,
-        chunk: Chunk::Add(Bytes::from(format!("[{name}]"))),
-        at: UnixMillis(at_ms),
-    }
-}
-
-pub(crate) fn following(header: &Header, text: &str) -> Append {
-    Append {
-        gid: header.gid.clone(),
-        mode: header.mode,
-        expected: Expected::At {
-            revision: header.revision,
-            token: header.token,
-        },
-        status: header.status,
-        wake_at: header.wake_at,
-        lease: LeaseChange::Keep,
-        chunk: Chunk::Add(Bytes::from(text.to_owned())),
-        at: header.updated_at,
-    }
-}
-
-pub(crate) async fn append(store: &RedisStore, one: Append) -> Result<AppendOutcome, StoreError> {
-    store.append(vec![one]).await.remove(0)
-}
-
 pub(crate) async fn applied(store: &RedisStore, one: Append) -> Header {
-    let name = one.gid.clone();
-    match append(store, one).await.unwrap() {
-        AppendOutcome::Applied(_) => store.load(&name).await.unwrap().unwrap().header,
-        other => panic!("{name}: {other:?}"),
-    }
+    appending::applied(store, one).await.header
 }
