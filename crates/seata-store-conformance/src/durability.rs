@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use seata_store::{AppendOutcome, Chunk, LeaseChange, Owner};
+use seata_store::{AppendOutcome, Chunk, Header, LeaseChange, Owner};
 
 use crate::fixture::{
     ALL, Fixture, LEASE, Leases, append, applied, creation, ending, following, gid, history, loaded,
@@ -99,6 +99,49 @@ pub async fn a_restart_gives_out_no_token_that_a_claim_gave(mut fixture: impl Fi
         .unwrap();
     assert_eq!((before.len(), after.len()), (1, 1));
     assert!(after[0].header.token > before[0].header.token);
+}
+
+/// The same over several restarts, and with several claims between them: what the record says stays the same, since
+/// nothing is appended, so only the count of starts can tell them apart. Neither a clean stop nor a crash gives a token
+/// again, and later tokens are higher. An append under the last one is applied, and one under any earlier one is fenced.
+pub async fn no_start_gives_out_a_token_of_another(mut fixture: impl Fixture) {
+    if fixture.leases() != Leases::Void {
+        return;
+    }
+    let created = applied(fixture.store().as_ref(), creation("g", 1_000)).await;
+    let (mut given, mut last) = (Vec::new(), created.header);
+    for start in 0..4 {
+        for _ in 0..3 {
+            let store = fixture.store();
+            let claimed = store.claim_due(Owner(start), Duration::ZERO, ALL).await;
+            let header = claimed.unwrap().remove(0).header;
+            assert!(header.token > last.token, "start {start}, after {given:?}");
+            assert_eq!(header.revision, last.revision);
+            given.push(header.token);
+            last = header;
+        }
+        match start % 2 {
+            0 => fixture.reopen().await,
+            _ => fixture.crash().await,
+        }
+    }
+    let store = fixture.store();
+    let claimed = store.claim_due(Owner(9), LEASE, ALL).await.unwrap();
+    let mine = &claimed[0].header;
+    for token in given {
+        let late = Header {
+            token,
+            ..mine.clone()
+        };
+        assert_eq!(
+            append(store.as_ref(), following(&late, "late"))
+                .await
+                .unwrap(),
+            AppendOutcome::Fenced
+        );
+    }
+    let stored = applied(store.as_ref(), following(mine, "mine")).await;
+    assert_eq!(history(&stored), "[g]mine");
 }
 
 /// Whatever was acknowledged before a crash is there: creations, later appends, ends, swapped histories; and what ended

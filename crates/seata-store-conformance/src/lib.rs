@@ -145,6 +145,7 @@ macro_rules! suite {
             an_abandoned_append_is_settled_by_the_next_one
             ended_transactions_survive_a_restart
             a_restart_gives_out_no_token_that_a_claim_gave
+            no_start_gives_out_a_token_of_another
             lists_are_newest_first_and_complete
             pages_are_stable_while_others_write
             filters_select_and_a_rare_match_still_comes

@@ -149,7 +149,7 @@ impl Index {
     }
 
     /// Leases out what is due. The token rises in memory alone: every append stores the token under which it was made,
-    /// and a restart leaves a gap for those under which nothing was appended.
+    /// and each start has tokens of its own, whatever was appended under those of earlier ones: see `starts.rs`.
     pub(crate) fn claim(
         &mut self,
         owner: Owner,

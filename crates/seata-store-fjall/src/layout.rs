@@ -4,9 +4,11 @@
 //! |---|---|---|
 //! | `open` | gid, 0, revision (8 bytes, big-endian) | header, then the chunk of that append |
 //! | `ended` | gid | header, then the whole history |
+//! | `ended` | 0, `starts` | how often the folder was opened (8 bytes, little-endian) |
 //! | `created` | time of creation (8 bytes, inverted, big-endian), gid | nothing |
 //!
 //! A gid holds no zero byte, so no gid's keys mix with another's. The header of the newest revision is the record's.
+//! `ended` is looked up by gid and never walked, so a version that does not count starts meets no key that it can't read.
 
 use bytes::Bytes;
 use seata_store::{
@@ -18,6 +20,16 @@ const VERSION: u8 = 1;
 
 /// The length of an encoded header, in bytes.
 const HEADER_BYTES: usize = 1 + 1 + 1 + 8 + 8 + 1 + 16 + 1 + 8 + 8 + 8;
+
+/// The key under which starts are counted. It is no gid.
+pub(crate) const STARTS: &[u8] = b"\0starts";
+
+pub(crate) fn read_starts(value: &[u8]) -> Result<u64, StoreError> {
+    let number = value
+        .try_into()
+        .map_err(|_| corrupt("the count of starts is no number"))?;
+    Ok(u64::from_le_bytes(number))
+}
 
 pub(crate) fn open_key(gid: &Gid, revision: Revision) -> Vec<u8> {
     let mut key = Vec::with_capacity(gid.as_str().len() + 9);

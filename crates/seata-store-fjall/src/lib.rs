@@ -14,6 +14,7 @@ mod kept;
 mod layout;
 mod open;
 mod read;
+mod starts;
 mod store;
 mod tables;
 mod write;

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use fjall::config::{BlockSizePolicy, BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
-use seata_store::{FencingToken, StoreError};
+use seata_store::StoreError;
 
 use crate::damage::{self, Damage, Wrong};
 use crate::index::{Index, Open};
 use crate::layout;
+use crate::starts::Start;
 
 /// How the store runs.
 pub struct FjallOptions {
@@ -127,10 +128,13 @@ pub(crate) fn open(folder: &Path) -> Result<(Files, Index), OpenError> {
     let keyspace = |name| database.keyspace(name, keyspace_options).map_err(engine);
     let (open, ended, created) = (keyspace("open")?, keyspace("ended")?, keyspace("created")?);
     sync_names(folder, &stood).map_err(unusable)?;
-    let index = rebuild(&open).map_err(|why| OpenError::Record {
+    let unreadable = |why| OpenError::Record {
         folder: folder.to_owned(),
         why,
-    })?;
+    };
+    let start = Start::next(&ended).map_err(unreadable)?;
+    let index = rebuild(&open, start).map_err(unreadable)?;
+    start.write(&database, &ended).map_err(engine)?;
     let files = Files {
         folder: folder.to_owned(),
         database,
@@ -222,12 +226,9 @@ fn lock(folder: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// Reads all that is open, a transaction at a time. The newest revision's header is the record's; every lease is void.
-///
-/// Claims raise tokens in memory alone, so a token above the stored one may have been given out, and calls made under
-/// it that no append tells of. Each token is raised by one here, so that no claim follows the last append without a
-/// gap: whoever claims sees that somebody else may have driven in between.
-fn rebuild(open: &Keyspace) -> Result<Index, StoreError> {
+/// Reads all that is open, a transaction at a time. The newest revision's header is the record's; every lease is void,
+/// and every token is this start's own.
+fn rebuild(open: &Keyspace, start: Start) -> Result<Index, StoreError> {
     let mut index = Index::default();
     let mut last: Option<Open> = None;
     for item in open.iter() {
@@ -239,7 +240,7 @@ fn rebuild(open: &Keyspace) -> Result<Index, StoreError> {
         let before = match last.take() {
             Some(open) if open.header.gid == gid => Some(open),
             Some(open) => {
-                index.put(&with_gap(open));
+                index.put(&opened(open, start));
                 None
             }
             None => None,
@@ -257,12 +258,13 @@ fn rebuild(open: &Keyspace) -> Result<Index, StoreError> {
         let (first, bytes) = before.map_or((revision, 0), |open| (open.first, open.bytes));
         last = Some(Open::new(header, first, bytes + chunk.len()));
     }
-    last.into_iter().for_each(|open| index.put(&with_gap(open)));
+    last.into_iter()
+        .for_each(|open| index.put(&opened(open, start)));
     Ok(index)
 }
 
-fn with_gap(mut open: Open) -> Open {
-    open.header.token = FencingToken(open.header.token.0 + 1);
+fn opened(mut open: Open, start: Start) -> Open {
+    open.header.token = start.token(open.header.token);
     open
 }
 

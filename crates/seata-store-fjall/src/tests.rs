@@ -142,3 +142,24 @@ async fn a_record_with_a_part_missing_is_refused_at_open() {
         .unwrap_err();
     assert!(error.to_string().contains("missing"), "{error}");
 }
+
+/// What an earlier version left: nothing counts its starts, and its claims raised tokens by one.
+#[tokio::test]
+async fn a_folder_from_before_starts_were_counted_opens_and_gives_out_no_old_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(&folder);
+    applied(&store, creation("g", UnixMillis(1))).await;
+    let claimed = store.claim_due(Owner(1), LEASE, ALL).await.unwrap();
+    let old = claimed[0].header.token;
+    store.inner.files.ended.remove(layout::STARTS).unwrap();
+    drop(store);
+    let mut last = old;
+    for _ in 0..2 {
+        let (store, _) = open(&folder);
+        let claimed = store.claim_due(Owner(2), LEASE, ALL).await.unwrap();
+        let token = claimed[0].header.token;
+        // An old start may have raised it by itself, and by claims.
+        assert!(token.0 > last.0 + 1_000, "{token:?} after {last:?}");
+        last = token;
+    }
+}

@@ -294,7 +294,8 @@ fn a_missing_file_is_told_or_does_no_harm() {
 #[test]
 fn a_folder_that_a_crash_left_half_made_is_made_anew() {
     let whole = tempfile::tempdir().unwrap();
-    drop(open(whole.path()).unwrap());
+    let made = fjall::Database::builder(whole.path().join("fjall")).open();
+    drop(made.unwrap());
     let steps: [&[&str]; 5] = [
         &["lock"],
         &["lock", "keyspaces/"],
