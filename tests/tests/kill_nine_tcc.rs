@@ -135,8 +135,8 @@ async fn hold(kill: usize, client: &Client, participants: &Participants, tally: 
         }
         participants.arrived(&gate(word, kill), HELD).await;
     }
-    // Whoever asked for this try dies with the server: the deadline cancels it.
-    let deserted = json!({ "timeout_to_fail_secs": 10, "request_timeout_secs": 1 });
+    // Whoever asked for this try dies with the server: the deadline cancels it. The call may be slow to leave.
+    let deserted = json!({ "timeout_to_fail_secs": 10, "request_timeout_secs": 10 });
     let gid = format!("held-{kill}-try");
     let steps = format!("gate/{}", gate("try", kill));
     let tcc = Tcc::begin_with(client, participants, &gid, deserted).await;
