@@ -1,5 +1,5 @@
-//! The store behind the server: none of its own for the embedded ones, a private server for the others, and what that
-//! server says about its work.
+//! The store behind a coordinator: none of its own for the embedded ones, a private server for the others, which is emptied
+//! before each run, and what that server says about its work.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -26,7 +26,34 @@ pub(crate) enum Store {
     Postgres,
 }
 
-/// A store that is ready for a server.
+impl Store {
+    /// All, in the order in which they are measured.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Embedded,
+        Self::Sled,
+        Self::Redis,
+        Self::RedisEverysec,
+        Self::Postgres,
+        Self::Mysql,
+    ];
+
+    /// Names it as the command line does.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Sled => "sled",
+            Self::Redis => "redis",
+            Self::RedisEverysec => "redis-everysec",
+            Self::Mysql => "mysql",
+            Self::Postgres => "postgres",
+        }
+    }
+}
+
+/// The database of a run, in the server of a store.
+const DATABASE: &str = "bench";
+
+/// A store that is ready for a coordinator.
 pub(crate) struct Backing {
     store: Store,
     server: Option<Server>,
@@ -65,9 +92,59 @@ impl Backing {
         Ok(Self { store, server })
     }
 
-    /// Answers what the coordinator is told about it.
+    /// Takes all away that a run left in its server. What lies in a folder goes with the folder.
+    ///
+    /// # Errors
+    /// Its server refuses.
+    pub(crate) fn wipe(&self) -> Result<()> {
+        let Some(server) = &self.server else {
+            return Ok(());
+        };
+        let address = server.address();
+        match self.store {
+            Store::Embedded | Store::Sled => {}
+            Store::Redis | Store::RedisEverysec => {
+                redis(server.port(), &["flushall"])?;
+            }
+            Store::Mysql => {
+                let drop = format!("DROP DATABASE IF EXISTS {DATABASE}");
+                mysql(address, &drop)?;
+                mysql(address, &format!("CREATE DATABASE {DATABASE}"))?;
+            }
+            Store::Postgres => {
+                let drop = format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)");
+                psql(address, &drop)?;
+                psql(address, &format!("CREATE DATABASE {DATABASE}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers the URL of a run's database.
+    fn database(&self) -> String {
+        let address = self.server.as_ref().map_or("", Server::address);
+        match self.store {
+            Store::Embedded | Store::Sled | Store::Redis | Store::RedisEverysec => {
+                address.to_owned()
+            }
+            Store::Mysql | Store::Postgres => other_database(address),
+        }
+    }
+
+    /// Answers what a peer is told about it, which may keep a file here; nothing if peers have no such store.
+    pub(crate) fn peer_database(&self, file: &Path) -> Option<String> {
+        match self.store {
+            Store::Embedded => Some(format!("sqlite:{}", file.display())),
+            Store::Sled => None,
+            Store::Redis | Store::RedisEverysec | Store::Mysql | Store::Postgres => {
+                Some(self.database())
+            }
+        }
+    }
+
+    /// Answers what the server is told about it.
     pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
-        let address = self.server.as_ref().map_or("", Server::address).to_owned();
+        let address = self.database();
         let named = |name: &str| ("SEATA_STORE", name.to_owned());
         match self.store {
             Store::Embedded => Vec::new(),
@@ -78,11 +155,6 @@ impl Backing {
             Store::Mysql => vec![named("mysql"), ("SEATA_MYSQL_DSN", address)],
             Store::Postgres => vec![named("postgres"), ("SEATA_POSTGRES_DSN", address)],
         }
-    }
-
-    /// Says whether it lives in the server's own process and folder.
-    pub(crate) const fn is_embedded(&self) -> bool {
-        self.server.is_none()
     }
 
     /// Answers what its server has done so far; nothing for a store without one.
@@ -106,6 +178,14 @@ impl Backing {
         };
         Ok(Work { commands, cpu })
     }
+}
+
+/// Answers the URL of a database beside the one that a URL ends in.
+fn other_database(address: &str) -> String {
+    let server = address
+        .rsplit_once('/')
+        .map_or(address, |(server, _)| server);
+    format!("{server}/{DATABASE}")
 }
 
 fn psql(address: &str, sql: &str) -> Result<String> {
@@ -134,9 +214,13 @@ fn mysql(address: &str, sql: &str) -> Result<String> {
 /// Counts what clients sent. What a script called is told apart by no counter, so only commands that no script of the
 /// store calls are counted beside the scripts.
 fn redis_commands(port: u16) -> Result<f64> {
+    Ok(scripts(&redis(port, &["info", "commandstats"])?))
+}
+
+fn redis(port: u16, words: &[&str]) -> Result<String> {
     let mut command = Command::new(programs::path("redis-cli"));
-    command.args(["-p", &port.to_string(), "info", "commandstats"]);
-    Ok(scripts(&said(command)?))
+    command.args(["-p", &port.to_string()]).args(words);
+    said(command)
 }
 
 fn scripts(stats: &str) -> f64 {
@@ -183,6 +267,13 @@ mod tests {
     fn scripts_are_counted_and_what_they_call_is_not() {
         let stats = "# Commandstats\r\ncmdstat_evalsha:calls=12,usec=9\r\ncmdstat_eval:calls=1,usec=2\r\ncmdstat_hset:calls=99,usec=1\r\n";
         assert_eq!(scripts(stats), 13.0);
+    }
+
+    #[test]
+    fn the_database_of_a_run_is_another_one_of_the_same_server() {
+        let address = "postgres://postgres@127.0.0.1:5432/postgres";
+        let other = "postgres://postgres@127.0.0.1:5432/bench";
+        assert_eq!(other_database(address), other);
     }
 
     #[test]

@@ -5,8 +5,16 @@
 //! sees the server as its users do. It asserts no time; a run in which a transaction is lost or doubled fails.
 #![warn(missing_docs)]
 
+mod aims;
+mod author;
 mod backing;
+mod calls;
+mod case;
+mod coordinator;
+mod dtmrs;
 mod figures;
+mod flushes;
+mod gid;
 mod lane;
 mod load;
 mod loader;
@@ -14,19 +22,25 @@ mod metrics;
 mod null;
 mod open;
 mod order;
+mod pace;
 mod participants;
 mod process;
 mod procfs;
 mod report;
 mod roles;
+mod rounds;
+mod run;
 mod runner;
+mod running;
+mod script;
 mod serve;
 mod server;
 mod start;
 mod stub;
 mod syncs;
 mod table;
-mod throughput;
+mod verify;
+mod wire;
 
 pub use roles::Role;
 pub use runner::{Options, run};

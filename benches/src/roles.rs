@@ -7,15 +7,24 @@ use anyhow::{Context, Result};
 use clap::Subcommand;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::wire::Wire;
 use crate::{load, null, stub};
 
 /// A process of a run.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum Role {
     /// Answers every call, as all participants.
-    Stub,
+    Stub {
+        /// What it speaks.
+        #[arg(long, value_enum)]
+        wire: Wire,
+    },
     /// Relays, without state.
-    Null,
+    Null {
+        /// What it speaks, to the load and to the participants.
+        #[arg(long, value_enum)]
+        wire: Wire,
+    },
     /// Submits transactions.
     Load {
         /// How many connections it keeps.
@@ -31,13 +40,13 @@ impl Role {
     /// It can't start.
     pub fn play(self) -> Result<()> {
         match self {
-            Self::Stub => {
+            Self::Stub { wire } => {
                 end_with_the_runner();
-                single_threaded()?.block_on(stub::serve())
+                single_threaded()?.block_on(stub::serve(wire))
             }
-            Self::Null => {
+            Self::Null { wire } => {
                 end_with_the_runner();
-                multi_threaded()?.block_on(null::serve())
+                multi_threaded()?.block_on(null::serve(wire))
             }
             // Reads its orders from the runner: it sees for itself when there are no more.
             Self::Load { connections } => single_threaded()?.block_on(load::serve(connections)),

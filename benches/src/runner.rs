@@ -1,20 +1,21 @@
-//! The whole bench: which parts, how much of each, and where the results go.
+//! The whole bench: which stores, which parts, how much of each, and where the results go.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use tokio::runtime::Builder;
 
 use crate::backing::{Backing, Store};
-use crate::figures::count;
+use crate::case::{self, Place};
+use crate::coordinator::{Coordinator, Peer};
 use crate::open::{self, Many};
-use crate::report::{Figure, Report, mebibytes, rows};
-use crate::server::Home;
+use crate::report::{Figure, Report, rows};
+use crate::rounds::{PeersIn, Plan};
+use crate::run::Track;
+use crate::running::Programs;
 use crate::table::table;
-use crate::throughput::{Plan, Run, Stage};
 use crate::{start, syncs};
 
 /// How it is to be measured.
@@ -26,15 +27,27 @@ pub struct Options {
     /// Measures the null coordinator alone: what this machine can do.
     #[arg(long)]
     null_only: bool,
-    /// Which store: its server is started, and stopped when all is measured.
-    #[arg(long, value_enum, default_value = "embedded")]
-    store: Store,
+    /// Which stores, separated by commas, or `all`. Their servers are started, and stopped when all is measured.
+    #[arg(long, value_delimiter = ',', value_enum, default_value = "embedded")]
+    store: Vec<Choice>,
+    /// Which parts of the bench, separated by commas; all that the store has unless it is given.
+    #[arg(long, value_delimiter = ',', value_enum)]
+    part: Vec<Part>,
+    /// Which cases, separated by commas; unless it is given, all on the embedded store, and those that touch the store most on the others.
+    #[arg(long, value_delimiter = ',', value_parser = case::names())]
+    case: Vec<String>,
+    /// Numbers of connections, separated by commas, which take the place of each case's own.
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..=1000))]
+    connections: Vec<u16>,
+    /// Measures a peer too: in the base case, or in each case that it has if cases are given.
+    #[arg(long, value_enum)]
+    peer: Option<Peer>,
+    /// The program of dtmrs. `cargo xtask bench --peer dtmrs` installs it and names it.
+    #[arg(long, env = "SEATA_BENCH_DTMRS")]
+    dtmrs: Option<PathBuf>,
     /// Measures for a shorter time: to see that it works, not to publish.
     #[arg(long)]
     quick: bool,
-    /// The numbers of connections, separated by commas.
-    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..=1000))]
-    connections: Vec<u16>,
     /// How often everything is measured.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=100))]
     rounds: Option<u16>,
@@ -44,130 +57,189 @@ pub struct Options {
     /// How many transactions are open when the server is killed.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     open: Option<u64>,
-    /// Where the results are written.
-    #[arg(long, default_value_os_t = target().join("bench.json"))]
-    json: PathBuf,
+    /// The folder for data while it is measured, and for the results: `bench-<store>.json`.
+    #[arg(long, default_value_os_t = target())]
+    out: PathBuf,
+}
+
+/// A store, or all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Choice {
+    All,
+    Embedded,
+    Sled,
+    Redis,
+    RedisEverysec,
+    Postgres,
+    Mysql,
+}
+
+/// What is measured of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// What a server costs that does nothing, and what a durable write costs here. Embedded alone.
+    Single,
+    /// Runs against the null coordinator.
+    Cases,
+    /// Many open transactions, and recovery. Embedded alone.
+    Open,
+}
+
+impl Part {
+    const ALL: [Self; 3] = [Self::Single, Self::Cases, Self::Open];
+
+    /// Says whether it is measured on a store.
+    fn has(self, store: Store) -> bool {
+        match self {
+            Self::Cases => true,
+            Self::Single | Self::Open => store == Store::Embedded,
+        }
+    }
 }
 
 impl Options {
-    fn plan(&self) -> Plan {
-        let (connections, rounds, seconds): (&[u16], u16, f64) = if self.quick {
-            (&[1, 64], 3, 1.0)
-        } else {
-            (&[1, 32, 64, 128], 5, 4.0)
+    fn stores(&self) -> Vec<Store> {
+        let chosen = |store: &Store| {
+            let is_chosen = |choice: &Choice| match choice {
+                Choice::All => true,
+                Choice::Embedded => *store == Store::Embedded,
+                Choice::Sled => *store == Store::Sled,
+                Choice::Redis => *store == Store::Redis,
+                Choice::RedisEverysec => *store == Store::RedisEverysec,
+                Choice::Postgres => *store == Store::Postgres,
+                Choice::Mysql => *store == Store::Mysql,
+            };
+            self.store.iter().any(is_chosen)
         };
-        let chosen = match self.connections.as_slice() {
-            [] => connections,
-            chosen => chosen,
+        Store::ALL.into_iter().filter(chosen).collect()
+    }
+
+    fn parts(&self, store: Store) -> Vec<Part> {
+        let chosen = |part: &Part| match self.part.as_slice() {
+            _ if self.null_only => *part == Part::Cases,
+            [] => part.has(store),
+            chosen => part.has(store) && chosen.contains(part),
         };
+        Part::ALL.into_iter().filter(chosen).collect()
+    }
+
+    fn plan(&self, store: Store) -> Plan {
+        let (rounds, seconds) = if self.quick { (1, 1.0) } else { (3, 2.0) };
+        let place = match store {
+            Store::Embedded => Place::Embedded,
+            Store::Sled | Store::Redis | Store::RedisEverysec | Store::Mysql | Store::Postgres => {
+                Place::Elsewhere
+            }
+        };
+        let connections: Vec<usize> = self.connections.iter().copied().map(usize::from).collect();
+        let is_asked_for = !(self.case.is_empty() && connections.is_empty());
         Plan {
-            connections: chosen.iter().copied().map(usize::from).collect(),
+            cases: case::chosen(&self.case, &connections, place),
+            coordinators: self.coordinators(store),
+            peers_in: if is_asked_for {
+                PeersIn::Each
+            } else {
+                PeersIn::Base
+            },
             rounds: self.rounds.unwrap_or(rounds).into(),
             seconds: self.seconds.unwrap_or(seconds),
         }
     }
 
-    fn many(&self) -> Many {
-        let (transactions, seconds) = if self.quick {
-            (5_000, 20)
-        } else {
-            (100_000, 120)
-        };
-        Many {
-            transactions: self.open.unwrap_or(transactions),
-            asked_every: Duration::from_secs(seconds),
+    fn coordinators(&self, store: Store) -> Vec<Coordinator> {
+        if self.null_only {
+            return vec![Coordinator::Null];
         }
+        let peer = self.peer.filter(|_| store != Store::Sled);
+        [Coordinator::Null, Coordinator::Server]
+            .into_iter()
+            .chain(peer.map(Peer::coordinator))
+            .collect()
+    }
+
+    fn many(&self) -> Many {
+        Many::new(self.open.unwrap_or(if self.quick { 5_000 } else { 50_000 }))
     }
 
     fn traced(&self) -> u64 {
         if self.quick { 100 } else { 1_000 }
     }
+
+    fn programs(&self) -> Programs {
+        Programs {
+            server: self.server.clone(),
+            dtmrs: self.dtmrs.clone(),
+            within: self.out.clone(),
+        }
+    }
+
+    async fn measure(&self, store: Store) -> Result<Report> {
+        let plan = self.plan(store);
+        let (mut runs, mut figures) = (Vec::new(), Vec::new());
+        for part in self.parts(store) {
+            eprintln!("measuring {}: {}", store.name(), part.name());
+            match part {
+                Part::Single => figures.extend(self.single(&plan).await?),
+                Part::Cases => {
+                    let backing = Backing::start(store)?;
+                    let programs = self.programs();
+                    runs = plan.run(&Track { programs, backing }).await?;
+                }
+                Part::Open => {
+                    figures.extend(open::measure(self.binary()?, &self.out, self.many()).await?)
+                }
+            }
+        }
+        Ok(Report {
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            rows: rows(&plan, &runs),
+            store,
+            plan,
+            figures,
+            runs,
+        })
+    }
+
+    async fn single(&self, plan: &Plan) -> Result<Vec<Figure>> {
+        let (binary, within) = (self.binary()?, self.out.as_path());
+        let mut figures = vec![syncs::probe(within)?];
+        figures.extend(start::measure(binary, within, plan.rounds).await?);
+        figures.extend(syncs::measure(binary, within, self.traced()).await?);
+        Ok(figures)
+    }
+
+    fn binary(&self) -> Result<&Path> {
+        self.server.as_deref().context("there is no server")
+    }
 }
 
-/// Measures, prints the tables and writes the JSON.
+impl Part {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Single => "start, rest and durable waits",
+            Self::Cases => "cases",
+            Self::Open => "open transactions and recovery",
+        }
+    }
+}
+
+/// Measures, writes the JSON of each store, and prints the tables.
 ///
 /// # Errors
 /// A process can't be started, or a transaction was lost or doubled.
 pub fn run(options: &Options) -> Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("starting a runtime")?;
-    let report = runtime.block_on(measure(options))?;
-    let json = serde_json::to_vec_pretty(&report).context("writing the results")?;
-    std::fs::write(&options.json, json)
-        .with_context(|| format!("writing {}", options.json.display()))?;
+    let mut reports = Vec::new();
+    for store in options.stores() {
+        let report = runtime.block_on(options.measure(store))?;
+        let path = options.out.join(format!("bench-{}.json", store.name()));
+        let json = serde_json::to_vec_pretty(&report).context("writing the results")?;
+        std::fs::write(&path, json).with_context(|| format!("writing {}", path.display()))?;
+        reports.push(report);
+    }
     let mut out = std::io::stdout();
-    writeln!(out, "{}", table(&report)).context("printing the table")
-}
-
-async fn measure(options: &Options) -> Result<Report> {
-    let plan = options.plan();
-    let within = options.json.parent().context("finding the folder")?;
-    let (runs, figures) = match options.server.as_deref().filter(|_| !options.null_only) {
-        Some(binary) => all(options, &plan, binary, within).await?,
-        None => {
-            let mut stage = Stage::set(None, Backing::start(Store::Embedded)?).await?;
-            (stage.runs(&plan).await?, Vec::new())
-        }
-    };
-    Ok(Report {
-        cores: std::thread::available_parallelism().map_or(1, usize::from),
-        rows: rows(&plan, &runs),
-        store: options.store,
-        plan,
-        figures,
-        runs,
-    })
-}
-
-async fn all(
-    options: &Options,
-    plan: &Plan,
-    binary: &Path,
-    within: &Path,
-) -> Result<(Vec<Run>, Vec<Figure>)> {
-    if options.store != Store::Embedded {
-        says("throughput");
-        return throughput(options.store, plan, binary, within).await;
-    }
-    let mut figures = vec![syncs::probe(within)?];
-    says("start and rest");
-    figures.extend(start::measure(binary, within, plan.rounds).await?);
-    says("durable waits");
-    figures.extend(syncs::measure(binary, within, options.traced()).await?);
-    says("throughput");
-    let (runs, growth) = throughput(options.store, plan, binary, within).await?;
-    figures.extend(growth);
-    says("open transactions and recovery");
-    figures.extend(open::measure(binary, within, options.many()).await?);
-    Ok((runs, figures))
-}
-
-async fn throughput(
-    store: Store,
-    plan: &Plan,
-    binary: &Path,
-    within: &Path,
-) -> Result<(Vec<Run>, Vec<Figure>)> {
-    let backing = Backing::start(store)?;
-    let embedded = backing.is_embedded();
-    let home = Home::new(binary, within)?.on(&backing);
-    let mut stage = Stage::set(Some(home.start().await?), backing).await?;
-    let runs = stage.runs(plan).await?;
-    let resident = mebibytes(stage.resident_bytes()?);
-    let ended: u64 = runs.iter().map(Run::stored).sum();
-    let mut figures = vec![
-        Figure::new("resident memory after all runs", resident, "MiB"),
-        Figure::new("transactions that the runs stored", count(ended), ""),
-    ];
-    if embedded {
-        let disk = count(home.bytes()?) / count(ended.max(1));
-        figures.push(Figure::new("disk for each of them", disk, "bytes"));
-    }
-    Ok((runs, figures))
-}
-
-fn says(part: &str) {
-    eprintln!("measuring: {part}");
+    writeln!(out, "{}", table(&reports)).context("printing the table")
 }
 
 /// Answers the build folder, whose disk is a real one.

@@ -1,5 +1,6 @@
 //! The server on a folder of its own, as its users start it.
 
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -13,7 +14,8 @@ use tokio::time::sleep;
 use crate::backing::Backing;
 use crate::lane::Lane;
 use crate::metrics;
-use crate::process::Process;
+use crate::process::{Process, Speaks, bound};
+use crate::wire::Wire;
 
 /// The pause between two questions to a process whose state is awaited.
 pub(crate) const POLL: Duration = Duration::from_millis(5);
@@ -60,10 +62,10 @@ impl Home {
     /// # Errors
     /// It isn't healthy in time.
     pub(crate) async fn start(&self) -> Result<Server> {
-        self.start_as(Command::new(&self.binary)).await
+        self.start_as(bound(&self.binary)).await
     }
 
-    /// Starts it below a tracer, which is given the server's path as its last argument.
+    /// Starts it below a tracer, which is given the server's path as its last argument, and becomes it.
     pub(crate) async fn start_below(&self, mut tracer: Command) -> Result<Server> {
         tracer.arg(&self.binary);
         self.start_as(tracer).await
@@ -84,9 +86,10 @@ impl Home {
             .env("SEATA_LOG", "warn")
             .envs(self.variables.iter().cloned());
         let started = Instant::now();
-        let process = Process::start(command).await.context("the server")?;
+        let process = Process::start(command, Speaks::Both).await;
+        let process = process.context("the server")?;
         let mut server = Server {
-            lane: Lane::open(process.address).await?,
+            lane: Lane::open(process.address, Wire::Http).await?,
             process,
             ready_after: Duration::ZERO,
         };
@@ -118,6 +121,35 @@ impl Server {
         Meters::read(&String::from_utf8_lossy(&text))
     }
 
+    /// Answers where it speaks that wire.
+    ///
+    /// # Errors
+    /// It doesn't.
+    pub(crate) fn address(&self, wire: Wire) -> Result<SocketAddr> {
+        match wire {
+            Wire::Http => Ok(self.process.address),
+            Wire::Grpc => self.process.grpc.context("the server speaks no gRPC"),
+        }
+    }
+
+    /// Waits until it has counted that many transactions that ended.
+    ///
+    /// # Errors
+    /// It takes longer than that.
+    pub(crate) async fn ended(&mut self, expected: f64, within: Duration) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            let ended = self.meters().await?.ended;
+            if ended >= expected {
+                return Ok(());
+            }
+            if begun.elapsed() > within {
+                bail!("after {within:?} {ended} of {expected} transactions have ended");
+            }
+            sleep(POLL).await;
+        }
+    }
+
     async fn healthy(&mut self) -> Result<()> {
         let begun = Instant::now();
         while begun.elapsed() < HEALTHY_WITHIN {
@@ -133,7 +165,8 @@ impl Server {
 /// What the server has counted so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Meters {
-    pub(crate) committed: f64,
+    /// Transactions that committed or aborted: both are durable when they are counted.
+    pub(crate) ended: f64,
     pub(crate) active: f64,
     pub(crate) appends: f64,
     pub(crate) batches: f64,
@@ -144,13 +177,14 @@ impl Meters {
         let must = |name: &str, labels: &str| {
             metrics::sum(text, name, labels).with_context(|| format!("/metrics has no {name}"))
         };
-        // A histogram that nothing was recorded in may be left out.
-        let may = |name: &str| metrics::sum(text, name, "").unwrap_or(0.0);
+        // What nothing was recorded in may be left out.
+        let may = |name: &str, labels: &str| metrics::sum(text, name, labels).unwrap_or(0.0);
         Ok(Self {
-            committed: must("seata_transactions_total", "status=\"COMMITTED\"")?,
+            ended: must("seata_transactions_total", "status=\"COMMITTED\"")?
+                + may("seata_transactions_total", "status=\"ABORTED\""),
             active: must("seata_active_transactions", "")?,
-            appends: may("seata_store_append_batch_size_sum"),
-            batches: may("seata_store_append_batch_size_count"),
+            appends: may("seata_store_append_batch_size_sum", ""),
+            batches: may("seata_store_append_batch_size_count", ""),
         })
     }
 }
@@ -173,10 +207,14 @@ mod tests {
 
     #[test]
     fn a_server_without_the_counters_is_not_measured() {
-        let text = "seata_transactions_total{mode=\"saga\",status=\"COMMITTED\"} 3\nseata_active_transactions 1\n";
+        let text = "\
+seata_transactions_total{mode=\"saga\",status=\"COMMITTED\"} 3
+seata_transactions_total{mode=\"saga\",status=\"ABORTED\"} 2
+seata_active_transactions 1
+";
         let meters = Meters::read(text).ok();
         let expected = Meters {
-            committed: 3.0,
+            ended: 5.0,
             active: 1.0,
             ..Meters::default()
         };

@@ -10,12 +10,19 @@ use anyhow::{Context, Result, bail};
 use tokio::process::Command;
 use tokio::time::sleep;
 
+use crate::case::{Answer, BASE, Shape};
+use crate::coordinator::Coordinator;
 use crate::figures::{count, median};
 use crate::loader::Loader;
-use crate::order::{Answer, Saga, Until};
+use crate::order::{Until, Work};
 use crate::participants::Participants;
-use crate::report::Figure;
+use crate::process::bound;
+use crate::report::{Aim, Figure};
 use crate::server::{Home, POLL};
+use crate::wire::Wire;
+
+/// The name of the figure that others are compared with.
+pub(crate) const PROBE: &str = "append of 600 bytes and fdatasync on this disk";
 
 const PROBES: usize = 200;
 
@@ -30,8 +37,7 @@ pub(crate) fn probe(within: &Path) -> Result<Figure> {
     for _probe in 0..PROBES {
         micros.push(append(&mut file).context("syncing a file")?.as_secs_f64() * 1e6);
     }
-    let name = format!("append of {PROBE_BYTES} bytes and fdatasync on this disk");
-    Ok(Figure::new(name, median(micros), "µs"))
+    Ok(Figure::new(PROBE, median(micros), "µs"))
 }
 
 fn append(file: &mut File) -> std::io::Result<Duration> {
@@ -57,7 +63,7 @@ pub(crate) async fn measure(
     let each = count(all.saturating_sub(start)) / count(transactions);
     let name = "fsync and fdatasync calls, one connection";
     let unit = "a transaction";
-    Ok(vec![Figure::new(name, each, unit).aim("2 durable waits")])
+    Ok(vec![Figure::new(name, each, unit).aim(Aim::AtMost(2.0))])
 }
 
 async fn can_trace() -> bool {
@@ -73,13 +79,21 @@ async fn traced(binary: &Path, within: &Path, transactions: u64) -> Result<u64> 
     let home = Home::new(binary, within)?;
     let trace = home.path().join("trace.txt");
     let server = home.start_below(strace(&trace)).await?;
-    let participants = Participants::start().await?;
+    let participants = Participants::start(Wire::Http).await?;
     let mut load = Loader::start(1)?;
-    let saga = Saga::committing(participants.process.address, Answer::AtTheEnd);
     let target = server.process.address;
-    let until = Until::Accepted(transactions);
-    load.submit(target, saga, until).await?;
-    load.check(target, transactions).await?;
+    let work = Work {
+        who: Coordinator::Server,
+        target,
+        stub: participants.address(),
+        shape: Shape {
+            answer: Answer::Ended,
+            ..BASE
+        },
+    };
+    load.submit(work, Until::Accepted(transactions)).await?;
+    let checked = load.check(target, Coordinator::Server).await?;
+    checked.judge(transactions)?;
     let pid = server.process.pid()?;
     server.process.kill().await?;
     let trace = written(&trace, pid).await?;
@@ -88,7 +102,7 @@ async fn traced(binary: &Path, within: &Path, transactions: u64) -> Result<u64> 
 
 /// With `-D` the server is our child and the tracer isn't: killing the server ends both.
 fn strace(trace: &Path) -> Command {
-    let mut command = Command::new("strace");
+    let mut command = bound(Path::new("strace"));
     command
         .args(["-D", "-f", "-q", "-e", "trace=fsync,fdatasync", "-o"])
         .arg(trace);

@@ -1,38 +1,57 @@
-//! Writes a report for people, as a table of Markdown: it can be pasted into a page as it is.
+//! Writes reports for people, as tables of Markdown: they can be pasted into a page as they are.
 
-use crate::report::{Figure, Report, Row};
-use crate::throughput::Coordinator;
+use crate::aims;
+use crate::coordinator::Coordinator;
+use crate::report::{Aim, Figure, Report, Row};
 
 const HEAD: &str = "\
-| connections | coordinator | transactions/s | × null | CPU µs | × null | p50 ms | p99 ms | appends | batches | commands | store CPU µs |
-|---|---|---|---|---|---|---|---|---|---|---|---|
+| store | case | coordinator | transactions/s | × null | CPU µs | × null | p50 ms | p99 ms | store CPU µs | RSS MiB | appends | batches | flushes | commands |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
 ";
 
-/// Writes both tables.
-pub(crate) fn table(report: &Report) -> String {
-    let mut text = HEAD.to_owned();
-    text.extend(report.rows.iter().map(row));
-    if !report.figures.is_empty() {
-        text.push_str("\n| figure | value | unit | aim |\n|---|---|---|---|\n");
-        text.extend(report.figures.iter().map(figure));
+/// Writes all tables.
+pub(crate) fn table(reports: &[Report]) -> String {
+    let mut text = String::new();
+    if reports.iter().any(|report| !report.rows.is_empty()) {
+        text.push_str(HEAD);
+    }
+    for (report, at) in reports.iter().zip(0..) {
+        // The null coordinator knows no store: once is enough.
+        let shown = |row: &&Row| at == 0 || row.coordinator != Coordinator::Null;
+        let rows = report.rows.iter().filter(shown);
+        text.extend(rows.map(|row| line(report.store.name(), row)));
+    }
+    let aims = aims::figures(reports);
+    let alone = reports.iter().flat_map(|report| &report.figures);
+    let figures: Vec<String> = aims.iter().chain(alone).map(figure).collect();
+    if !figures.is_empty() {
+        text.push_str("\n| figure | value | unit | aim | met |\n|---|---|---|---|---|\n");
+        text.extend(figures);
     }
     text
 }
 
-fn row(row: &Row) -> String {
+fn line(store: &str, row: &Row) -> String {
+    let lost = match row.lost {
+        0 => String::new(),
+        lost => format!(", {lost} lost"),
+    };
     let cells = [
-        row.connections.to_string(),
-        name(row.coordinator).to_owned(),
+        store.to_owned(),
+        row.case.clone(),
+        format!("{}{lost}", row.coordinator.name()),
         short(row.rate),
         format!("{:.2}", row.rate_ratio),
         short(row.cpu_us),
         format!("{:.2}", row.cpu_ratio),
         short(row.p50_us / 1e3),
         short(row.p99_us / 1e3),
+        short(row.store_cpu_us),
+        short(row.resident_mib),
         short(row.appends),
         short(row.batches),
+        short(row.flushes),
         short(row.commands),
-        short(row.store_cpu_us),
     ];
     format!("| {} |\n", cells.join(" | "))
 }
@@ -41,16 +60,17 @@ fn figure(figure: &Figure) -> String {
     let Figure {
         name, value, unit, ..
     } = figure;
-    let aim = figure.aim.unwrap_or("");
-    format!("| {name} | {} | {unit} | {aim} |\n", short(*value))
-}
-
-fn name(coordinator: Coordinator) -> &'static str {
-    match coordinator {
-        Coordinator::Null => "null",
-        Coordinator::AtOnce => "server, answers when accepted",
-        Coordinator::AtTheEnd => "server, answers when ended",
-    }
+    let aim = match figure.aim {
+        Some(Aim::AtMost(limit)) => format!("≤ {}", short(limit)),
+        Some(Aim::AtLeast(limit)) => format!("≥ {}", short(limit)),
+        None => String::new(),
+    };
+    let met = match figure.is_met() {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "",
+    };
+    format!("| {name} | {} | {unit} | {aim} | {met} |\n", short(*value))
 }
 
 /// Writes three digits or all before the point.
@@ -67,6 +87,8 @@ fn short(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backing::Store;
+    use crate::report::tests::{report, run};
 
     #[test]
     fn a_value_has_as_many_digits_as_it_is_worth() {
@@ -75,10 +97,33 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_without_an_aim_has_an_empty_cell() {
-        let with = Figure::new("memory", 12.0, "MiB").aim("under 20 MB");
-        assert_eq!(figure(&with), "| memory | 12.0 | MiB | under 20 MB |\n");
+    fn a_figure_says_whether_its_aim_is_met() {
+        let met = Figure::new("memory", 12.0, "MB").aim(Aim::AtMost(15.0));
+        assert_eq!(figure(&met), "| memory | 12.0 | MB | ≤ 15.0 | yes |\n");
+        let missed = Figure::new("rate", 9.0, "").aim(Aim::AtLeast(10.0));
+        assert_eq!(figure(&missed), "| rate | 9.00 |  | ≥ 10.0 | no |\n");
         let without = Figure::new("memory", 12.0, "MiB");
-        assert_eq!(figure(&without), "| memory | 12.0 | MiB |  |\n");
+        assert_eq!(figure(&without), "| memory | 12.0 | MiB |  |  |\n");
+    }
+
+    #[test]
+    fn stores_share_one_table_and_the_null_coordinator_stands_there_once() {
+        let runs = vec![
+            run("base", Coordinator::Null, (100.0, 50.0)),
+            run("base", Coordinator::Server, (50.0, 100.0)),
+        ];
+        let report = |store| report(store, &["base"], runs.clone());
+        let text = table(&[report(Store::Sled), report(Store::Redis)]);
+        let lines = |part: &str| text.lines().filter(|line| line.contains(part)).count();
+        assert_eq!((lines("| null |"), lines("| Seata Server |")), (1, 2));
+        assert_eq!(lines("| store |"), 1);
+    }
+
+    #[test]
+    fn what_a_peer_lost_is_told() {
+        let mut runs = vec![run("base", Coordinator::Dtmrs, (10.0, 800.0))];
+        runs[0].lost = 3;
+        let text = table(&[report(Store::Redis, &["base"], runs)]);
+        assert!(text.contains("| dtmrs, 3 lost |"), "{text}");
     }
 }

@@ -22,14 +22,14 @@ fn read(path: &Path) -> Value {
 #[test]
 fn the_null_coordinator_is_measured_without_a_server() {
     let folder = TempDir::with_prefix("seata-bench-test-").unwrap();
-    let json = folder.path().join("bench.json");
     let output = bench(&[
         "--null-only",
+        "--case=base,tcc,grpc,refusals",
         "--connections=1,4",
         "--rounds=2",
         "--seconds=0.05",
-        "--json",
-        json.to_str().unwrap(),
+        "--out",
+        folder.path().to_str().unwrap(),
     ]);
     assert!(output.status.success(), "{output:?}");
     let table = String::from_utf8(output.stdout).unwrap();
@@ -38,10 +38,10 @@ fn the_null_coordinator_is_measured_without_a_server() {
             .lines()
             .filter(|line| line.contains("| null |"))
             .count(),
-        2
+        8
     );
-    let report = read(&json);
-    assert_eq!(report["runs"].as_array().unwrap().len(), 4);
+    let report = read(&folder.path().join("bench-embedded.json"));
+    assert_eq!(report["runs"].as_array().unwrap().len(), 16);
     for row in report["rows"].as_array().unwrap() {
         assert!(row["rate"].as_f64().unwrap() > 0.0, "{row}");
         assert_eq!(row["rate_ratio"], 1.0);
