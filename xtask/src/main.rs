@@ -6,6 +6,7 @@
     reason = "a command line tool speaks on standard output"
 )]
 
+mod bench;
 mod deny;
 mod edges;
 mod matrix;
@@ -30,7 +31,8 @@ usage: cargo xtask <command>
                               the suite of storage adapters, on all or on one: mem, fjall, sled, redis, redis-cluster,
                               mysql, postgres, sharded, custom; --large makes 1,000,000 records
   sim --seeds N [--seed S] [--planted NAME] [--trace]
-  bench [--quick] [...]       measures against a null coordinator; see docs/performance.md
+  bench [--store NAME,...|all] [--case NAME,...] [--peer dtmrs] [--quick] [...]
+                              measures against a null coordinator; see docs/performance.md, and --help
   proto [--check]             generates the code of stored records, or checks that it is current
   servers -- <command>        runs a command with private PostgreSQL, MariaDB, Redis and Redis Cluster
   tidy | edges | deny         one step of check, alone: tidiness, crate edges, licences
@@ -48,7 +50,7 @@ fn main() -> ExitCode {
         "test" => tasks::test(),
         "conformance" => matrix::conformance(rest),
         "sim" => tasks::sim(rest),
-        "bench" => tasks::bench(rest),
+        "bench" => bench::bench(rest),
         "proto" => tasks::proto(rest),
         "servers" => servers::run(rest),
         "tidy" => tidy::check(),

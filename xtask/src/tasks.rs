@@ -123,17 +123,6 @@ pub(crate) fn schemathesis() -> Result<()> {
     schemathesis::check(server(PROFILE))
 }
 
-/// Measures against a null coordinator, with the arguments as they are.
-pub(crate) fn bench(arguments: &[String]) -> Result<()> {
-    step("the server", || {
-        cargo("build --locked --release -p seata-server").run()
-    })?;
-    cargo("run --locked --quiet --release -p seata-bench --")
-        .args(arguments)
-        .env("SEATA_SERVER_BIN", server("release"))
-        .run()
-}
-
 /// Generates the code of the stored records, or compares it.
 pub(crate) fn proto(arguments: &[String]) -> Result<()> {
     match arguments {
