@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use crate::backing::Backing;
 use crate::process::{Process, bound};
+use crate::scratch;
 
 /// A running one.
 pub(crate) struct Dtmrs {
@@ -22,8 +23,7 @@ impl Dtmrs {
     /// # Errors
     /// It has no such store, or can't be started.
     pub(crate) async fn start(binary: &Path, within: &Path, backing: &Backing) -> Result<Self> {
-        let folder = TempDir::with_prefix_in("dtmrs-bench-", within);
-        let folder = folder.context("making a folder for its database")?;
+        let folder = scratch::folder(within)?;
         let database = backing.peer_database(&folder.path().join("dtmrs.db"));
         let database = database.context("dtmrs has no such store")?;
         let mut command = bound(binary);

@@ -32,6 +32,7 @@ mod rounds;
 mod run;
 mod runner;
 mod running;
+mod scratch;
 mod script;
 mod serve;
 mod server;

@@ -16,7 +16,7 @@ use crate::rounds::{PeersIn, Plan};
 use crate::run::Track;
 use crate::running::Programs;
 use crate::table::table;
-use crate::{start, syncs};
+use crate::{scratch, start, syncs};
 
 /// How it is to be measured.
 #[derive(Debug, Clone, Args)]
@@ -230,6 +230,7 @@ impl Part {
 pub fn run(options: &Options) -> Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("starting a runtime")?;
+    scratch::sweep(&options.out)?;
     let mut reports = Vec::new();
     for store in options.stores() {
         let report = runtime.block_on(options.measure(store))?;

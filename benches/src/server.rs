@@ -15,6 +15,7 @@ use crate::backing::Backing;
 use crate::lane::Lane;
 use crate::metrics;
 use crate::process::{Process, Speaks, bound};
+use crate::scratch;
 use crate::wire::Wire;
 
 /// The pause between two questions to a process whose state is awaited.
@@ -32,10 +33,9 @@ pub(crate) struct Home {
 impl Home {
     /// Makes an empty folder.
     pub(crate) fn new(binary: &Path, within: &Path) -> Result<Self> {
-        let folder = TempDir::with_prefix_in("seata-bench-", within);
         Ok(Self {
             binary: binary.to_owned(),
-            folder: folder.context("making a folder for the data")?,
+            folder: scratch::folder(within)?,
             variables: Vec::new(),
         })
     }
