@@ -49,19 +49,19 @@ pub(crate) struct Agenda {
 }
 
 impl Agenda {
-    /// Begins with every branch to be done, in the order of the graph.
-    pub(crate) fn forward(dag: Dag) -> Self {
-        Self::begin(Direction::Forward, dag)
+    /// Begins with every one of so many branches to be done, in the order of the graph.
+    pub(crate) fn forward(dag: Dag, branches: usize) -> Self {
+        Self::begin(Direction::Forward, dag, branches)
     }
 
-    /// Begins the way back: the `needed` branches, against the order of the graph.
-    pub(crate) fn backward(dag: Dag, needed: &[BranchIndex]) -> Self {
+    /// Begins the way back: the `needed` ones of so many branches, against the order of the graph.
+    pub(crate) fn backward(dag: Dag, branches: usize, needed: &[BranchIndex]) -> Self {
         let direction = if planted::is(Planted::CompensationOrderReversed) {
             Direction::Forward
         } else {
             Direction::Backward
         };
-        let mut agenda = Self::begin(direction, dag);
+        let mut agenda = Self::begin(direction, dag, branches);
         let needed: BTreeSet<_> = needed.iter().copied().collect();
         for branch in (0..agenda.places.len())
             .map(index)
@@ -72,12 +72,12 @@ impl Agenda {
         agenda
     }
 
-    fn begin(direction: Direction, dag: Dag) -> Self {
-        let first = match direction {
-            Direction::Forward => &dag.before,
-            Direction::Backward => &dag.behind,
+    fn begin(direction: Direction, dag: Dag, branches: usize) -> Self {
+        let first = |branch| match direction {
+            Direction::Forward => dag.before(branch),
+            Direction::Backward => dag.behind(branch),
         };
-        let blockers: Vec<usize> = first.iter().map(Vec::len).collect();
+        let blockers: Vec<usize> = (0..branches).map(|at| first(index(at)).len()).collect();
         let places: Vec<Place> = blockers
             .iter()
             .map(|count| {
@@ -225,6 +225,9 @@ impl Agenda {
     }
 
     fn unblock_behind(&mut self, done: BranchIndex) {
+        if self.dag.is_independent() {
+            return;
+        }
         let mut done = vec![done];
         while let Some(branch) = done.pop() {
             for later in self.behind(branch) {
@@ -241,8 +244,8 @@ impl Agenda {
 
     fn behind(&self, branch: BranchIndex) -> Vec<BranchIndex> {
         match self.direction {
-            Direction::Forward => self.dag.behind[branch.at()].clone(),
-            Direction::Backward => self.dag.before[branch.at()].clone(),
+            Direction::Forward => self.dag.behind(branch).to_vec(),
+            Direction::Backward => self.dag.before(branch).to_vec(),
         }
     }
 

@@ -6,11 +6,11 @@ use crate::definition::{BranchDefinition, Order};
 use crate::event::BranchIndex;
 use crate::rejection::Rejection;
 
-/// For each branch, who must be done before it and who waits for it.
+/// For each branch, who must be done before it and who waits for it. Empty if nobody waits for anybody: most have no order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Dag {
-    pub(crate) before: Vec<Vec<BranchIndex>>,
-    pub(crate) behind: Vec<Vec<BranchIndex>>,
+    before: Vec<Vec<BranchIndex>>,
+    behind: Vec<Vec<BranchIndex>>,
 }
 
 impl Dag {
@@ -23,6 +23,10 @@ impl Dag {
         order: Order,
     ) -> Result<Self, Rejection> {
         let by_name = sorted_by_name(branches)?;
+        let is_free = |branch: &Arc<BranchDefinition>| branch.after.is_empty();
+        if order == Order::Concurrent && branches.iter().all(is_free) {
+            return Ok(Self::independent());
+        }
         let mut dag = Self {
             before: Vec::with_capacity(branches.len()),
             behind: vec![Vec::new(); branches.len()],
@@ -44,11 +48,23 @@ impl Dag {
     }
 
     /// Lets nobody wait for anybody.
-    pub(crate) fn independent(branches: usize) -> Self {
-        Self {
-            before: vec![Vec::new(); branches],
-            behind: vec![Vec::new(); branches],
-        }
+    pub(crate) fn independent() -> Self {
+        Self::default()
+    }
+
+    /// Answers whether nobody waits for anybody.
+    pub(crate) const fn is_independent(&self) -> bool {
+        self.before.is_empty()
+    }
+
+    /// Answers who must be done before a branch.
+    pub(crate) fn before(&self, branch: BranchIndex) -> &[BranchIndex] {
+        self.before.get(branch.at()).map_or(&[], Vec::as_slice)
+    }
+
+    /// Answers who waits for a branch.
+    pub(crate) fn behind(&self, branch: BranchIndex) -> &[BranchIndex] {
+        self.behind.get(branch.at()).map_or(&[], Vec::as_slice)
     }
 
     /// Kahn's algorithm; what remains holds a circle.

@@ -141,8 +141,8 @@ pub struct Step {
 impl Step {
     /// Adds what a later step decided.
     pub fn then(&mut self, later: Self) {
-        self.events.extend(later.events);
-        self.effects.extend(later.effects);
+        add(&mut self.events, later.events);
+        add(&mut self.effects, later.effects);
         self.next = later.next;
         self.append = self.append.max(later.append);
     }
@@ -154,6 +154,15 @@ impl Step {
         }
         self.effects = calls;
         self
+    }
+}
+
+/// Adds what came later. Most often one of the two is empty.
+fn add<T>(all: &mut Vec<T>, later: Vec<T>) {
+    if all.is_empty() {
+        *all = later;
+    } else {
+        all.extend(later);
     }
 }
 

@@ -115,7 +115,7 @@ impl Saga {
             Dag::build(&table.definitions(), definition.options.order).map_err(|_| Illegal)?;
         self.phase = Phase::Open(Side::Running {
             submitted_at: at,
-            agenda: Agenda::forward(dag),
+            agenda: Agenda::forward(dag, table.len()),
         });
         Ok(())
     }
@@ -295,7 +295,7 @@ impl Saga {
             }
         };
         self.phase = Phase::Open(Side::Aborting {
-            agenda: Agenda::backward(dag, compensate),
+            agenda: Agenda::backward(dag, table.len(), compensate),
         });
         self.cause = Some(cause.clone());
         Ok(())

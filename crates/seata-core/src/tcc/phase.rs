@@ -67,7 +67,7 @@ impl Tcc {
 
 /// Begins an agenda of all branches, none of which waits for another.
 pub(super) fn all_branches(table: &Table) -> Agenda {
-    let mut agenda = Agenda::forward(Dag::independent(table.len()));
+    let mut agenda = Agenda::forward(Dag::independent(), table.len());
     for (index, branch) in table.iter() {
         place(&mut agenda, index, branch);
     }
