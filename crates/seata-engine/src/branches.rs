@@ -63,12 +63,11 @@ impl Engine {
         let patience = |limit: Duration| (begun + lease).saturating_add(limit);
         let sought = Sought::of(&branch);
         let asked = self.post(&gid, Asked::Try(branch))?;
-        let snapshot =
-            match tokio::time::timeout(lease * 2, self.heard(asked, Outage::is_away)).await {
-                Ok(Ok(answered)) => answered?,
-                // The driver was lost with what it had promised, or it takes long: what is recorded tells.
-                Ok(Err(_)) | Err(_) => self.get(&gid).await?,
-            };
+        let snapshot = match self.heard(asked, lease * 2, Outage::is_away).await {
+            Some(Ok(answered)) => answered?,
+            // The driver was lost with what it had promised, or it takes long: what is recorded tells.
+            Some(Err(_)) | None => self.get(&gid).await?,
+        };
         let limit = snapshot.transaction.options().request_timeout;
         let limit = sought.request_timeout.unwrap_or(limit);
         self.tried(snapshot, &sought, patience(limit)).await

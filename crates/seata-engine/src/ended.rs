@@ -1,5 +1,5 @@
-//! Ended transactions that were driven here lately: immutable until they are purged, so that they can be answered from
-//! memory for as long as no purge can have come, by whichever server. The rule: an end is told from memory only while
+//! Ended transactions that somebody waited for or asked about lately: immutable until they are purged, so that they can be
+//! answered from memory for as long as no purge can have come, by whichever server. The rule: an end is told from memory only while
 //! this server's idea of the store's time, late as it may be, says that `retention` is far from over.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -46,9 +46,10 @@ impl Ended {
         }
     }
 
-    /// Keeps one. Large transactions stay in the store alone, so that the memory is bounded in bytes as well.
-    pub(crate) fn keep(&self, snapshot: Snapshot) {
-        if self.count_max == 0 || !is_small(&snapshot) {
+    /// Keeps one that ended lately. Large transactions stay in the store alone, so that the memory is bounded in bytes as
+    /// well.
+    pub(crate) fn keep(&self, snapshot: Snapshot, now: UnixMillis) {
+        if self.count_max == 0 || !self.is_fresh(&snapshot, now) || !is_small(&snapshot) {
             return;
         }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -75,7 +76,11 @@ impl Ended {
     pub(crate) fn get(&self, gid: &Gid, now: UnixMillis) -> Option<Snapshot> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let snapshot = kept.by_gid.get(gid)?;
-        let fresh = now.since(snapshot.header.updated_at) < self.kept_for;
-        (fresh || planted::is(Planted::EndedServedAfterPurge)).then(|| snapshot.clone())
+        let fresh = self.is_fresh(snapshot, now) || planted::is(Planted::EndedServedAfterPurge);
+        fresh.then(|| snapshot.clone())
+    }
+
+    fn is_fresh(&self, snapshot: &Snapshot, now: UnixMillis) -> bool {
+        now.since(snapshot.header.updated_at) < self.kept_for
     }
 }

@@ -217,32 +217,36 @@ impl Engine {
     pub(crate) async fn ask(&self, gid: Gid, asked: Asked) -> Result<Snapshot, EngineError> {
         let answer = self.post(&gid, asked)?;
         let at_most = self.shared.config.store_timeout * 2 + ANSWER_SLACK;
-        match tokio::time::timeout(at_most, self.heard(answer, Outage::is_doubted)).await {
+        match self.heard(answer, at_most, Outage::is_doubted).await {
             // A driver that broke an invariant answers nothing.
-            Ok(heard) => heard.unwrap_or(Err(EngineError::Unreadable { gid })),
+            Some(heard) => heard.unwrap_or(Err(EngineError::Unreadable { gid })),
             // The store answers, and slowly: what was asked may still be done.
-            Err(_) => Err(EngineError::StoreUnavailable {
+            None => Err(EngineError::StoreUnavailable {
                 retry_after: RETRY_AFTER,
             }),
         }
     }
 
-    /// Waits for a driver's answer. One that waits for the store may have several questions to it before it; whoever asked
-    /// is told after the time for one of them if the store is failing then.
+    /// Waits for a driver's answer, at most so long. One that waits for the store may have several questions to it before
+    /// it; whoever asked is told after the time for one of them if the store is failing then.
     pub(crate) async fn heard(
         &self,
         mut answer: Answer,
+        at_most: Duration,
         fails: fn(&Outage) -> bool,
-    ) -> Result<Told, oneshot::error::RecvError> {
+    ) -> Option<Result<Told, oneshot::error::RecvError>> {
+        let give_up_at = self.shared.boot() + at_most;
         let mut patience = self.shared.config.store_timeout + ANSWER_SLACK;
         loop {
-            match tokio::time::timeout(patience, &mut answer).await {
-                Ok(told) => return told,
+            let left = give_up_at.saturating_sub(self.shared.boot());
+            match tokio::time::timeout(patience.min(left), &mut answer).await {
+                Ok(told) => return Some(told),
                 Err(_) if fails(&self.shared.outage) => {
-                    return Ok(Err(EngineError::StoreUnavailable {
+                    return Some(Ok(Err(EngineError::StoreUnavailable {
                         retry_after: RETRY_AFTER,
-                    }));
+                    })));
                 }
+                Err(_) if left <= patience => return None,
                 Err(_) => patience = ANSWER_SLACK,
             }
         }
@@ -337,6 +341,10 @@ impl Engine {
         }
         let stored = self.load(gid).await?;
         let snapshot = read(&stored).map_err(|_| EngineError::Unreadable { gid: gid.clone() })?;
+        if snapshot.status().is_final() {
+            self.shared.ended.keep(snapshot.clone(), self.shared.now());
+            return Ok(snapshot);
+        }
         Ok(self.with_flights(snapshot))
     }
 

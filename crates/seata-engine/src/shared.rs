@@ -175,14 +175,17 @@ impl Shared {
                 last_event: snapshot.transaction.last_event(),
             }));
         }
-        if header.status.is_final() {
-            self.ended.keep(snapshot.clone());
-        } else if header.revision == Revision(1) {
+        if header.revision == Revision(1) {
             // Its name was used before, and that record is purged.
             self.ended.forget(&header.gid);
         }
-        if header.status.is_final() || header.status == Status::Stuck {
-            self.waiters.settled(&header.gid);
+        if (header.status.is_final() || header.status == Status::Stuck)
+            && let Some(waiting) = self.waiters.of(&header.gid)
+        {
+            if header.status.is_final() {
+                self.ended.keep(snapshot.clone(), self.now());
+            }
+            waiting.notify_waiters();
         }
     }
 

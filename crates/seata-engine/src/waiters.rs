@@ -49,12 +49,11 @@ impl Waiters {
         })
     }
 
-    /// Wakes whoever waits for this transaction.
-    pub(crate) fn settled(&self, gid: &Gid) {
+    /// Answers how those are woken who wait for this transaction, if anybody does.
+    pub(crate) fn of(&self, gid: &Gid) -> Option<Arc<Notify>> {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((settled, _)) = waiting.by_gid.get(gid) {
-            settled.notify_waiters();
-        }
+        let (settled, _) = waiting.by_gid.get(gid)?;
+        Some(Arc::clone(settled))
     }
 }
 

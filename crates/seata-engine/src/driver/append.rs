@@ -18,13 +18,14 @@ use crate::mailbox::Message;
 pub(super) struct Sent {
     pub(super) answer: Appended,
     pub(super) at: Duration,
+    /// What was appended, but for the chunk: how it changes the header.
     append: Append,
     /// How many of `unsaved` it makes durable.
     saves: usize,
 }
 
 impl Driver {
-    /// Makes the append of a plan.
+    /// Makes the append of a plan, but for its chunk.
     pub(super) fn append_of(&self, plan: &Plan) -> Append {
         let record = self
             .record
@@ -37,7 +38,7 @@ impl Driver {
             status: record.txn.status(),
             wake_at: plan.wake_at,
             lease: plan.lease,
-            chunk: Chunk::Add(self.encoded()),
+            chunk: Chunk::Add(bytes::Bytes::new()),
             at: plan.now,
         }
     }
@@ -52,15 +53,12 @@ impl Driver {
 
     /// Appends. Calls that end meanwhile are noted for the next turn.
     pub(super) async fn send(&mut self, plan: &Plan) -> Sent {
-        let mut append = self.append_of(plan);
-        if self
-            .record
-            .as_ref()
-            .is_some_and(|record| record.txn.compaction_due())
-            && let Some(chunk) = self.compacted(plan).await
-        {
-            append.chunk = chunk;
-        }
+        let append = self.append_of(plan);
+        let compacted = match &self.record {
+            Some(record) if record.txn.compaction_due() => self.compacted(plan).await,
+            Some(_) | None => None,
+        };
+        let chunk = compacted.unwrap_or_else(|| Chunk::Add(self.encoded()));
         let saves = self.fed;
         let at = self.shared.boot();
         let shared = Arc::clone(&self.shared);
@@ -68,7 +66,11 @@ impl Driver {
         if releases {
             self.handle.lease.hold_back();
         }
-        let answer = self.beside(shared.journal.append(append.clone())).await;
+        let whole = Append {
+            chunk,
+            ..append.clone()
+        };
+        let answer = self.beside(shared.journal.append(whole)).await;
         if releases {
             self.note_release(plan, &answer);
         }

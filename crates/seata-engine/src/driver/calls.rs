@@ -134,10 +134,8 @@ impl Driver {
     }
 
     fn withdraw(&mut self, unwanted: impl Fn(&Flight) -> bool) {
+        self.queued.retain(|queued| !queued.withdraw.is_closed());
         for Queued { flight, withdraw } in std::mem::take(&mut self.queued) {
-            if withdraw.is_closed() {
-                continue;
-            }
             if !unwanted(&flight) {
                 self.queued.push(Queued { flight, withdraw });
                 continue;
@@ -192,8 +190,7 @@ impl Driver {
     }
 
     pub(super) fn drop_calls(&mut self) {
-        self.calls = Calls::new();
-        self.queued.clear();
+        self.break_off_calls();
         self.handle
             .flights
             .lock()

@@ -85,7 +85,11 @@ impl Driver {
             self.withdraw_unwanted(now);
             step.then(certain(self.txn_mut().advance(Input::Wake, token, now)));
         }
-        self.pending.append(&mut step.events);
+        if self.pending.is_empty() {
+            self.pending = std::mem::take(&mut step.events);
+        } else {
+            self.pending.append(&mut step.events);
+        }
         self.finish_plan(role, step, ask.is_some(), now)
     }
 
@@ -138,12 +142,9 @@ impl Driver {
 
     /// Feeds the state what it has not been fed. Nothing is decided before all of it is known, orders included.
     fn feed(&mut self, role: Role, now: UnixMillis) -> Step {
-        let inputs = self.unsaved[self.fed..].to_vec();
-        self.fed = self.unsaved.len();
-        let txn = self.txn_mut();
         let next = match role {
             Role::Driver(_) | Role::Taker(_) => Next::WakeAt(now),
-            Role::Clerk => certain(txn.step(Input::Wake, now)).next,
+            Role::Clerk => certain(self.txn_mut().step(Input::Wake, now)).next,
         };
         let mut step = Step {
             events: Vec::new(),
@@ -151,8 +152,9 @@ impl Driver {
             next,
             append: AppendMode::Behind,
         };
-        for input in inputs {
-            step.then(certain(txn.record(input, now)));
+        while let Some(input) = self.unsaved.get(self.fed).cloned() {
+            self.fed += 1;
+            step.then(certain(self.txn_mut().record(input, now)));
         }
         step
     }

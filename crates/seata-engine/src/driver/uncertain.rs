@@ -85,7 +85,9 @@ impl Driver {
     /// Gives up the calls that are in flight, because others may make them now. The state goes on knowing that they
     /// were made.
     pub(super) fn break_off_calls(&mut self) {
-        self.calls = Calls::new();
+        if !self.calls.is_empty() {
+            self.calls = Calls::new();
+        }
         self.queued.clear();
     }
 
