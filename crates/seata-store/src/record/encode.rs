@@ -1,254 +1,238 @@
-//! Core values as stored messages.
+//! Core values as stored messages, field by field. The tags are those of `record.proto`, in their order; what is written is
+//! what the generated messages would write, and they read it.
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use seata_core::{
     AbortCause, Answered, BranchDefinition, CompletionEnd, ContentType, Definition, End, Endpoints,
     Event, Fact, Fingerprint, Header, Mode, Operation, Options, Order, Outcome, Payload,
+    UnixMillis,
 };
 
 use crate::generated as proto;
-use proto::event::Fact as Stored;
+use crate::record::wire::Writer;
 
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+pub(super) fn event(w: &mut Writer, event: &Event) {
+    w.number(1, event.number);
+    w.number(2, signed(event.at));
+    fact(w, &event.fact);
 }
 
-pub(super) fn event(event: &Event) -> proto::Event {
-    proto::Event {
-        number: event.number,
-        at_ms: event.at.0,
-        fact: Some(fact(&event.fact)),
-    }
-}
-
-fn fact(fact: &Fact) -> Stored {
+fn fact(w: &mut Writer, fact: &Fact) {
     match fact {
-        Fact::Created(definition) => Stored::Created(created(definition)),
-        Fact::BranchAdded(branch) => Stored::BranchAdded(self::branch(branch)),
-        Fact::Submitted => Stored::Submitted(proto::Submitted {}),
-        Fact::AbortRequested { reason } => Stored::AbortRequested(proto::AbortRequested {
-            reason: reason.to_string(),
+        Fact::Created(definition) => w.message(3, |w| created(w, definition)),
+        Fact::BranchAdded(added) => w.message(4, |w| branch(w, added)),
+        Fact::Submitted => w.message(5, |_| {}),
+        Fact::AbortRequested { reason } => w.message(6, |w| text(w, 1, reason.as_str())),
+        Fact::Answered(told) => w.message(7, |w| answered(w, told)),
+        Fact::Recovered { token } => w.message(8, |w| w.number(1, token.0)),
+        Fact::TurnedRound { cause, compensate } => w.message(9, |w| {
+            self::cause(w, cause);
+            w.numbers(6, compensate.iter().map(|branch| branch.0));
         }),
-        Fact::Answered(answered) => Stored::Answered(self::answered(answered)),
-        Fact::Recovered { token } => Stored::Recovered(proto::Recovered { token: token.0 }),
-        Fact::TurnedRound { cause, compensate } => Stored::TurnedRound(proto::TurnedRound {
-            cause: Some(self::cause(cause)),
-            compensate: compensate.iter().map(|branch| branch.0).collect(),
-        }),
-        Fact::Committed => Stored::Committed(proto::Committed {}),
-        Fact::Aborted => Stored::Aborted(proto::Aborted {}),
-        Fact::Stuck { reason } => Stored::Stuck(proto::Stuck {
-            reason: reason.to_string(),
-        }),
-        Fact::Retried { branch, reason } => Stored::Retried(proto::Retried {
-            branch: branch.map(|branch| branch.0),
-            reason: reason.to_string(),
+        Fact::Committed => w.message(10, |_| {}),
+        Fact::Aborted => w.message(11, |_| {}),
+        Fact::Stuck { reason } => w.message(12, |w| text(w, 1, reason.as_str())),
+        Fact::Retried { branch, reason } => w.message(13, |w| {
+            w.optional(1, branch.map(|branch| branch.0));
+            text(w, 2, reason.as_str());
         }),
         Fact::Skipped {
             branch,
             operation,
             reason,
-        } => Stored::Skipped(proto::Skipped {
-            branch: branch.0,
-            operation: self::operation(*operation).into(),
-            reason: reason.to_string(),
+        } => w.message(14, |w| {
+            w.number(1, branch.0);
+            w.number(2, self::operation(*operation));
+            text(w, 3, reason.as_str());
         }),
-        Fact::Forced { to, reason } => Stored::Forced(proto::Forced {
-            to: end(*to).into(),
-            reason: reason.to_string(),
+        Fact::Forced { to, reason } => w.message(15, |w| {
+            w.number(1, end(*to));
+            text(w, 2, reason.as_str());
         }),
         Fact::Elided {
             branch,
             operation,
             calls,
             attempts,
-        } => Stored::Elided(proto::Elided {
-            branch: branch.0,
-            operation: self::operation(*operation).into(),
-            calls: *calls,
-            attempts: *attempts,
+        } => w.message(16, |w| {
+            w.number(1, branch.0);
+            w.number(2, self::operation(*operation));
+            w.number(3, *calls);
+            w.number(4, *attempts);
         }),
-        Fact::TryRequested { branch } => {
-            Stored::TryRequested(proto::TryRequested { branch: branch.0 })
-        }
+        Fact::TryRequested { branch } => w.message(17, |w| w.number(1, branch.0)),
         Fact::TryBegun {
             branch,
             number,
             until,
-        } => Stored::TryBegun(proto::TryBegun {
-            branch: branch.0,
-            number: *number,
-            until_ms: until.0,
+        } => w.message(18, |w| {
+            w.number(1, branch.0);
+            w.number(2, *number);
+            w.number(3, signed(*until));
         }),
         Fact::Completed {
             branch,
             operation,
             end,
-        } => Stored::Completed(proto::Completed {
-            branch: branch.0,
-            operation: self::operation(*operation).into(),
-            end: Some(completion(end)),
+        } => w.message(19, |w| {
+            w.number(1, branch.0);
+            w.number(2, self::operation(*operation));
+            match end {
+                CompletionEnd::Succeeded => w.message(3, |_| {}),
+                CompletionEnd::Failed { reason } => w.message(4, |w| text(w, 1, reason.as_str())),
+            }
         }),
-        Fact::Hurried { branch } => Stored::Hurried(proto::Hurried { branch: branch.0 }),
+        Fact::Hurried { branch } => w.message(20, |w| w.number(1, branch.0)),
     }
 }
 
-fn created(definition: &Definition) -> proto::Created {
-    proto::Created {
-        mode: match definition.mode {
-            Mode::Saga => proto::Mode::Saga.into(),
-            Mode::Tcc => proto::Mode::Tcc.into(),
-        },
-        branches: definition
-            .branches
-            .iter()
-            .map(|branch| self::branch(branch))
-            .collect(),
-        options: Some(options(&definition.options)),
-        payload: definition.payload.as_ref().map(payload),
-        fingerprint: fingerprint(definition.fingerprint),
-    }
-}
-
-fn branch(branch: &BranchDefinition) -> proto::Branch {
-    let options = &branch.options;
-    let given = proto::BranchOptions {
-        request_timeout_ms: options.request_timeout.map(millis),
-        retry_first_ms: options.retry_interval.map(millis),
-        retry_max_ms: options.retry_interval_max.map(millis),
-        max_attempts: options.max_attempts,
+fn created(w: &mut Writer, definition: &Definition) {
+    let mode = match definition.mode {
+        Mode::Saga => proto::Mode::Saga,
+        Mode::Tcc => proto::Mode::Tcc,
     };
-    let text = |operation| {
-        branch
-            .endpoint(operation)
-            .map(ToString::to_string)
-            .unwrap_or_default()
+    w.number(1, code(mode));
+    for added in &definition.branches {
+        w.message(2, |w| branch(w, added));
+    }
+    w.message(3, |w| options(w, &definition.options));
+    payload(w, 4, definition.payload.as_ref());
+    fingerprint(w, 5, definition.fingerprint);
+}
+
+fn branch(w: &mut Writer, branch: &BranchDefinition) {
+    let endpoint = |w: &mut Writer, tag, operation| {
+        if let Some(endpoint) = branch.endpoint(operation) {
+            text(w, tag, endpoint.as_str());
+        }
     };
-    let tcc = match &branch.endpoints {
-        Endpoints::Saga { .. } => None,
-        Endpoints::Tcc { .. } => Some(proto::TccEndpoints {
-            r#try: text(Operation::Try),
-            confirm: text(Operation::Confirm),
-            cancel: text(Operation::Cancel),
-        }),
-    };
-    proto::Branch {
-        branch_id: branch.branch_id.to_string(),
-        action: text(Operation::Action),
-        compensation: text(Operation::Compensation),
-        tcc,
-        payload: branch.payload.as_ref().map(payload),
-        after: branch.after.iter().map(ToString::to_string).collect(),
-        headers: headers(&branch.headers),
-        options: (given != proto::BranchOptions::default()).then_some(given),
-        fingerprint: fingerprint(branch.fingerprint),
+    text(w, 1, branch.branch_id.as_str());
+    endpoint(w, 2, Operation::Action);
+    endpoint(w, 3, Operation::Compensation);
+    payload(w, 4, branch.payload.as_ref());
+    for earlier in &branch.after {
+        w.given_bytes(5, earlier.as_str().as_bytes());
     }
-}
-
-fn options(options: &Options) -> proto::Options {
-    proto::Options {
-        request_timeout_ms: millis(options.request_timeout),
-        retry_first_ms: millis(options.retry.first),
-        retry_max_ms: millis(options.retry.max),
-        max_attempts: options.retry.max_attempts,
-        timeout_to_fail_ms: options.timeout_to_fail.map(millis),
-        prepared_timeout_ms: millis(options.prepared_timeout),
-        branch_parallelism: options.branch_parallelism,
-        order: match options.order {
-            Order::Concurrent => proto::Order::Concurrent.into(),
-            Order::Sequential => proto::Order::Sequential.into(),
-        },
-        attention_attempts: options.attention_attempts,
-        headers: headers(&options.headers),
+    headers(w, 6, &branch.headers);
+    let given = &branch.options;
+    if *given != seata_core::BranchOptions::default() {
+        w.message(7, |w| {
+            w.optional(1, given.request_timeout.map(millis));
+            w.optional(2, given.retry_interval.map(millis));
+            w.optional(3, given.retry_interval_max.map(millis));
+            w.optional(4, given.max_attempts);
+        });
     }
-}
-
-fn headers(headers: &[Header]) -> Vec<proto::Header> {
-    headers
-        .iter()
-        .map(|h| proto::Header {
-            name: h.name.to_string(),
-            value: h.value.to_string(),
-        })
-        .collect()
-}
-
-fn payload(payload: &Payload) -> proto::Payload {
-    proto::Payload {
-        content_type: match &payload.content_type {
-            ContentType::Json => String::new(),
-            ContentType::Other(text) => text.to_string(),
-        },
-        data: Bytes::copy_from_slice(&payload.bytes),
-    }
-}
-
-fn fingerprint(fingerprint: Fingerprint) -> Bytes {
-    if fingerprint == Fingerprint::default() {
-        Bytes::new()
-    } else {
-        Bytes::copy_from_slice(&fingerprint.0)
-    }
-}
-
-fn answered(answered: &Answered) -> proto::Answered {
-    use proto::answered::Outcome as Stored;
-    proto::Answered {
-        branch: answered.branch.0,
-        operation: operation(answered.operation).into(),
-        token: answered.attempt.token.0,
-        attempt: answered.attempt.number,
-        took_ms: millis(answered.took),
-        next_attempt_at_ms: answered.next_attempt_at.map(|at| at.0),
-        outcome: Some(match &answered.outcome {
-            Outcome::Success => Stored::Success(proto::Success {}),
-            Outcome::Failure { reason } => Stored::Failure(proto::Failure {
-                reason: reason.to_string(),
-            }),
-            Outcome::Ongoing => Stored::Ongoing(proto::Ongoing {}),
-            Outcome::Unknown { reason } => Stored::Unknown(proto::Unknown {
-                reason: reason.to_string(),
-            }),
+    fingerprint(w, 8, branch.fingerprint);
+    match &branch.endpoints {
+        Endpoints::Saga { .. } => {}
+        Endpoints::Tcc { .. } => w.message(9, |w| {
+            endpoint(w, 1, Operation::Try);
+            endpoint(w, 2, Operation::Confirm);
+            endpoint(w, 3, Operation::Cancel);
         }),
     }
 }
 
-fn cause(cause: &AbortCause) -> proto::turned_round::Cause {
-    use proto::turned_round::Cause as Stored;
+fn options(w: &mut Writer, options: &Options) {
+    w.number(1, millis(options.request_timeout));
+    w.number(2, millis(options.retry.first));
+    w.number(3, millis(options.retry.max));
+    w.number(4, options.retry.max_attempts);
+    w.optional(5, options.timeout_to_fail.map(millis));
+    w.number(6, millis(options.prepared_timeout));
+    w.number(7, options.branch_parallelism);
+    let order = match options.order {
+        Order::Concurrent => proto::Order::Concurrent,
+        Order::Sequential => proto::Order::Sequential,
+    };
+    w.number(8, code(order));
+    w.number(9, options.attention_attempts);
+    headers(w, 10, &options.headers);
+}
+
+fn headers(w: &mut Writer, tag: u32, headers: &[Header]) {
+    for header in headers {
+        w.message(tag, |w| {
+            text(w, 1, &header.name);
+            text(w, 2, &header.value);
+        });
+    }
+}
+
+fn payload(w: &mut Writer, tag: u32, payload: Option<&Payload>) {
+    let Some(payload) = payload else { return };
+    w.message(tag, |w| {
+        match &payload.content_type {
+            ContentType::Json => {}
+            ContentType::Other(kind) => text(w, 1, kind),
+        }
+        w.bytes(2, &payload.bytes);
+    });
+}
+
+fn fingerprint(w: &mut Writer, tag: u32, fingerprint: Fingerprint) {
+    if fingerprint != Fingerprint::default() {
+        w.given_bytes(tag, &fingerprint.0);
+    }
+}
+
+fn answered(w: &mut Writer, answered: &Answered) {
+    w.number(1, answered.branch.0);
+    w.number(2, operation(answered.operation));
+    w.number(3, answered.attempt.token.0);
+    w.number(4, answered.attempt.number);
+    match &answered.outcome {
+        Outcome::Success => w.message(5, |_| {}),
+        Outcome::Failure { reason } => w.message(6, |w| text(w, 1, reason.as_str())),
+        Outcome::Ongoing => w.message(7, |_| {}),
+        Outcome::Unknown { reason } => w.message(8, |w| text(w, 1, reason.as_str())),
+    }
+    w.number(9, millis(answered.took));
+    w.optional(10, answered.next_attempt_at.map(signed));
+}
+
+fn cause(w: &mut Writer, cause: &AbortCause) {
     match cause {
-        AbortCause::Refused { branch } => Stored::RefusedBranch(branch.0),
-        AbortCause::AttemptLimit { branch } => Stored::AttemptLimitBranch(branch.0),
-        AbortCause::Deadline => Stored::Deadline(proto::Deadline {}),
-        AbortCause::Requested { reason } => Stored::RequestedReason(reason.to_string()),
-        AbortCause::NeverSubmitted => Stored::NeverSubmitted(proto::NeverSubmitted {}),
+        AbortCause::Refused { branch } => w.given(1, branch.0.into()),
+        AbortCause::AttemptLimit { branch } => w.given(2, branch.0.into()),
+        AbortCause::Deadline => w.message(3, |_| {}),
+        AbortCause::Requested { reason } => w.given_bytes(4, reason.as_str().as_bytes()),
+        AbortCause::NeverSubmitted => w.message(5, |_| {}),
     }
 }
 
-fn operation(operation: Operation) -> proto::Operation {
-    match operation {
+fn text(w: &mut Writer, tag: u32, text: &str) {
+    w.bytes(tag, text.as_bytes());
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+const fn signed(at: UnixMillis) -> u64 {
+    at.0.cast_unsigned()
+}
+
+/// Answers the code of an enum's value. Protobuf knows negative ones, our messages none.
+fn code(value: impl Into<i32>) -> u64 {
+    u64::from(value.into().unsigned_abs())
+}
+
+fn operation(operation: Operation) -> u64 {
+    code(match operation {
         Operation::Action => proto::Operation::Action,
         Operation::Compensation => proto::Operation::Compensation,
         Operation::Try => proto::Operation::Try,
         Operation::Confirm => proto::Operation::Confirm,
         Operation::Cancel => proto::Operation::Cancel,
-    }
+    })
 }
 
-fn completion(end: &CompletionEnd) -> proto::completed::End {
-    use proto::completed::End as Stored;
-    match end {
-        CompletionEnd::Succeeded => Stored::Success(proto::Success {}),
-        CompletionEnd::Failed { reason } => Stored::Failure(proto::Failure {
-            reason: reason.to_string(),
-        }),
-    }
-}
-
-fn end(end: End) -> proto::End {
-    match end {
+fn end(end: End) -> u64 {
+    code(match end {
         End::Committed => proto::End::Committed,
         End::Aborted => proto::End::Aborted,
-    }
+    })
 }

@@ -6,6 +6,7 @@
 
 mod decode;
 mod encode;
+mod wire;
 
 use bytes::Bytes;
 use prost::Message;
@@ -13,9 +14,13 @@ use seata_core::{Event, IllegalEvent, Transaction};
 
 use crate::generated as proto;
 use crate::header::Stored;
+use wire::Writer;
 
 /// The version that this server writes.
 pub const SCHEMA_VERSION: u32 = 1;
+
+/// What most chunks have room in.
+const CHUNK_USUAL_BYTES: usize = 512;
 
 /// Why a record can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,11 +62,12 @@ impl ReadError {
 /// Writes events as one chunk.
 #[must_use]
 pub fn encode(events: &[Event]) -> Bytes {
-    let record = proto::Record {
-        schema_versions: vec![SCHEMA_VERSION],
-        events: events.iter().map(encode::event).collect(),
-    };
-    Bytes::from(record.encode_to_vec())
+    let mut record = Writer::with(Vec::with_capacity(CHUNK_USUAL_BYTES));
+    record.numbers(1, std::iter::once(SCHEMA_VERSION));
+    for event in events {
+        record.message(2, |w| encode::event(w, event));
+    }
+    Bytes::from(record.into_bytes())
 }
 
 /// Reads chunks, joined or not, oldest first.
