@@ -15,6 +15,7 @@ mod dtmrs;
 mod figures;
 mod flushes;
 mod gid;
+mod growth;
 mod lane;
 mod load;
 mod loader;

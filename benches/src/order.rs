@@ -88,7 +88,15 @@ impl Checked {
     /// # Errors
     /// They aren't.
     pub(crate) fn judge(&self, accepted: u64) -> anyhow::Result<()> {
-        if self.wrong > 0 || self.right != accepted {
+        self.judge_beside(0, accepted)
+    }
+
+    /// Says the same beside so many others that another load left there.
+    ///
+    /// # Errors
+    /// They aren't right, or there are more or fewer others.
+    pub(crate) fn judge_beside(&self, others: u64, accepted: u64) -> anyhow::Result<()> {
+        if self.wrong != others || self.right != accepted {
             let example = self.example.as_deref().unwrap_or_default();
             anyhow::bail!(
                 "of {accepted} accepted transactions {} are stored as they must have ended, and {} aren't: {example}",
@@ -103,6 +111,13 @@ impl Checked {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn others_must_be_as_many_as_were_left_there() {
+        assert!(checked(3, 2).judge_beside(2, 3).is_ok());
+        assert!(checked(3, 2).judge_beside(1, 3).is_err());
+        assert!(checked(3, 1).judge_beside(2, 3).is_err());
+    }
 
     fn checked(right: u64, wrong: u64) -> Checked {
         let mut checked = Checked::default();

@@ -10,6 +10,7 @@ use tokio::runtime::Builder;
 use crate::backing::{Backing, Store};
 use crate::case::{self, Place};
 use crate::coordinator::{Coordinator, Peer};
+use crate::growth::{self, Growth};
 use crate::open::{self, Many};
 use crate::report::{Figure, Report, rows};
 use crate::rounds::{PeersIn, Plan};
@@ -54,7 +55,7 @@ pub struct Options {
     /// How long the load of each run lasts.
     #[arg(long)]
     seconds: Option<f64>,
-    /// How many transactions are open when the server is killed.
+    /// How many transactions wait while new ones are measured, and are open when the server is killed.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     open: Option<u64>,
     /// The folder for data while it is measured, and for the results: `bench-<store>.json`.
@@ -81,17 +82,19 @@ enum Part {
     Single,
     /// Runs against the null coordinator.
     Cases,
+    /// What a new transaction costs beside many that wait.
+    Growth,
     /// Many open transactions, and recovery. Embedded alone.
     Open,
 }
 
 impl Part {
-    const ALL: [Self; 3] = [Self::Single, Self::Cases, Self::Open];
+    const ALL: [Self; 4] = [Self::Single, Self::Cases, Self::Growth, Self::Open];
 
     /// Says whether it is measured on a store.
     fn has(self, store: Store) -> bool {
         match self {
-            Self::Cases => true,
+            Self::Cases | Self::Growth => true,
             Self::Single | Self::Open => store == Store::Embedded,
         }
     }
@@ -157,8 +160,16 @@ impl Options {
             .collect()
     }
 
-    fn many(&self) -> Many {
-        Many::new(self.open.unwrap_or(if self.quick { 5_000 } else { 50_000 }))
+    fn open(&self) -> u64 {
+        self.open.unwrap_or(if self.quick { 5_000 } else { 50_000 })
+    }
+
+    fn growth(&self, plan: &Plan) -> Growth {
+        Growth {
+            open: self.open(),
+            rounds: plan.rounds,
+            seconds: plan.seconds,
+        }
     }
 
     fn traced(&self) -> u64 {
@@ -185,9 +196,15 @@ impl Options {
                     let programs = self.programs();
                     runs = plan.run(&Track { programs, backing }).await?;
                 }
-                Part::Open => {
-                    figures.extend(open::measure(self.binary()?, &self.out, self.many()).await?)
+                Part::Growth => {
+                    let backing = Backing::start(store)?;
+                    let programs = self.programs();
+                    let track = Track { programs, backing };
+                    figures.extend(growth::measure(&track, self.growth(&plan)).await?);
                 }
+                Part::Open => figures.extend(
+                    open::measure(self.binary()?, &self.out, Many::new(self.open())).await?,
+                ),
             }
         }
         Ok(Report {
@@ -218,6 +235,7 @@ impl Part {
         match self {
             Self::Single => "start, rest and durable waits",
             Self::Cases => "cases",
+            Self::Growth => "growth",
             Self::Open => "open transactions and recovery",
         }
     }
