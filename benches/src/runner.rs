@@ -44,7 +44,7 @@ pub struct Options {
     #[arg(long, value_enum)]
     peer: Option<Peer>,
     /// The program of dtmrs. `cargo xtask bench --peer dtmrs` installs it and names it.
-    #[arg(long, env = "SEATA_BENCH_DTMRS")]
+    #[arg(long, env = "SEATA_BENCH_DTMRS", required_if_eq("peer", "dtmrs"))]
     dtmrs: Option<PathBuf>,
     /// Measures for a shorter time: to see that it works, not to publish.
     #[arg(long)]

@@ -11,6 +11,7 @@ fn bench(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_seata-bench"))
         .args(arguments)
         .env_remove("SEATA_SERVER_BIN")
+        .env_remove("SEATA_BENCH_DTMRS")
         .output()
         .unwrap()
 }
@@ -55,4 +56,12 @@ fn without_a_server_to_measure_it_says_how_to_name_one() {
     assert!(!output.status.success());
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("--server"), "{said}");
+}
+
+#[test]
+fn a_peer_that_is_not_there_is_asked_for_before_anything_is_measured() {
+    let output = bench(&["--server=/nowhere", "--peer=dtmrs"]);
+    assert!(!output.status.success());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("--dtmrs"), "{said}");
 }
