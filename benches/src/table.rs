@@ -22,8 +22,13 @@ pub(crate) fn table(reports: &[Report]) -> String {
         text.extend(rows.map(|row| line(report.store.name(), row)));
     }
     let aims = aims::figures(reports);
-    let alone = reports.iter().flat_map(|report| &report.figures);
-    let figures: Vec<String> = aims.iter().chain(alone).map(figure).collect();
+    let aims = aims.iter().map(|aim| figure("", aim));
+    let alone = reports.iter().flat_map(|report| {
+        let store = format!("{}, ", report.store.name());
+        let figures = report.figures.iter();
+        figures.map(move |alone| figure(&store, alone))
+    });
+    let figures: Vec<String> = aims.chain(alone).collect();
     if !figures.is_empty() {
         text.push_str("\n| figure | value | unit | aim | met |\n|---|---|---|---|---|\n");
         text.extend(figures);
@@ -56,7 +61,7 @@ fn line(store: &str, row: &Row) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-fn figure(figure: &Figure) -> String {
+fn figure(of: &str, figure: &Figure) -> String {
     let Figure {
         name, value, unit, ..
     } = figure;
@@ -70,7 +75,10 @@ fn figure(figure: &Figure) -> String {
         Some(false) => "no",
         None => "",
     };
-    format!("| {name} | {} | {unit} | {aim} | {met} |\n", short(*value))
+    format!(
+        "| {of}{name} | {} | {unit} | {aim} | {met} |\n",
+        short(*value)
+    )
 }
 
 /// Writes three digits or all before the point.
@@ -99,11 +107,14 @@ mod tests {
     #[test]
     fn a_figure_says_whether_its_aim_is_met() {
         let met = Figure::new("memory", 12.0, "MB").aim(Aim::AtMost(15.0));
-        assert_eq!(figure(&met), "| memory | 12.0 | MB | ≤ 15.0 | yes |\n");
+        assert_eq!(figure("", &met), "| memory | 12.0 | MB | ≤ 15.0 | yes |\n");
         let missed = Figure::new("rate", 9.0, "").aim(Aim::AtLeast(10.0));
-        assert_eq!(figure(&missed), "| rate | 9.00 |  | ≥ 10.0 | no |\n");
+        assert_eq!(figure("", &missed), "| rate | 9.00 |  | ≥ 10.0 | no |\n");
         let without = Figure::new("memory", 12.0, "MiB");
-        assert_eq!(figure(&without), "| memory | 12.0 | MiB |  |  |\n");
+        assert_eq!(
+            figure("sled, ", &without),
+            "| sled, memory | 12.0 | MiB |  |  |\n"
+        );
     }
 
     #[test]
