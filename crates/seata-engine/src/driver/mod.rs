@@ -22,6 +22,7 @@ use seata_core::planted::{self, Planted};
 use seata_core::{Event, Gid, Input, UnixMillis};
 
 use crate::driver::calls::{Calls, Ended, Queued};
+pub(crate) use crate::driver::record::is_left_open;
 use crate::driver::record::{Record, STORE_BACKOFF};
 use crate::driver::uncertain::Uncertain;
 use crate::error::EngineError;
@@ -66,8 +67,8 @@ struct Driver {
     creation: Option<Creation>,
     /// A release of the lease whose fate is unknown.
     uncertain: Option<Uncertain>,
-    /// The store says that another server drives, whatever our clock says.
-    foreign: bool,
+    /// Who has a lease that this driver doesn't hold, in this turn.
+    holder: Holder,
     /// When calls must have ended, because the process stops.
     stop_at: Option<Duration>,
     /// How often the store failed since this driver appended last.
@@ -81,6 +82,21 @@ struct Creation {
     created_at: UnixMillis,
     /// The boot time before it was sent first.
     sent_at: Duration,
+}
+
+/// How long after it was sent a creation in doubt is remembered, so that whoever asks for the same again need not wait for
+/// the end of a lease that nobody uses. A store that was frozen applies it as it goes on.
+const DOUBT_MAX: Duration = Duration::from_secs(30);
+
+/// Who has a lease that this driver doesn't hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    /// Whom the record tells.
+    Told,
+    /// Another server, whatever our clock says: the store said so.
+    Another,
+    /// Nobody: it came of a creation of this driver's whose answer was lost, and nothing has been done under it.
+    Nobody,
 }
 
 enum Woken {
@@ -105,7 +121,7 @@ impl Driver {
             joined: Vec::new(),
             creation: None,
             uncertain: None,
-            foreign: false,
+            holder: Holder::Told,
             stop_at: None,
             store_failures: 0,
         }
@@ -127,6 +143,7 @@ impl Driver {
                 self.turn(None).await;
             }
             self.stop_if_due().await;
+            self.forget_old_creation();
             if self.is_done() && self.handle.close() {
                 return;
             }
@@ -164,7 +181,8 @@ impl Driver {
         let lease_end = held
             .map(|held| held.until)
             .filter(|_| !planted::is(Planted::CallAfterLostLease));
-        [alarm, flush, lease_end, self.stop_at]
+        let forgotten = self.creation.map(|creation| creation.sent_at + DOUBT_MAX);
+        [alarm, flush, lease_end, forgotten, self.stop_at]
             .into_iter()
             .flatten()
             .min()
@@ -302,9 +320,23 @@ impl Driver {
         self.handle.lease.held()
     }
 
-    /// Nothing is left to do here: no lease is held and no call is in flight.
+    /// Nothing is left to do here: no lease is held, no call is in flight, and no creation is in doubt.
     fn is_done(&self) -> bool {
-        self.held().is_none() && self.calls.is_empty()
+        self.held().is_none() && self.calls.is_empty() && self.creation.is_none()
+    }
+
+    /// Forgets a creation in doubt in time. Until then a driver without a lease waits with nothing else: others write
+    /// meanwhile.
+    fn forget_old_creation(&mut self) {
+        let Some(creation) = self.creation else {
+            return;
+        };
+        if self.stop_at.is_some() || creation.sent_at + DOUBT_MAX <= self.shared.boot() {
+            self.creation = None;
+        } else if self.held().is_none() && self.calls.is_empty() {
+            self.forget_state();
+            self.handle.weight.set(0);
+        }
     }
 
     /// Gives up driving: drops calls and whatever is not durable. A recovery finds out what it must.

@@ -8,9 +8,9 @@ use seata_core::{
 };
 use seata_store::{Expected, LeaseChange};
 
-use crate::driver::Driver;
 use crate::driver::record::{Record, skips_recovery};
 use crate::driver::wanted::Wanted;
+use crate::driver::{Driver, Holder};
 use crate::error::EngineError;
 use crate::mailbox::{Ask, Asked, Submission};
 use crate::snapshot::Snapshot;
@@ -108,7 +108,11 @@ impl Driver {
         }
         // Also while this process itself holds a living lease of which this driver doesn't know: a claim whose answer is
         // on its way will drive.
-        let foreign = self.foreign || header.is_leased(now);
+        let foreign = match self.holder {
+            Holder::Told => header.is_leased(now),
+            Holder::Another => true,
+            Holder::Nobody => false,
+        };
         match asked {
             None
             | Some(

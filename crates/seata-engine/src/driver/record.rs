@@ -247,12 +247,19 @@ fn needs_recovery(record: &Record, token: FencingToken) -> bool {
         Status::Prepared => record.txn.has_unanswered_try(),
         Status::Stuck => record.txn.status() != Status::Stuck,
         Status::Submitted | Status::Aborting => {
-            let left_open = header
-                .wake_at
-                .is_none_or(|wake_at| wake_at <= header.updated_at);
             let follows = token.0 == record.txn.token_seen().0 + 1;
-            left_open || !follows || record.txn.has_unanswered_try()
+            is_left_open(header) || !follows || record.txn.has_unanswered_try()
         }
+    }
+}
+
+/// Says whether a driver left it in the middle of its work: what is given back in good order is not due at once.
+pub(crate) fn is_left_open(header: &Header) -> bool {
+    match header.status {
+        Status::Prepared | Status::Committed | Status::Aborted | Status::Stuck => false,
+        Status::Submitted | Status::Aborting => header
+            .wake_at
+            .is_none_or(|wake_at| wake_at <= header.updated_at),
     }
 }
 

@@ -10,7 +10,7 @@ use seata_store::{AppendOutcome, LeaseChange, Owner, Status, StoreError, StoreEr
 use crate::driver::append::Sent;
 use crate::driver::plan::{Needed, Plan, Role};
 use crate::driver::record::STORE_BACKOFF;
-use crate::driver::{Creation, Driver, reply};
+use crate::driver::{Creation, Driver, Holder, reply};
 use crate::error::EngineError;
 use crate::lease::Held;
 use crate::mailbox::{Ask, Asked, Submission};
@@ -34,7 +34,7 @@ enum Turned {
 impl Driver {
     /// Takes one turn, with a question or without.
     pub(super) async fn turn(&mut self, mut ask: Option<Ask>) {
-        self.foreign = false;
+        self.holder = Holder::Told;
         for tries in 0.. {
             if tries > 0 {
                 self.answer_if_over(&mut ask);
@@ -61,6 +61,10 @@ impl Driver {
             }
             self.judge_release();
             let plan = self.plan(&mut ask);
+            if self.holder == Holder::Nobody {
+                // So it was when the record was read: what comes next may be another's.
+                self.holder = Holder::Told;
+            }
             if self.is_refused_creation(&ask) {
                 return self.forget_state();
             }
@@ -156,7 +160,10 @@ impl Driver {
                     self.forget_state();
                 } else {
                     self.let_go();
-                    self.foreign = matches!(plan.role, Role::Taker(_));
+                    self.holder = match plan.role {
+                        Role::Taker(_) => Holder::Another,
+                        Role::Driver(_) | Role::Clerk => Holder::Told,
+                    };
                 }
                 Turned::Again
             }
@@ -182,10 +189,14 @@ impl Driver {
             created_here || planted::is(Planted::TwoDriversAfterAmbiguousCreation)
         };
         if let Some(creation) = creation.filter(mine).filter(|_| living) {
-            self.handle.lease.set(Some(Held {
-                token,
-                until: creation.sent_at + self.shared.config.lease,
-            }));
+            let lease = self.shared.config.lease;
+            let until = creation.sent_at + lease;
+            if until.saturating_sub(self.shared.boot()) >= lease / 2 {
+                self.handle.lease.set(Some(Held { token, until }));
+            } else {
+                // It was applied late, and may end before it is renewed: it is taken anew.
+                self.holder = Holder::Nobody;
+            }
         }
         Turned::Again
     }
