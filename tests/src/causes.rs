@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::fleet::{Strike, Strikes};
 use crate::ledger::Delivery;
-use crate::load::CALL_LIMIT;
+use crate::load::{SAGA_CALL_LIMIT, TCC_CALL_LIMIT};
 use crate::participants::Participants;
 
 /// How long after an answer it may be unrecorded yet: until the next append, and the store's own time.
@@ -37,8 +37,7 @@ pub fn all_are_caused(participants: &Participants, strikes: &Strikes) {
 ///
 /// # Panics
 /// It can't be told who called.
-#[must_use]
-pub fn without_cause(participants: &Participants, strikes: &Strikes) -> Vec<String> {
+fn without_cause(participants: &Participants, strikes: &Strikes) -> Vec<String> {
     let deliveries = participants.ledger().all();
     let known = deliveries.iter().filter(|one| one.caller.is_some()).count();
     // A caller that is killed as it connects can't be told.
@@ -46,16 +45,24 @@ pub fn without_cause(participants: &Participants, strikes: &Strikes) -> Vec<Stri
         known * 10 >= deliveries.len() * 9,
         "the judge is blind: {known} callers are known"
     );
-    uncaused(&deliveries, &strikes.all(), SETTLES, CALL_LIMIT)
+    uncaused(&deliveries, &strikes.all(), SETTLES, limit_of)
+}
+
+/// Answers the time limit of a call.
+fn limit_of(call: &Delivery) -> Duration {
+    match call.operation.as_str() {
+        "action" | "compensation" => SAGA_CALL_LIMIT,
+        _ => TCC_CALL_LIMIT,
+    }
 }
 
 /// Answers each delivery that has no cause, in words. `settles` is how long after an answer it may be unrecorded yet;
-/// `limit` is the time limit of a call.
+/// `limit` answers the time limit of a call.
 fn uncaused(
     deliveries: &[Delivery],
     strikes: &[Strike],
     settles: Duration,
-    limit: Duration,
+    limit: fn(&Delivery) -> Duration,
 ) -> Vec<String> {
     let mut by_operation: BTreeMap<_, Vec<&Delivery>> = BTreeMap::new();
     for one in deliveries {
@@ -65,7 +72,7 @@ fn uncaused(
     let pairs = by_operation.values().flat_map(|all| all.windows(2));
     pairs
         .filter_map(|pair| match *pair {
-            [first, again] if !is_caused(first, again, strikes, settles, limit) => {
+            [first, again] if !is_caused(first, again, strikes, settles, limit(first)) => {
                 Some(told(first, again))
             }
             _ => None,
@@ -82,7 +89,8 @@ fn is_caused(
 ) -> bool {
     let answer = first.answered.filter(|(at, _)| *at <= again.at);
     let is_open = match answer {
-        Some((_, status)) => !is_word(status),
+        // Who called had given it up by then, if it came so late.
+        Some((at, status)) => !is_word(status) || at.duration_since(first.at) >= limit,
         None => again.at.duration_since(first.at) >= limit,
     };
     let settled_at = answer.map_or(again.at, |(at, _)| at) + settles;
@@ -146,7 +154,7 @@ mod tests {
     }
 
     fn count(deliveries: &[Delivery], strikes: &[Strike]) -> usize {
-        uncaused(deliveries, strikes, SECOND, 5 * SECOND).len()
+        uncaused(deliveries, strikes, SECOND, |_| 5 * SECOND).len()
     }
 
     #[test]
@@ -162,6 +170,12 @@ mod tests {
         let late = delivery(1, now + 5 * SECOND, None);
         assert_eq!(count(&[first.clone(), soon], &[]), 1);
         assert_eq!(count(&[first, late], &[]), 0);
+        // An answer that nobody waits for any more is none.
+        for (after, uncaused) in [(4, 1), (5, 0)] {
+            let first = delivery(1, now, Some((now + after * SECOND, 200)));
+            let again = delivery(1, now + 6 * SECOND, None);
+            assert_eq!(count(&[first, again], &[]), uncaused, "after {after} s");
+        }
     }
 
     #[test]

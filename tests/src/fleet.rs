@@ -73,7 +73,13 @@ impl Fleet {
 
     /// Starts so many servers, each as set up by its number from 0.
     pub async fn start_with(count: usize, setup: impl Fn(usize) -> Setup) -> Self {
-        let setup = |index| setup(index).with("SEATA_LEASE_SECS", LEASE.as_secs());
+        let setup = |index| {
+            setup(index)
+                .with("SEATA_LOG", "info")
+                .with("SEATA_LEASE_SECS", LEASE.as_secs())
+                // A participant that a busy machine keeps waiting is silent, and asked again: that is not what is tested.
+                .with("SEATA_REQUEST_TIMEOUT_SECS", 60)
+        };
         let mut servers = Vec::new();
         for index in 0..count {
             servers.push(setup(index).start().await);

@@ -27,7 +27,7 @@ mod tcc;
 mod until;
 mod watcher;
 
-pub use causes::{all_are_caused, without_cause};
+pub use causes::all_are_caused;
 pub use client::{Answer, Client};
 pub use faketime::clock_apart;
 pub use fleet::{Fleet, LEASE, Strike, Strikes};

@@ -16,8 +16,11 @@ use crate::participants::Participants;
 use crate::saga::saga;
 use crate::until::{PATIENCE, until};
 
-/// The time limit of a call.
-pub(crate) const CALL_LIMIT: Duration = Duration::from_secs(5);
+/// The time limit of a call of a saga: no busy machine keeps a participant silent for so long.
+pub(crate) const SAGA_CALL_LIMIT: Duration = Duration::from_secs(60);
+
+/// The time limit of a call of a TCC. Short: when the server is killed that makes a try, its cancel waits for so long.
+pub(crate) const TCC_CALL_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long an initiator waits before it repeats a request, and between two transactions.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -168,7 +171,7 @@ impl Initiator {
     async fn tcc(&mut self, gid: &str) -> Expected {
         let options = json!({
             "timeout_to_fail_secs": 600,
-            "request_timeout_secs": CALL_LIMIT.as_secs(),
+            "request_timeout_secs": TCC_CALL_LIMIT.as_secs(),
             "retry_interval_secs": 0.05,
             "retry_interval_max_secs": 0.4,
         });
@@ -248,7 +251,7 @@ impl Initiator {
             json!({
                 "retry_interval_secs": 0.05,
                 "retry_interval_max_secs": 0.4,
-                "request_timeout_secs": CALL_LIMIT.as_secs(),
+                "request_timeout_secs": SAGA_CALL_LIMIT.as_secs(),
             }),
         );
         for (at, name) in NAMES.iter().enumerate().take(count) {

@@ -18,10 +18,7 @@ pub(crate) async fn a_minute_apart(store: &SharedStore) {
         return;
     }
     let participants = Arc::new(Participants::start().await);
-    let setup = |index: usize| {
-        let setup = store.used_by(Setup::new()).with("SEATA_LOG", "info");
-        clock_apart(setup, APART[index]).unwrap()
-    };
+    let setup = |index: usize| clock_apart(store.used_by(Setup::new()), APART[index]).unwrap();
     let mut fleet = Fleet::start_with(APART.len(), setup).await;
     for (index, apart) in APART.into_iter().enumerate() {
         fleet.server(index).printed("started version").await;
@@ -31,7 +28,7 @@ pub(crate) async fn a_minute_apart(store: &SharedStore) {
     let load = Load::start("clocks", INITIATORS, &client, &participants);
     // By one clock all of these would be late at once, by another never.
     for number in 0..TCCS {
-        let options = json!({ "timeout_to_fail_secs": 40, "request_timeout_secs": 5 });
+        let options = json!({ "timeout_to_fail_secs": 40, "request_timeout_secs": 60 });
         let gid = format!("soon-{number}");
         let tcc = Tcc::begin_with(&client, &participants, &gid, options).await;
         tcc.tried(Branch::willing("one")).await;
@@ -40,7 +37,7 @@ pub(crate) async fn a_minute_apart(store: &SharedStore) {
         tcc.reached("COMMITTED").await;
         tcc.is_all("confirm", &["one", "two"]);
     }
-    let options = json!({ "timeout_to_fail_secs": 1, "request_timeout_secs": 1 });
+    let options = json!({ "timeout_to_fail_secs": 1, "request_timeout_secs": 60 });
     let late = Tcc::begin_with(&client, &participants, "late", options).await;
     late.registered(Branch::willing("one")).await;
     late.reached("ABORTED").await;
