@@ -10,6 +10,7 @@ use seata_core::{FencingToken, Gid};
 use seata_store::{ClaimLimit, Held, ListQuery, PAGE_MAX, Status, StoreError, Stored};
 
 use crate::config::TIME_INTERVAL;
+use crate::driver::is_left_open;
 use crate::journal::Way;
 use crate::mailbox::{Handle, Message};
 use crate::outage::Seldom;
@@ -107,10 +108,20 @@ async fn claim_some(shared: &Arc<Shared>, complaint: &mut Seldom) -> Claimed {
     match shared.ask("claiming due transactions", claim).await {
         Ok(claimed) => {
             let full = claimed.len() == count;
-            let roomless: Vec<Stored> = claimed
-                .into_iter()
-                .filter_map(|stored| take(shared, stored, sent_at))
-                .collect();
+            let (mut taken_over, mut roomless) = (0, Vec::new());
+            for stored in claimed {
+                let left_open = is_left_open(&stored.header);
+                match take(shared, stored, sent_at) {
+                    Some(stored) => roomless.push(stored),
+                    None => taken_over += usize::from(left_open),
+                }
+            }
+            if taken_over > 0 {
+                tracing::info!(
+                    count = taken_over,
+                    "took over transactions that whoever drove them had left open"
+                );
+            }
             if !roomless.is_empty() {
                 tracing::debug!(count = roomless.len(), "claimed without room: given back");
                 give_back(shared, &roomless).await;

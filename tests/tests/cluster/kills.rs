@@ -37,6 +37,7 @@ pub(crate) async fn with_calls_in_flight(store: &SharedStore, fleet: &mut Fleet)
     let followed = &gids[0];
     let path = format!("/api/tx/{followed}/watch");
     let watcher = fleet.server(1).client().watch(&path, "").await;
+    let told_before = takeovers_told(fleet);
     fleet.kill_nine(0);
     let killed = Instant::now();
     // What the participants have begun goes on; whoever called them is gone.
@@ -46,6 +47,11 @@ pub(crate) async fn with_calls_in_flight(store: &SharedStore, fleet: &mut Fleet)
         client.reached(gid, "COMMITTED").await;
     }
     measured(store, "kill -9 to the last end elsewhere", killed.elapsed());
+    let told = takeovers_told(fleet) - told_before;
+    assert!(
+        (1..HELD).contains(&told),
+        "an operator sees a takeover, by the batch: {told} lines"
+    );
     for gid in &gids {
         let calls = participants.ledger().calls(gid);
         assert_eq!(calls, ["one action", "one action", "two action"], "{gid}");
@@ -54,4 +60,13 @@ pub(crate) async fn with_calls_in_flight(store: &SharedStore, fleet: &mut Fleet)
     assert_eq!(told.collect::<Vec<_>>(), client.events(followed).await);
     fleet.start_again(0).await;
     all_are_caused(&participants, fleet.strikes());
+}
+
+/// Counts the lines of those who go on.
+fn takeovers_told(fleet: &Fleet) -> usize {
+    let lines = |index| {
+        let output = fleet.server(index).output();
+        output.matches("took over transactions").count()
+    };
+    (1..fleet.len()).map(lines).sum()
 }
