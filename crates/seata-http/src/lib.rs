@@ -17,6 +17,7 @@ mod feed;
 mod meters;
 mod openapi;
 mod parse;
+mod places;
 mod problem;
 mod query;
 mod read;

@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -22,19 +21,18 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use metrics::gauge;
 use seata_service::{ErrorCode, Problem};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tower::Service;
 
 use crate::body::discard;
+use crate::places::{Admission, Places};
 use crate::problem::respond;
 use crate::stalling::Stalling;
 
 /// How long a client may take for the head of a request; also how long a connection may idle.
 const HEAD_WITHIN: Duration = Duration::from_secs(60);
 
-/// Connections beyond the bound that are still taken, only to be told so; and for how long.
-const TURNED_AWAY_MAX: usize = 16;
+/// How long a connection beyond the bound is kept that is only told so.
 const TURNED_AWAY_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long to wait after an accept failed, as it does when descriptors run out.
@@ -52,16 +50,6 @@ pub struct ServeConfig {
     pub drain: Duration,
 }
 
-/// Why a connection was taken.
-enum Admission {
-    /// To be served.
-    Served(OwnedSemaphorePermit),
-    /// To be told that the server is full. Whoever looks after the server still gets his answers.
-    TurnedAway(OwnedSemaphorePermit),
-    /// To be told that the server stops; likewise.
-    Late(OwnedSemaphorePermit),
-}
-
 /// When a server stops.
 #[derive(Debug)]
 pub struct Stop<A, G> {
@@ -69,43 +57,6 @@ pub struct Stop<A, G> {
     pub asked: A,
     /// Until then whoever comes is told so; requests in progress may take longer, up to the drain.
     pub gone: G,
-}
-
-struct Places {
-    served: Arc<Semaphore>,
-    turned_away: Arc<Semaphore>,
-}
-
-impl Places {
-    /// Waits for a place of either kind. The semaphores are never closed.
-    async fn take(&self) -> Option<Admission> {
-        if let Ok(place) = Arc::clone(&self.served).try_acquire_owned() {
-            return Some(Admission::Served(place));
-        }
-        tokio::select! {
-            biased;
-            place = Arc::clone(&self.served).acquire_owned() => place.ok().map(Admission::Served),
-            place = Arc::clone(&self.turned_away).acquire_owned() => place.ok().map(Admission::TurnedAway),
-        }
-    }
-
-    /// Waits for a place for one who comes while the server stops.
-    async fn take_late(&self) -> Option<Admission> {
-        let place = Arc::clone(&self.turned_away).acquire_owned().await;
-        place.ok().map(Admission::Late)
-    }
-
-    /// Looks once more when the client has come: a served one may have left meanwhile.
-    fn promote(&self, admission: Admission) -> Admission {
-        match admission {
-            Admission::Served(place) => Admission::Served(place),
-            Admission::Late(place) => Admission::Late(place),
-            Admission::TurnedAway(place) => match Arc::clone(&self.served).try_acquire_owned() {
-                Ok(served) => Admission::Served(served),
-                Err(_) => Admission::TurnedAway(place),
-            },
-        }
-    }
 }
 
 /// Serves until it is asked to stop; then lets requests in progress finish within the drain, and tells whoever comes in
@@ -116,10 +67,7 @@ pub async fn serve(
     config: ServeConfig,
     stop: Stop<impl Future<Output = ()>, impl Future<Output = ()>>,
 ) {
-    let places = Places {
-        served: Arc::new(Semaphore::new(config.connections_max)),
-        turned_away: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
-    };
+    let places = Places::new(config.connections_max);
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut asked = pin!(stop.asked);
