@@ -12,7 +12,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use http::header::CONNECTION;
-use http::{HeaderValue, Request};
+use http::{HeaderValue, Request, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 use tower::Service;
 
 use crate::body::discard;
-use crate::places::{Admission, Places};
+use crate::places::{Admission, Places, Wishes};
 use crate::problem::respond;
 use crate::stalling::Stalling;
 
@@ -44,7 +44,8 @@ const STREAMS_MAX: u32 = 256;
 /// How connections are served.
 #[derive(Debug, Clone, Copy)]
 pub struct ServeConfig {
-    /// The most connections at once. A client beyond it is told 429.
+    /// The most connections at once. A client beyond it is told 429, and another one's connection is closed behind its next
+    /// answer.
     pub connections_max: usize,
     /// How long requests in progress may take to finish once the server stops.
     pub drain: Duration,
@@ -77,7 +78,8 @@ pub async fn serve(
             () = &mut asked => break,
             Some(_) = connections.join_next() => {}
             accepted = next(&listener, &places, places.take()) => if let Some((stream, admission)) = accepted {
-                let connection = Connection { router: router.clone(), watcher: graceful.watcher(), admission };
+                let (watcher, wishes) = (graceful.watcher(), places.wishes());
+                let connection = Connection { router: router.clone(), watcher, admission, wishes };
                 connections.spawn(connection.run(stream));
             },
         }
@@ -95,7 +97,8 @@ pub async fn serve(
             Some(_) = connections.join_next() => {}
             Some(_) = late.join_next() => {}
             accepted = next(&listener, &places, places.take_late()) => if let Some((stream, admission)) = accepted {
-                let connection = Connection { router: router.clone(), watcher: nobody.watcher(), admission };
+                let (watcher, wishes) = (nobody.watcher(), places.wishes());
+                let connection = Connection { router: router.clone(), watcher, admission, wishes };
                 late.spawn(connection.run(stream));
             },
         }
@@ -140,6 +143,7 @@ struct Connection {
     router: Router,
     watcher: Watcher,
     admission: Admission,
+    wishes: Wishes,
 }
 
 impl Connection {
@@ -150,10 +154,9 @@ impl Connection {
         let _ = stream.set_nodelay(true);
         match self.admission {
             Admission::Served(place) => {
-                let router = self.router;
+                let (router, wishes) = (self.router, self.wishes);
                 served(stream, self.watcher, move |request| {
-                    let mut router = router.clone();
-                    async move { router.call(request).await }
+                    answered(router.clone(), request, wishes.clone())
                 })
                 .await;
                 drop(place);
@@ -169,6 +172,26 @@ impl Connection {
         }
         open.decrement(1.0);
     }
+}
+
+/// Answers a request, and closes the connection behind that if somebody else waits for its place.
+async fn answered(
+    mut router: Router,
+    request: Request<Incoming>,
+    wishes: Wishes,
+) -> Result<Response, Infallible> {
+    // A connection of HTTP/2 has other requests on it.
+    let may_close = request.version() < Version::HTTP_2;
+    let mut response = router.call(request).await?;
+    if may_close && wishes.take() {
+        close(&mut response);
+    }
+    Ok(response)
+}
+
+fn close(response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
 }
 
 /// Serves one connection to its end. A client that sends no whole head at first is let go.
@@ -241,8 +264,6 @@ async fn turned_away(
             respond(&why())
         }
     };
-    response
-        .headers_mut()
-        .insert(CONNECTION, HeaderValue::from_static("close"));
+    close(&mut response);
     Ok(response)
 }

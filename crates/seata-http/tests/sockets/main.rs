@@ -192,6 +192,29 @@ async fn clients_beyond_the_bound_are_told_so_while_health_still_answers() {
 }
 
 #[tokio::test]
+async fn a_client_that_was_turned_away_gets_the_place_of_one_who_keeps_his_connection() {
+    let server = server(1, LONG).await;
+    let mut first = connect(&server, "/fast").await;
+    let kept = read_until(&mut first, "fast").await;
+    assert!(!kept.contains("connection: close"), "{kept}");
+    let mut second = connect(&server, "/fast").await;
+    let refused = read_until(&mut second, "never").await;
+    assert!(refused.starts_with("HTTP/1.1 429"), "{refused}");
+    // It still is answered, and then makes room.
+    ask(&mut first, "/fast").await;
+    let last = read_until(&mut first, "fast").await;
+    assert!(last.starts_with("HTTP/1.1 200"), "{last}");
+    assert!(last.contains("connection: close"), "{last}");
+    loop {
+        let mut second = connect(&server, "/fast").await;
+        let answer = read_until(&mut second, "fast").await;
+        if answer.starts_with("HTTP/1.1 200") {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
 async fn bytes_that_are_no_http_end_their_connection_and_nothing_else() {
     let server = server(8, LONG).await;
     for nonsense in [
