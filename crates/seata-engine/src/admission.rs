@@ -55,7 +55,9 @@ impl Shared {
     }
 
     fn require_journal_room(&self) -> Result<(), EngineError> {
-        if self.journal.bytes() > self.config.journal_bytes_max {
+        let is_full = self.journal.bytes() > self.config.journal_bytes_max
+            || self.journal.waits(self.boot()) > self.config.journal_wait_max;
+        if is_full {
             Err(overloaded("the journal"))
         } else {
             Ok(())

@@ -23,6 +23,9 @@ pub struct Config {
     pub active_bytes_max: usize,
     /// The most bytes of events that wait to be appended. Beyond it new transactions and branches are refused.
     pub journal_bytes_max: usize,
+    /// How long events may wait to be appended. Once one has waited longer, new transactions and branches are refused, so
+    /// that those which are taken are answered in time however slow the store is: well below `store_timeout`.
+    pub journal_wait_max: Duration,
     /// The most questions that wait for the driver of one transaction.
     pub questions_max: usize,
     /// The most clients that wait for an end at once.
@@ -67,6 +70,7 @@ impl Config {
             active_max: 10_000,
             active_bytes_max: 256 << 20,
             journal_bytes_max: 64 << 20,
+            journal_wait_max: Duration::from_secs(1),
             questions_max: 1_000,
             waiters_max: 10_000,
             watchers_max: 100,

@@ -84,14 +84,15 @@ impl Engine {
         let outage = Arc::<Outage>::default();
         let meters = Arc::new(Meters::new());
         let shared = Arc::new(Shared {
+            journal: Arc::new(Journal::new(
+                store.limits(),
+                Scale::new(meters.journal_bytes.clone()),
+                Arc::clone(&outage),
+            )),
             store,
             caller,
             clock,
             time: StoreTime::default(),
-            journal: Arc::new(Journal::new(
-                Scale::new(meters.journal_bytes.clone()),
-                Arc::clone(&outage),
-            )),
             registry: Registry::new(&config, Scale::new(meters.active_bytes.clone())),
             ended: Ended::new(config.ended_kept_max, config.ended_kept()),
             waiters: Waiters::new(config.waiters_max),

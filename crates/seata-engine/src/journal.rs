@@ -2,8 +2,9 @@
 //! is ready for one.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -21,6 +22,8 @@ pub(crate) type Appended = Result<AppendOutcome, StoreError>;
 struct Item {
     append: Append,
     reply: oneshot::Sender<Appended>,
+    /// The boot time since which it waits.
+    since: Duration,
 }
 
 /// What a batch needs on its way.
@@ -29,12 +32,15 @@ pub(crate) struct Way {
     pub(crate) store: Arc<dyn TxnStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) meters: Arc<Meters>,
-    pub(crate) timeout: std::time::Duration,
+    pub(crate) timeout: Duration,
 }
 
-/// The queue in front of the store. While the store is away nothing is queued. Its length is bounded by the number of active transactions, each of which has at
-/// most one append under way; its bytes are watched by whoever admits new work.
+/// The queue in front of the store. While the store is away nothing is queued. Its length is bounded by the number of
+/// active transactions, each of which has at most one append under way; its bytes, and how long they wait, are watched
+/// by whoever admits new work.
 pub(crate) struct Journal {
+    limits: StoreLimits,
+    pace: Pace,
     queue: Mutex<VecDeque<Item>>,
     queued: Notify,
     closed: AtomicBool,
@@ -42,9 +48,32 @@ pub(crate) struct Journal {
     outage: Arc<Outage>,
 }
 
+/// How long the store takes for a batch: as the slowest of the last ones, which is forgotten bit by bit.
+#[derive(Default)]
+struct Pace {
+    batch_us: AtomicU64,
+}
+
+impl Pace {
+    /// Batches under way note it side by side: an estimate may miss one.
+    fn note(&self, took: Duration) {
+        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let known_us = self.batch_us.load(Ordering::Relaxed);
+        let fading_us = known_us - known_us / 4 + took_us / 4;
+        self.batch_us
+            .store(took_us.max(fading_us), Ordering::Relaxed);
+    }
+
+    fn batch(&self) -> Duration {
+        Duration::from_micros(self.batch_us.load(Ordering::Relaxed))
+    }
+}
+
 impl Journal {
-    pub(crate) fn new(scale: Scale, outage: Arc<Outage>) -> Self {
+    pub(crate) fn new(limits: StoreLimits, scale: Scale, outage: Arc<Outage>) -> Self {
         Self {
+            limits,
+            pace: Pace::default(),
             queue: Mutex::default(),
             queued: Notify::new(),
             closed: AtomicBool::new(false),
@@ -53,17 +82,22 @@ impl Journal {
         }
     }
 
-    /// Appends durably.
-    pub(crate) async fn append(&self, append: Append) -> Appended {
+    fn queue(&self) -> MutexGuard<'_, VecDeque<Item>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends durably, at this boot time or later.
+    pub(crate) async fn append(&self, append: Append, boot: Duration) -> Appended {
         if !self.outage.admits_append() {
             return Err(away());
         }
         let (reply, answer) = oneshot::channel();
         let _weight = self.scale.put(append.chunk.bytes().len());
-        self.queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push_back(Item { append, reply });
+        self.queue().push_back(Item {
+            append,
+            reply,
+            since: boot,
+        });
         self.queued.notify_one();
         answer.await.unwrap_or_else(|_| {
             Err(StoreError::new(
@@ -79,6 +113,21 @@ impl Journal {
         self.scale.bytes()
     }
 
+    /// Answers about how long an append would wait that came at this boot time: as long as the oldest of what waits has
+    /// waited, and as long as the store has taken lately for as many batches as wait.
+    pub(crate) fn waits(&self, boot: Duration) -> Duration {
+        let (waiting, oldest) = {
+            let queue = self.queue();
+            (queue.len(), queue.front().map_or(boot, |item| item.since))
+        };
+        let by_count = waiting / self.limits.batch_count_max.max(1);
+        let by_bytes = self.bytes() / self.limits.batch_bytes_max.max(1);
+        let batches = by_count.max(by_bytes) / self.limits.batches_in_flight_max.max(1);
+        let batches = u32::try_from(batches).unwrap_or(u32::MAX);
+        let ahead = self.pace.batch().saturating_mul(batches);
+        ahead.max(boot.saturating_sub(oldest))
+    }
+
     /// Lets [`Journal::run`] end once nothing waits any more.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
@@ -87,7 +136,7 @@ impl Journal {
 
     /// Writes batches until the journal is closed.
     pub(crate) async fn run(&self, way: Way) {
-        let limits = way.store.limits();
+        let limits = self.limits;
         let mut flying = FuturesUnordered::new();
         loop {
             tokio::select! {
@@ -96,7 +145,7 @@ impl Journal {
                 () = self.outage.begun() => self.refuse_queued(),
                 batch = self.take(limits), if flying.len() < limits.batches_in_flight_max => {
                     let Some(batch) = batch else { break };
-                    flying.push(write(way.clone(), Arc::clone(&self.outage), batch));
+                    flying.push(self.write(way.clone(), batch));
                 }
             }
         }
@@ -106,8 +155,7 @@ impl Journal {
 
     /// Nothing of what is queued was sent: it is refused for sure, and at once.
     fn refuse_queued(&self) {
-        let queued =
-            std::mem::take(&mut *self.queue.lock().unwrap_or_else(PoisonError::into_inner));
+        let queued = std::mem::take(&mut *self.queue());
         for item in queued {
             // Whoever asked may be gone.
             drop(item.reply.send(Err(away())));
@@ -129,7 +177,7 @@ impl Journal {
     }
 
     fn take_now(&self, limits: StoreLimits) -> Vec<Item> {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = self.queue();
         let (mut count, mut bytes) = (0, 0);
         for item in queue.iter().take(limits.batch_count_max) {
             bytes += item.append.chunk.bytes().len();
@@ -139,6 +187,41 @@ impl Journal {
             count += 1;
         }
         queue.drain(..count).collect()
+    }
+
+    async fn write(&self, way: Way, batch: Vec<Item>) {
+        let Way {
+            store,
+            clock,
+            meters,
+            timeout,
+        } = way;
+        let (appends, replies): (Vec<_>, Vec<_>) = batch
+            .into_iter()
+            .map(|item| (item.append, item.reply))
+            .unzip();
+        let count = appends.len();
+        let begun = clock.boot();
+        let answers = tokio::time::timeout(timeout, store.append(appends))
+            .await
+            .unwrap_or_default();
+        let ended = clock.boot();
+        let took = ended.saturating_sub(begun);
+        self.pace.note(took);
+        meters.appended(count, took);
+        self.outage.note(&answered(&answers), ended);
+        let answers = answers
+            .into_iter()
+            .map(Some)
+            .chain(std::iter::repeat_with(|| None));
+        for (reply, answer) in replies.into_iter().zip(answers) {
+            let answer = answer.unwrap_or_else(|| Err(silence()));
+            if let Err(error) = &answer {
+                meters.store_error(error.kind);
+            }
+            // Whoever asked may be gone: the append is durable all the same.
+            drop(reply.send(answer));
+        }
     }
 }
 
@@ -177,36 +260,4 @@ fn silence() -> StoreError {
         "appending",
         "no answer from the store in time",
     )
-}
-
-async fn write(way: Way, outage: Arc<Outage>, batch: Vec<Item>) {
-    let Way {
-        store,
-        clock,
-        meters,
-        timeout,
-    } = way;
-    let (appends, replies): (Vec<_>, Vec<_>) = batch
-        .into_iter()
-        .map(|item| (item.append, item.reply))
-        .unzip();
-    let count = appends.len();
-    let begun = clock.boot();
-    let answers = tokio::time::timeout(timeout, store.append(appends))
-        .await
-        .unwrap_or_default();
-    meters.appended(count, clock.boot().saturating_sub(begun));
-    outage.note(&answered(&answers), clock.boot());
-    let answers = answers
-        .into_iter()
-        .map(Some)
-        .chain(std::iter::repeat_with(|| None));
-    for (reply, answer) in replies.into_iter().zip(answers) {
-        let answer = answer.unwrap_or_else(|| Err(silence()));
-        if let Err(error) = &answer {
-            meters.store_error(error.kind);
-        }
-        // Whoever asked may be gone: the append is durable all the same.
-        drop(reply.send(answer));
-    }
 }

@@ -250,7 +250,7 @@ impl Shared {
             chunk: Chunk::Add(bytes::Bytes::new()),
             at: now,
         };
-        match self.journal.append(append).await? {
+        match self.journal.append(append, self.boot()).await? {
             AppendOutcome::Applied(_) => {
                 self.meters
                     .moved(header.mode, Some(header.status), status, Duration::ZERO);

@@ -413,6 +413,10 @@ async fn a_request_is_answered_in_twice_the_time_of_one_question_however_many_wa
     assert!(took <= Duration::from_millis(4_250), "{took:?}");
     store.set(Mood::Well);
     for name in &all {
+        // Until the store has answered what it was asked before.
+        while let Err(EngineError::Overloaded { .. }) = run(&engine, name).await {
+            sleep(Duration::from_millis(100)).await;
+        }
         run(&engine, name).await.unwrap();
     }
 }

@@ -70,7 +70,7 @@ impl Driver {
             chunk,
             ..append.clone()
         };
-        let answer = self.beside(shared.journal.append(whole)).await;
+        let answer = self.beside(shared.journal.append(whole, at)).await;
         if releases {
             self.note_release(plan, &answer);
         }

@@ -1,0 +1,112 @@
+//! More work than the store can take: what is accepted is answered in time, the rest is refused at once, and nothing is
+//! lost or kept in secret.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use common::*;
+use seata_core::{Status, UnixMillis};
+use seata_engine::{Config, EngineError};
+use seata_store::{
+    Append, AppendOutcome, ClaimLimit, FencingToken, Gid, Header, Held, ListQuery, Owner, Page,
+    StoreError, StoreLimits, Stored, TxnStore,
+};
+use seata_store_mem::MemStore;
+use tokio::time::Instant;
+
+/// A disk that takes 200 ms to sync, and 16 appends at a time: 80 appends a second.
+#[derive(Clone)]
+struct Narrow(MemStore);
+
+const SYNC: Duration = Duration::from_millis(200);
+
+#[async_trait]
+impl TxnStore for Narrow {
+    async fn append(&self, batch: Vec<Append>) -> Vec<Result<AppendOutcome, StoreError>> {
+        tokio::time::sleep(SYNC).await;
+        self.0.append(batch).await
+    }
+    async fn load(&self, gid: &Gid) -> Result<Option<Stored>, StoreError> {
+        self.0.load(gid).await
+    }
+    async fn claim_due(
+        &self,
+        owner: Owner,
+        lasts: Duration,
+        limit: ClaimLimit,
+    ) -> Result<Vec<Stored>, StoreError> {
+        self.0.claim_due(owner, lasts, limit).await
+    }
+    async fn renew(
+        &self,
+        held: &[(Gid, FencingToken)],
+        lasts: Duration,
+    ) -> Result<Vec<Held>, StoreError> {
+        self.0.renew(held, lasts).await
+    }
+    async fn list(&self, query: &ListQuery) -> Result<Page<Header>, StoreError> {
+        self.0.list(query).await
+    }
+    async fn purge(&self, ended_before: UnixMillis, limit: usize) -> Result<usize, StoreError> {
+        self.0.purge(ended_before, limit).await
+    }
+    async fn ping(&self) -> Result<UnixMillis, StoreError> {
+        self.0.ping().await
+    }
+    fn limits(&self) -> StoreLimits {
+        StoreLimits {
+            batch_count_max: 16,
+            batches_in_flight_max: 1,
+            ..StoreLimits::default()
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_too_slow_for_what_comes_answers_in_time_what_is_accepted_and_the_rest_at_once() {
+    let world = World::new();
+    let store = Arc::new(Narrow(world.store.clone()));
+    let config = Config::new(Owner(1));
+    let answered_within = config.journal_wait_max + SYNC * 3;
+    let store_timeout = config.store_timeout;
+    let engine = world.engine_with(store, config).await;
+    let mut asked = Vec::new();
+    for number in 0..2_000 {
+        let engine = engine.clone();
+        asked.push(tokio::spawn(async move {
+            let begun = Instant::now();
+            let name = gid(&format!("g-{number}"));
+            let answer = engine.run(name, saga(&[("a", &[])])).await;
+            (number, answer, begun.elapsed())
+        }));
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let (mut accepted, mut refused) = (Vec::new(), Vec::new());
+    for asked in asked {
+        match asked.await.unwrap() {
+            (number, Ok(_), took) => {
+                assert!(took <= answered_within, "{number}: {took:?}");
+                accepted.push(number);
+            }
+            (number, Err(EngineError::Overloaded { what, .. }), took) => {
+                assert_eq!((what, took), ("the journal", Duration::ZERO), "{number}");
+                refused.push(number);
+            }
+            (number, Err(error), took) => panic!("{number}: {error} after {took:?}"),
+        }
+    }
+    assert!(answered_within < store_timeout);
+    assert!(accepted.len() > 100 && refused.len() > 100);
+    for number in accepted {
+        let ended = settled(&engine, &format!("g-{number}")).await;
+        assert_eq!(ended.status(), Status::Committed);
+    }
+    for number in refused {
+        let found = engine.get(&gid(&format!("g-{number}"))).await;
+        assert!(matches!(found, Err(EngineError::NotFound { .. })));
+    }
+}
