@@ -93,7 +93,7 @@ impl Engine {
             caller,
             clock,
             time: StoreTime::default(),
-            registry: Registry::new(&config, Scale::new(meters.active_bytes.clone())),
+            registry: Registry::new(&config, || Scale::new(meters.active_bytes.clone())),
             ended: Ended::new(config.ended_kept_max, config.ended_kept()),
             waiters: Waiters::new(config.waiters_max),
             lookers: Lookers::default(),

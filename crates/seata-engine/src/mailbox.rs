@@ -13,6 +13,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::content;
 use crate::error::EngineError;
 use crate::lease::Lease;
+use crate::registry::Origin;
 use crate::snapshot::{Completion, Order, Snapshot};
 use crate::weight::Weight;
 
@@ -95,6 +96,14 @@ impl Message {
         }
     }
 
+    /// Answers what a driver would be made for by it.
+    pub(crate) const fn origin(&self) -> Origin {
+        match self {
+            Self::Ask(_) => Origin::Asked,
+            Self::Claimed { .. } | Self::Look | Self::Stop { .. } => Origin::Due,
+        }
+    }
+
     fn take_place(&mut self, places: &Place) {
         match self {
             Self::Ask(ask) => ask.place = Some(Arc::clone(places)),
@@ -159,6 +168,7 @@ pub(crate) struct Handle {
     mailed: Notify,
     places: Place,
     questions_max: usize,
+    pub(crate) origin: Origin,
     pub(crate) lease: Lease,
     /// What the driver holds in memory.
     pub(crate) weight: Weight,
@@ -169,12 +179,14 @@ pub(crate) struct Handle {
 impl Handle {
     pub(crate) fn new(mut first: Message, weight: Weight, questions_max: usize) -> Self {
         let places = Place::default();
+        let origin = first.origin();
         first.take_place(&places);
         Self {
             mailbox: Mutex::new(Mail::Open(vec![first])),
             mailed: Notify::new(),
             places,
             questions_max,
+            origin,
             lease: Lease::default(),
             weight,
             flights: Mutex::new(Vec::new()),

@@ -14,8 +14,9 @@ use crate::weight::Scale;
 
 const SHARDS: usize = 16;
 
-/// The part of the room that requests leave to due work, so that a flood of them can't hold it up: one in so many.
-const DUE_SHARE: usize = 8;
+/// The part of the room that requests leave to due work, and due work to requests, so that a flood of one can't hold up
+/// the other: one in so many.
+const OTHERS_SHARE: usize = 8;
 
 /// Hashes without a random seed: gids are looked up, and no order of the map decides anything.
 type Map = HashMap<Gid, Arc<Handle>, BuildHasherDefault<DefaultHasher>>;
@@ -23,24 +24,69 @@ type Map = HashMap<Gid, Arc<Handle>, BuildHasherDefault<DefaultHasher>>;
 /// Finds drivers by gid.
 pub(crate) struct Registry {
     shards: [Mutex<Map>; SHARDS],
-    count: AtomicUsize,
-    count_max: usize,
-    /// Invariant: every handle lies on it until its driver has ended.
-    scale: Scale,
-    bytes_max: usize,
+    asked: Part,
+    due: Part,
+    max: Room,
     questions_max: usize,
 }
 
-/// How many drivers there may be, and how many bytes they may hold.
-struct Room {
-    count: usize,
-    bytes: usize,
+/// What a driver was made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A request.
+    Asked,
+    /// Due work that was claimed.
+    Due,
+}
+
+/// The drivers of one origin.
+struct Part {
+    count: AtomicUsize,
+    /// Invariant: every handle lies on it until its driver has ended.
+    scale: Scale,
+}
+
+impl Part {
+    fn new(scale: Scale) -> Self {
+        Self {
+            count: AtomicUsize::new(0),
+            scale,
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+}
+
+/// How many drivers there are or may be, and how many bytes they hold.
+#[derive(Clone, Copy)]
+pub(crate) struct Room {
+    pub(crate) count: usize,
+    pub(crate) bytes: usize,
 }
 
 impl Room {
-    /// Answers whether so many bytes find room beside those that are there. What is alone always does.
-    const fn takes(&self, present: usize, bytes: usize) -> bool {
-        present == 0 || present.saturating_add(bytes) <= self.bytes
+    /// Answers what is left of all when so many shares are left to others.
+    const fn less(self, shares: usize) -> Self {
+        Self {
+            count: self.count - self.count / OTHERS_SHARE * shares,
+            bytes: self.bytes - self.bytes / OTHERS_SHARE * shares,
+        }
+    }
+
+    const fn beside(self, taken: Self) -> Self {
+        Self {
+            count: self.count.saturating_sub(taken.count),
+            bytes: self.bytes.saturating_sub(taken.bytes),
+        }
+    }
+
+    fn or_less(self, other: Self) -> Self {
+        Self {
+            count: self.count.min(other.count),
+            bytes: self.bytes.min(other.bytes),
+        }
     }
 }
 
@@ -55,14 +101,24 @@ pub(crate) enum Posted {
 }
 
 impl Registry {
-    pub(crate) fn new(config: &Config, scale: Scale) -> Self {
+    /// Makes one whose drivers are weighed on these scales.
+    pub(crate) fn new(config: &Config, scale: impl Fn() -> Scale) -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
-            count: AtomicUsize::new(0),
-            count_max: config.active_max,
-            scale,
-            bytes_max: config.active_bytes_max,
+            asked: Part::new(scale()),
+            due: Part::new(scale()),
+            max: Room {
+                count: config.active_max,
+                bytes: config.active_bytes_max,
+            },
             questions_max: config.questions_max,
+        }
+    }
+
+    const fn part(&self, origin: Origin) -> &Part {
+        match origin {
+            Origin::Asked => &self.asked,
+            Origin::Due => &self.due,
         }
     }
 
@@ -77,50 +133,66 @@ impl Registry {
     /// Gives a message to the driver of this gid, or makes the handle of a new one.
     pub(crate) fn post(&self, gid: &Gid, message: Message) -> Posted {
         let mut shard = self.shard(gid);
-        let (message, replaced) = match shard.get(gid) {
+        let (message, ended) = match shard.get(gid) {
             Some(handle) => match handle.send(message) {
                 Delivery::Taken => return Posted::Delivered,
-                Delivery::Closed(message) => (message, 1),
+                Delivery::Closed(message) => (message, Some(handle.origin)),
                 Delivery::Crowded => return Posted::Full(QUESTIONS),
             },
-            None => (message, 0),
+            None => (message, None),
         };
         let bytes = message.bytes();
-        let room = self.room_for(&message);
-        if self.len() - replaced >= room.count || !room.takes(self.scale.bytes(), bytes) {
+        let origin = message.origin();
+        // The place of a driver that has ended is this one's.
+        let left = self.room(origin);
+        let alone = self.bytes() == 0;
+        if left.count + usize::from(ended.is_some()) == 0 || (bytes > left.bytes && !alone) {
             return Posted::Full(MEMORY);
         }
-        let handle = Arc::new(Handle::new(
-            message,
-            self.scale.put(bytes),
-            self.questions_max,
-        ));
+        let part = self.part(origin);
+        let weight = part.scale.put(bytes);
+        let handle = Arc::new(Handle::new(message, weight, self.questions_max));
         shard.insert(gid.clone(), Arc::clone(&handle));
-        self.count.fetch_add(1 - replaced, Ordering::Relaxed);
+        part.count.fetch_add(1, Ordering::Relaxed);
+        if let Some(origin) = ended {
+            self.part(origin).count.fetch_sub(1, Ordering::Relaxed);
+        }
         Posted::New(handle)
     }
 
-    /// Answers how much there may be before this message finds no room for another driver.
-    fn room_for(&self, message: &Message) -> Room {
-        match message {
-            Message::Ask(_) => self.room_for_requests(),
-            Message::Claimed { .. } | Message::Look | Message::Stop { .. } => Room {
-                count: self.count_max,
-                bytes: self.bytes_max,
-            },
+    /// Answers how much more of this origin finds room. Requests end at seven eighths of all, and due work at six: so
+    /// each has an eighth that the other can't take.
+    pub(crate) fn room(&self, origin: Origin) -> Room {
+        let taken = Room {
+            count: self.len(),
+            bytes: self.bytes(),
+        };
+        match origin {
+            Origin::Asked => self.max.less(1).beside(taken),
+            Origin::Due => self.own_room_of_due().or_less(self.max.beside(taken)),
         }
     }
 
-    const fn room_for_requests(&self) -> Room {
+    /// One that is larger than the part of due work must find its turn as well: it does when it is alone there.
+    fn own_room_of_due(&self) -> Room {
+        let due = Room {
+            count: self.due.count(),
+            bytes: self.due.scale.bytes(),
+        };
+        let own = self.max.less(2).beside(due);
         Room {
-            count: self.count_max - self.count_max / DUE_SHARE,
-            bytes: self.bytes_max - self.bytes_max / DUE_SHARE,
+            bytes: if due.bytes == 0 {
+                self.max.bytes
+            } else {
+                own.bytes
+            },
+            ..own
         }
     }
 
     /// Answers whether a request may add so many bytes to what is in memory.
     pub(crate) fn takes_content(&self, bytes: usize) -> bool {
-        self.room_for_requests().takes(self.scale.bytes(), bytes)
+        self.bytes() == 0 || bytes <= self.room(Origin::Asked).bytes
     }
 
     pub(crate) fn get(&self, gid: &Gid) -> Option<Arc<Handle>> {
@@ -135,7 +207,8 @@ impl Registry {
             .is_some_and(|handle| Arc::ptr_eq(handle, ended))
         {
             shard.remove(gid);
-            self.count.fetch_sub(1, Ordering::Relaxed);
+            let part = self.part(ended.origin);
+            part.count.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
@@ -157,16 +230,10 @@ impl Registry {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
+        self.asked.count() + self.due.count()
     }
 
-    /// Answers how many more drivers there may be.
-    pub(crate) fn room(&self) -> usize {
-        self.count_max.saturating_sub(self.len())
-    }
-
-    /// Answers how many more bytes they may hold.
-    pub(crate) fn bytes_room(&self) -> usize {
-        self.bytes_max.saturating_sub(self.scale.bytes())
+    fn bytes(&self) -> usize {
+        self.asked.scale.bytes() + self.due.scale.bytes()
     }
 }

@@ -14,6 +14,7 @@ use crate::driver::is_left_open;
 use crate::journal::Way;
 use crate::mailbox::{Handle, Message};
 use crate::outage::Seldom;
+use crate::registry::Origin;
 use crate::shared::Shared;
 use crate::{pinging, purging};
 
@@ -92,11 +93,9 @@ enum Claimed {
 
 /// Claims one batch.
 async fn claim_some(shared: &Arc<Shared>, complaint: &mut Seldom) -> Claimed {
-    let count = shared.registry.room().min(shared.config.claim_count_max);
-    let bytes = shared
-        .registry
-        .bytes_room()
-        .min(shared.config.claim_bytes_max);
+    let room = shared.registry.room(Origin::Due);
+    let count = room.count.min(shared.config.claim_count_max);
+    let bytes = room.bytes.min(shared.config.claim_bytes_max);
     if count == 0 || bytes == 0 {
         return Claimed::Rest;
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use common::*;
-use seata_core::{Status, UnixMillis};
+use seata_core::{Operation, Outcome, Status, UnixMillis};
 use seata_engine::{Config, EngineError};
 use seata_store::{
     Append, AppendOutcome, ClaimLimit, FencingToken, Gid, Header, Held, ListQuery, Owner, Page,
@@ -108,5 +108,39 @@ async fn a_store_too_slow_for_what_comes_answers_in_time_what_is_accepted_and_th
     for number in refused {
         let found = engine.get(&gid(&format!("g-{number}"))).await;
         assert!(matches!(found, Err(EngineError::NotFound { .. })));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn due_work_that_takes_long_leaves_memory_to_requests() {
+    let world = World::new();
+    let mut later = options();
+    later.retry.first = Duration::from_secs(8);
+    let first = world.engine(1).await;
+    let answers = (0..40).map(|_| (0, unknown()));
+    world.script.say("slow", Operation::Action, answers);
+    for number in 0..40 {
+        let whole = saga_with(&[("slow", &[])], later.clone());
+        first
+            .run(gid(&format!("due-{number}")), whole)
+            .await
+            .unwrap();
+    }
+    first.stop(Duration::ZERO).await;
+    let slow = (0..40).map(|_| (600_000, Outcome::Success));
+    world.script.say("slow", Operation::Action, slow);
+    let config = Config {
+        active_max: 16,
+        ..Config::new(Owner(2))
+    };
+    let store = Arc::new(world.store.clone());
+    let engine = world.engine_with(store, config).await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let active = engine.health().await.active;
+    assert!((8..16).contains(&active), "{active}");
+    for number in 0..20 {
+        let name = format!("fast-{number}");
+        engine.run(gid(&name), saga(&[("a", &[])])).await.unwrap();
+        assert_eq!(settled(&engine, &name).await.status(), Status::Committed);
     }
 }
