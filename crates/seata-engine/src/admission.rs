@@ -1,12 +1,18 @@
 //! Which questions are taken: beyond a bound, what brings content is refused, and accepted work goes on.
 
+use seata_core::{Definition, Endpoints};
+
 use crate::content;
 use crate::error::EngineError;
 use crate::mailbox::Asked;
+use crate::registry::Origin;
 use crate::shared::{RETRY_AFTER, Shared};
 
 /// What is full when `active_max` or `active_bytes_max` is reached.
 pub(crate) const MEMORY: &str = "the memory for active transactions";
+
+/// What is full when too many calls wait for a destination.
+const CALLS: &str = "the queue of calls to a participant of this transaction";
 
 /// What is full when `questions_max` is reached.
 pub(crate) const QUESTIONS: &str = "the queue of questions about this transaction";
@@ -15,18 +21,18 @@ pub(crate) const QUESTIONS: &str = "the queue of questions about this transactio
 pub(crate) const WAITERS: &str = "the room for waiting clients";
 
 /// What a question brings.
-enum Brings {
+enum Brings<'a> {
     /// A transaction: whoever drives it makes room for it, or has it already.
-    Transaction,
+    Transaction(&'a Definition),
     /// A branch of so many bytes.
     Branch(usize),
     /// A few bytes: an order, or the submission of what was taken.
     Order,
 }
 
-fn brings(asked: &Asked) -> Brings {
+fn brings(asked: &Asked) -> Brings<'_> {
     match asked {
-        Asked::Create { .. } => Brings::Transaction,
+        Asked::Create { definition, .. } => Brings::Transaction(definition),
         Asked::AddBranch(branch) | Asked::Try(branch) => Brings::Branch(content::of_branch(branch)),
         Asked::Submit
         | Asked::Abort { .. }
@@ -42,7 +48,10 @@ impl Shared {
     pub(crate) fn admit(&self, asked: &Asked) -> Result<(), EngineError> {
         match brings(asked) {
             Brings::Order => Ok(()),
-            Brings::Transaction => self.require_journal_room(),
+            Brings::Transaction(definition) => {
+                self.require_journal_room()?;
+                self.require_open_ways(definition)
+            }
             Brings::Branch(bytes) => {
                 self.require_journal_room()?;
                 if self.registry.takes_content(bytes) {
@@ -51,6 +60,31 @@ impl Shared {
                     Err(overloaded(MEMORY))
                 }
             }
+        }
+    }
+
+    /// Refuses what would wait with many others for a slow participant, while there is room left for what goes elsewhere:
+    /// the less there is, the fewer may wait. It costs nothing as long as half of the room is free.
+    fn require_open_ways(&self, definition: &Definition) -> Result<(), EngineError> {
+        let (left, max) = (
+            self.registry.room(Origin::Asked).count,
+            self.registry.requests_max(),
+        );
+        if left > max / 2 {
+            return Ok(());
+        }
+        let is_crowded = |waiting: usize| waiting.saturating_mul(max) > left.saturating_mul(left);
+        let crowded = definition
+            .branches
+            .iter()
+            .any(|branch| match &branch.endpoints {
+                Endpoints::Saga { action, .. } => is_crowded(self.caller.waiting(action)),
+                Endpoints::Tcc { .. } => false,
+            });
+        if crowded {
+            Err(overloaded(CALLS))
+        } else {
+            Ok(())
         }
     }
 

@@ -83,6 +83,12 @@ pub trait Caller: Send + Sync + 'static {
     /// up the place in the queue.
     async fn slot(&self, endpoint: &Endpoint) -> Slot;
 
+    /// Answers about how many wait in [`Caller::slot`] for the destination of this endpoint.
+    fn waiting(&self, endpoint: &Endpoint) -> usize {
+        let _ = endpoint;
+        0
+    }
+
     /// Makes one attempt within its time limit. Dropping the future gives the attempt up.
     async fn call(&self, call: Call, slot: Slot) -> Outcome;
 }

@@ -190,6 +190,11 @@ impl Registry {
         }
     }
 
+    /// Answers how many drivers requests may have, if there is nothing else.
+    pub(crate) const fn requests_max(&self) -> usize {
+        self.max.less(1).count
+    }
+
     /// Answers whether a request may add so many bytes to what is in memory.
     pub(crate) fn takes_content(&self, bytes: usize) -> bool {
         self.bytes() == 0 || bytes <= self.room(Origin::Asked).bytes

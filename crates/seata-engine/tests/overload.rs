@@ -5,12 +5,13 @@
 mod common;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use common::*;
-use seata_core::{Operation, Outcome, Status, UnixMillis};
-use seata_engine::{Config, EngineError};
+use seata_core::{Endpoint, Operation, Outcome, Status, UnixMillis};
+use seata_engine::{Call, Caller, Config, Engine, EngineError, Slot};
 use seata_store::{
     Append, AppendOutcome, ClaimLimit, FencingToken, Gid, Header, Held, ListQuery, Owner, Page,
     StoreError, StoreLimits, Stored, TxnStore,
@@ -139,6 +140,70 @@ async fn due_work_that_takes_long_leaves_memory_to_requests() {
     let active = engine.health().await.active;
     assert!((8..16).contains(&active), "{active}");
     for number in 0..20 {
+        let name = format!("fast-{number}");
+        engine.run(gid(&name), saga(&[("a", &[])])).await.unwrap();
+        assert_eq!(settled(&engine, &name).await.status(), Status::Committed);
+    }
+}
+
+/// Has no slot for calls to `full`.
+#[derive(Default)]
+struct Full {
+    script: Script,
+    waiting: AtomicUsize,
+}
+
+#[async_trait]
+impl Caller for Full {
+    async fn slot(&self, endpoint: &Endpoint) -> Slot {
+        if endpoint.authority() == "full" {
+            self.waiting.fetch_add(1, Ordering::Relaxed);
+            std::future::pending::<()>().await;
+        }
+        Slot::unbounded()
+    }
+    fn waiting(&self, endpoint: &Endpoint) -> usize {
+        match endpoint.authority() {
+            "full" => self.waiting.load(Ordering::Relaxed),
+            _ => 0,
+        }
+    }
+    async fn call(&self, call: Call, slot: Slot) -> Outcome {
+        self.script.call(call, slot).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_one_participant_leaves_memory_to_what_goes_elsewhere() {
+    let world = World::new();
+    let config = Config {
+        active_max: 80,
+        ..Config::new(Owner(1))
+    };
+    let engine = Engine::start(
+        Arc::new(world.store.clone()),
+        Arc::new(Full::default()),
+        Arc::new(VirtualClock(world.start)),
+        config,
+    );
+    let engine = engine.await.unwrap();
+    let (mut accepted, mut refused) = (0, Vec::new());
+    for number in 0..100 {
+        let name = gid(&format!("full-{number}"));
+        match engine
+            .run(name, saga(&[("a", &[]), ("full", &["a"])]))
+            .await
+        {
+            Ok(_) => accepted += 1,
+            Err(EngineError::Overloaded { what, .. }) => refused.push(what),
+            Err(error) => panic!("{number}: {error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let queue = "the queue of calls to a participant of this transaction";
+    assert!(refused.iter().all(|what| *what == queue), "{refused:?}");
+    assert!((30..50).contains(&accepted), "{accepted}");
+    for number in 0..100 {
         let name = format!("fast-{number}");
         engine.run(gid(&name), saga(&[("a", &[])])).await.unwrap();
         assert_eq!(settled(&engine, &name).await.status(), Status::Committed);

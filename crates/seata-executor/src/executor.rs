@@ -166,6 +166,10 @@ impl Caller for Executor {
         Slot::holding(self.slots.take(destination(endpoint)).await)
     }
 
+    fn waiting(&self, endpoint: &Endpoint) -> usize {
+        self.slots.waiting(destination(endpoint))
+    }
+
     async fn call(&self, call: Call, slot: Slot) -> Outcome {
         let _in_flight = InFlight::begin(&self.in_flight);
         let begun = Instant::now();

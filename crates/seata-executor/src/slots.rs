@@ -100,6 +100,13 @@ impl Slots {
                 .expect("invariant: a wish is kept until it is granted or given up"),
         }
     }
+
+    /// Answers how many wait for a place at this destination, and some that have given up.
+    pub(crate) fn waiting(&self, destination: &str) -> usize {
+        let state = self.0.state();
+        let known = state.by_name.get(destination);
+        known.map_or(0, |one| one.wishes.len())
+    }
 }
 
 impl Shared {
