@@ -143,6 +143,7 @@ pub async fn engine(folder: &Path, executor: Executor) -> Result<Engine> {
         // A disk that failed can't be written again: what is on it is known only by reading it anew.
         on_fatal: Box::new(|_| std::process::abort()),
         disk_free_min_bytes: 64 << 20,
+        files_kept_max: 100,
     };
     let store = FjallStore::open(folder, options)?;
     let owner = Owner(Uuid::new_v4().as_u128());

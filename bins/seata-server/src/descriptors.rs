@@ -23,6 +23,9 @@ pub(crate) struct Shares {
     pub(crate) grpc_connections_max: usize,
     pub(crate) calls_in_flight_max: usize,
     pub(crate) calls_per_destination_max: usize,
+    /// Files that the store keeps open to read them. As many are left for its logs, for what it merges, and for the rest
+    /// of the process.
+    pub(crate) store_files_max: usize,
 }
 
 /// Lets the process open as many files as the system allows it, and answers how many those are.
@@ -43,7 +46,8 @@ impl Shares {
     /// Shares out: a third of what is left for connections of clients (a quarter of it for gRPC), a third for calls,
     /// and a third for connections to participants that are kept for the next call.
     pub(crate) fn of(settings: &Settings, open_max: usize) -> Self {
-        let own = (open_max / 4).clamp(OWN_MIN, OWN_MAX) + store_connections(settings);
+        let files = (open_max / 4).clamp(OWN_MIN, OWN_MAX);
+        let own = files + store_connections(settings);
         let share = open_max.saturating_sub(own) / 3;
         let calls = settings.calls_in_flight_max.min(share.max(1));
         let grpc = share / 4;
@@ -53,11 +57,19 @@ impl Shares {
             grpc_connections_max: grpc.clamp(1, GRPC_CONNECTIONS_MAX),
             calls_in_flight_max: calls,
             calls_per_destination_max: settings.calls_in_flight_per_destination.min(calls),
+            store_files_max: files / 2,
         }
     }
 
-    /// Says so if fewer calls are possible than were asked for.
-    pub(crate) fn warn(self, settings: &Settings, open_max: usize) {
+    /// Says what there may be; aloud if fewer calls are possible than were asked for.
+    pub(crate) fn tell(self, settings: &Settings, open_max: usize) {
+        tracing::info!(
+            open_max,
+            connections_max = self.connections_max,
+            grpc_connections_max = self.grpc_connections_max,
+            calls_in_flight_max = self.calls_in_flight_max,
+            "files and sockets that may be open are shared out"
+        );
         if self.calls_in_flight_max < settings.calls_in_flight_max {
             tracing::warn!(
                 open_max,

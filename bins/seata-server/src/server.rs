@@ -49,13 +49,13 @@ impl Server {
     pub(crate) async fn start(settings: &Settings, metrics: PrometheusHandle) -> Result<Self> {
         let open_max = descriptors::raise();
         let shares = Shares::of(settings, open_max);
-        shares.warn(settings, open_max);
+        shares.tell(settings, open_max);
         // First the ports: where one is taken, no folder is made and no store is touched.
         let listener = listen(settings.bind, settings.http_port, "SEATA_HTTP_PORT").await?;
         let address = listener.local_addr()?;
         let grpc_listener = listen(settings.bind, settings.grpc_port, "SEATA_GRPC_PORT").await?;
         let grpc_address = grpc_listener.local_addr()?;
-        let opened = stores::open(settings).await?;
+        let opened = stores::open(settings, shares.store_files_max).await?;
         let executor = Executor::new(ExecutorConfig {
             calls_in_flight_max: shares.calls_in_flight_max,
             calls_in_flight_per_destination_max: shares.calls_per_destination_max,

@@ -31,13 +31,13 @@ pub(crate) struct Opened {
     pub(crate) room: Option<Look>,
 }
 
-/// Opens the store that was chosen.
+/// Opens the store that was chosen. One in a folder keeps at most so many of its files open to read them.
 ///
 /// # Errors
 /// It can't be reached or used: the text says what to change.
-pub(crate) async fn open(settings: &Settings) -> Result<Opened> {
+pub(crate) async fn open(settings: &Settings, files_kept_max: usize) -> Result<Opened> {
     match settings.kept()? {
-        Kept::Embedded => embedded(settings),
+        Kept::Embedded => embedded(settings, files_kept_max),
         Kept::Sled => sled(settings),
         Kept::Redis(address) => {
             let open = |address: &_, shard| RedisStore::open(redis(settings, address, shard));
@@ -122,10 +122,11 @@ fn postgres(settings: &Settings, address: &StoreAddress, shard: Shard) -> Postgr
     }
 }
 
-fn embedded(settings: &Settings) -> Result<Opened> {
+fn embedded(settings: &Settings, files_kept_max: usize) -> Result<Opened> {
     let folder = folder(settings)?;
     let options = FjallOptions {
         disk_free_min_bytes: settings.disk_free_min_bytes,
+        files_kept_max,
         on_fatal: Box::new(fatal),
     };
     let store = FjallStore::open(&folder, options)?;

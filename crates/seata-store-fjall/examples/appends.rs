@@ -24,6 +24,7 @@ async fn main() -> anyhow::Result<()> {
         folder.path(),
         FjallOptions {
             disk_free_min_bytes: 0,
+            files_kept_max: 100,
             on_fatal: Box::new(|why| panic!("{why}")),
         },
     )?;

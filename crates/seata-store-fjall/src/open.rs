@@ -17,6 +17,9 @@ use crate::starts::Start;
 pub struct FjallOptions {
     /// Below so much free disk space the store says that there is little room.
     pub disk_free_min_bytes: u64,
+    /// The most files of tables that are kept open for reading, at least 10. Some dozens more are open at times: logs, and
+    /// what is being merged.
+    pub files_kept_max: usize,
     /// Is told once, when a write or sync failed and the process must end.
     pub on_fatal: Box<dyn Fn(&str) + Send + Sync>,
 }
@@ -96,7 +99,10 @@ pub(crate) struct Files {
     _lock: File,
 }
 
-pub(crate) fn open(folder: &Path) -> Result<(Files, Index), OpenError> {
+/// What the engine below takes at least.
+const FILES_KEPT_MIN: usize = 10;
+
+pub(crate) fn open(folder: &Path, files_kept_max: usize) -> Result<(Files, Index), OpenError> {
     let unusable = |why| OpenError::Folder {
         folder: folder.to_owned(),
         why,
@@ -121,6 +127,7 @@ pub(crate) fn open(folder: &Path) -> Result<(Files, Index), OpenError> {
     let database = Database::builder(&path)
         .cache_size(CACHE_BYTES)
         .worker_threads(1)
+        .max_cached_files(Some(files_kept_max.max(FILES_KEPT_MIN)))
         .max_journaling_size(JOURNALS_BYTES_MAX)
         .manual_journal_persist(true)
         .open()

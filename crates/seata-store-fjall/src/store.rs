@@ -49,7 +49,7 @@ impl FjallStore {
     /// # Errors
     /// The folder is in use, can't be used, or is damaged.
     pub fn open(folder: &Path, options: FjallOptions) -> Result<Self, OpenError> {
-        let (files, index) = open::open(folder)?;
+        let (files, index) = open::open(folder, options.files_kept_max)?;
         let clock = Clock::starting_at(index.latest());
         let inner = Inner {
             files,

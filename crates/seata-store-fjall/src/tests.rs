@@ -42,6 +42,7 @@ fn open(folder: &tempfile::TempDir) -> (FjallStore, Arc<AtomicUsize>) {
     let count = Arc::clone(&told);
     let options = FjallOptions {
         disk_free_min_bytes: 0,
+        files_kept_max: 100,
         on_fatal: Box::new(move |_| {
             count.fetch_add(1, Ordering::Relaxed);
         }),
@@ -135,6 +136,7 @@ async fn a_record_with_a_part_missing_is_refused_at_open() {
     drop(store);
     let options = FjallOptions {
         disk_free_min_bytes: 0,
+        files_kept_max: 100,
         on_fatal: Box::new(|why| panic!("{why}")),
     };
     let error = FjallStore::open(folder.path(), options)

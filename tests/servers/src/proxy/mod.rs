@@ -8,6 +8,7 @@ mod rules;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -70,6 +71,11 @@ impl Proxy {
     /// new ones: nobody is told that anything is wrong.
     pub fn swallow(&self, direction: Direction) {
         self.shared.swallow(direction);
+    }
+
+    /// Forwards each piece in this direction so much later, as a server does whose disk is slow or which is far away.
+    pub fn slow_down(&self, direction: Direction, by: Duration) {
+        self.shared.slow_down(direction, by);
     }
 
     /// Lets the nth request from now pass, in whichever connection, and cuts that connection when the next reply comes

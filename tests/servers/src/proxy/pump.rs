@@ -44,6 +44,7 @@ fn pump(shared: &Shared, id: Id, direction: Direction, mut from: TcpStream, mut 
     let mut piece = vec![0; PIECE_BYTES_MAX];
     while let Ok(length @ 1..) = from.read(&mut piece) {
         let bytes = piece.get(..length).unwrap_or_default();
+        thread::sleep(shared.delay(direction));
         match shared.judge(id, direction, bytes) {
             Verdict::Forward if to.write_all(bytes).is_ok() => {}
             Verdict::Swallow => {}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Which way bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +63,7 @@ struct State {
     wanted: Door,
     door: Door,
     swallowed: Option<Direction>,
+    slowed: Option<(Direction, Duration)>,
     awaited: Option<Which>,
     /// The connection whose next reply is lost.
     doomed: Option<Id>,
@@ -78,6 +80,7 @@ impl Shared {
                 wanted: Door::Shut,
                 door: Door::Shut,
                 swallowed: None,
+                slowed: None,
                 awaited: None,
                 doomed: None,
                 replies_lost: 0,
@@ -123,6 +126,17 @@ impl Shared {
         self.state().swallowed = Some(direction);
     }
 
+    pub(super) fn slow_down(&self, direction: Direction, by: Duration) {
+        self.state().slowed = Some((direction, by));
+    }
+
+    /// Answers how much later bytes in this direction are forwarded.
+    pub(super) fn delay(&self, direction: Direction) -> Duration {
+        let slowed = self.state().slowed;
+        let covering = slowed.filter(|(all, _)| all.covers(direction));
+        covering.map_or(Duration::ZERO, |(_, by)| by)
+    }
+
     pub(super) fn lose_reply(&self, which: Which) {
         self.state().awaited = Some(which);
     }
@@ -130,6 +144,7 @@ impl Shared {
     pub(super) fn forward(&self) {
         let mut state = self.state();
         state.swallowed = None;
+        state.slowed = None;
         state.awaited = None;
         state.doomed = None;
     }

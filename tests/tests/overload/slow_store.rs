@@ -1,0 +1,51 @@
+//! A store that answers late, and more work than it takes meanwhile.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use seata_test_servers::Direction;
+use seata_tests::{Kind, Participants, Setup, SharedStore};
+
+use crate::{Flooded, is_in_reach, one_branch};
+
+const CLIENTS: usize = 200;
+const SAGAS: usize = 2_000;
+
+/// Floods a server whose store answers each question 200 ms late.
+async fn on(kind: Kind) {
+    let Some(store) = SharedStore::start(kind) else {
+        return;
+    };
+    let proxy = store.proxy();
+    let setup = Setup::new().with("SEATA_ACTIVE_MAX", 100);
+    let server = store.used_through(setup, &proxy).start().await;
+    let (client, participants) = (server.client(), Participants::start().await);
+    proxy.slow_down(Direction::Replies, Duration::from_millis(200));
+    let clients: Vec<_> = (0..CLIENTS).map(|_| client.another()).collect();
+    let action = participants.url("ok");
+    let mut answers = stream::iter(0..SAGAS)
+        .map(|number| {
+            let (client, gid) = (&clients[number % CLIENTS], format!("g-{number}"));
+            let whole = one_branch(&gid, action.clone());
+            async move { (client.post("/api/submit", whole).await, gid) }
+        })
+        .buffer_unordered(CLIENTS);
+    let mut flooded = Flooded::default();
+    while let Some((answer, gid)) = answers.next().await {
+        flooded.note(gid, &answer);
+    }
+    is_in_reach(&client).await;
+    assert!(!flooded.accepted.is_empty() && !flooded.turned_away.is_empty());
+    proxy.restore();
+    flooded.ended_as_answered(&client, &participants).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_than_a_slow_postgres_takes_is_refused_and_the_rest_is_not_lost() {
+    on(Kind::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_than_a_slow_redis_takes_is_refused_and_the_rest_is_not_lost() {
+    on(Kind::Redis).await;
+}
