@@ -113,7 +113,7 @@ keys! {
     /// The most branches of one transaction.
     branches_max: usize = "1000", Whole(1..=10_000);
     /// The most transactions in memory at once; beyond it new ones are refused with 429.
-    active_max: usize = "10000", Whole(1..=1_000_000);
+    active_max: usize = "16000", Whole(1..=1_000_000);
     /// The most bytes of transactions in memory at once; beyond it new ones are refused with 429.
     active_bytes_max: usize = "268435456", Whole(67_108_864..=1_099_511_627_776_usize);
     /// The most calls of branches at once, in all; less if the process may not open as many files.

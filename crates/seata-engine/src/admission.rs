@@ -8,6 +8,9 @@ use crate::mailbox::Asked;
 use crate::registry::Origin;
 use crate::shared::{RETRY_AFTER, Shared};
 
+/// The part of the room for requests that is left to those whose participants are not slow: one in so many.
+const OTHERS_SHARE: usize = 8;
+
 /// What is full when `active_max` or `active_bytes_max` is reached.
 pub(crate) const MEMORY: &str = "the memory for active transactions";
 
@@ -63,17 +66,15 @@ impl Shared {
         }
     }
 
-    /// Refuses what would wait with many others for a slow participant, while there is room left for what goes elsewhere:
-    /// the less there is, the fewer may wait. It costs nothing as long as half of the room is free.
+    /// Refuses what would wait with many others for a slow participant, so that what goes elsewhere finds room: the last
+    /// eighth is left to that, and the less of it there is, the fewer may wait for one participant.
     fn require_open_ways(&self, definition: &Definition) -> Result<(), EngineError> {
-        let (left, max) = (
-            self.registry.room(Origin::Asked).count,
-            self.registry.requests_max(),
-        );
-        if left > max / 2 {
+        let left = self.registry.room(Origin::Asked).count;
+        let for_others = self.registry.requests_max() / OTHERS_SHARE;
+        if left > for_others {
             return Ok(());
         }
-        let is_crowded = |waiting: usize| waiting.saturating_mul(max) > left.saturating_mul(left);
+        let is_crowded = |waiting: usize| waiting * for_others > left * left;
         let crowded = definition
             .branches
             .iter()

@@ -67,7 +67,7 @@ impl Config {
         Self {
             owner,
             lease: Duration::from_secs(10),
-            active_max: 10_000,
+            active_max: 16_000,
             active_bytes_max: 256 << 20,
             journal_bytes_max: 64 << 20,
             journal_wait_max: Duration::from_secs(1),
