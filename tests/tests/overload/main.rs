@@ -9,12 +9,14 @@ mod slow_participants;
 mod slow_store;
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
+use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use seata_tests::{Answer, Client, Participants, saga};
-use serde_json::json;
+use seata_tests::{Answer, Client, PATIENCE, Participants, Saga, saga};
+use serde_json::{Value, json};
 
-/// What became of many submissions, each of which was sent once.
+/// What became of many submissions.
 #[derive(Default)]
 struct Flooded {
     accepted: BTreeSet<String>,
@@ -22,15 +24,35 @@ struct Flooded {
 }
 
 impl Flooded {
-    /// Files an answer, which is 200 or a refusal that says when to come back.
-    #[track_caller]
-    fn note(&mut self, gid: String, answer: &Answer) {
+    /// Submits a saga of one branch.
+    async fn submit(&mut self, client: &Client, gid: String, action: &str) {
+        let whole = Value::from(one_branch(&gid, action.to_owned()));
+        self.send(client, gid, whole.to_string().into()).await;
+    }
+
+    /// Sends a submission and files the answer, which is 200 or a refusal that says when to come back. Where the machine
+    /// is so busy that the store does not answer in time, the same is sent again.
+    async fn send(&mut self, client: &Client, gid: String, whole: Bytes) {
+        let begun = Instant::now();
+        let mut answer = client.post_text("/api/submit", whole.clone()).await;
+        // Of what was sent before nobody knows.
+        let is_known = answer.status != 503;
+        while answer.status == 503 && begun.elapsed() < PATIENCE {
+            answer = client.post_text("/api/submit", whole.clone()).await;
+        }
         if answer.status == 200 {
             self.accepted.insert(gid);
-        } else {
-            is_later(answer);
+            return;
+        }
+        is_later(&answer);
+        if is_known {
             self.turned_away.insert(gid);
         }
+    }
+
+    fn add(&mut self, mut more: Self) {
+        self.accepted.append(&mut more.accepted);
+        self.turned_away.append(&mut more.turned_away);
     }
 
     /// Asserts that what was accepted has ended well and was done once, and that of the rest there is no trace.
@@ -59,7 +81,7 @@ fn is_later(answer: &Answer) {
 }
 
 /// Writes a saga with one branch, called `one`, whose call may take as long as it likes.
-fn one_branch(gid: &str, action: String) -> seata_tests::Saga {
+fn one_branch(gid: &str, action: String) -> Saga {
     saga(gid)
         .branch_without_compensation("one", action)
         .with("options", json!({ "request_timeout_secs": 600 }))
@@ -72,19 +94,18 @@ async fn flood(
     gids: impl Iterator<Item = String>,
     at_once: usize,
 ) -> Flooded {
-    let answers: Vec<_> = stream::iter(gids)
-        .map(|gid| async {
-            let whole = one_branch(&gid, action.to_owned());
-            (client.post("/api/submit", whole).await, gid)
+    stream::iter(gids)
+        .map(async |gid| {
+            let mut one = Flooded::default();
+            one.submit(client, gid, action).await;
+            one
         })
         .buffer_unordered(at_once)
-        .collect()
-        .await;
-    let mut flooded = Flooded::default();
-    for (answer, gid) in answers {
-        flooded.note(gid, &answer);
-    }
-    flooded
+        .fold(Flooded::default(), async |mut all, one| {
+            all.add(one);
+            all
+        })
+        .await
 }
 
 /// Asserts that somebody who comes now, on a connection of his own, finds the server in reach.

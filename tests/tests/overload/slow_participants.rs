@@ -2,7 +2,6 @@
 
 use futures_util::future::join_all;
 use seata_tests::{Client, Participants, Setup, scene_with, until};
-use serde_json::json;
 
 use crate::{flood, is_later, one_branch};
 
@@ -95,27 +94,4 @@ async fn open_work_that_waits_for_a_slow_participant_after_a_restart_leaves_memo
     client.all_ended().await;
     server.terminate();
     server.ended().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_calls_that_outlast_their_leases_are_made_once() {
-    const CALLS: usize = 1_000;
-    let (_server, client, slow) = {
-        let setup = Setup::new()
-            .with("SEATA_LEASE_SECS", 1)
-            .with("SEATA_CALLS_IN_FLIGHT_MAX", 2 * CALLS)
-            .with("SEATA_CALLS_IN_FLIGHT_PER_DESTINATION", CALLS);
-        scene_with(setup).await
-    };
-    let gids = (0..CALLS).map(|number| format!("slow-{number}"));
-    let flooded = flood(&client, &slow.url("gate/slow"), gids, 16).await;
-    assert!(flooded.turned_away.is_empty());
-    slow.arrived("slow", CALLS).await;
-    // It takes longer than three leases.
-    let whole = one_branch("clock", slow.url("delay/3500"));
-    let whole = whole.with("options", json!({ "request_timeout_secs": 60 }));
-    assert_eq!(client.run(whole).await["status"], "COMMITTED");
-    assert_eq!(slow.at_gate("slow"), CALLS);
-    slow.open("slow");
-    flooded.ended_as_answered(&client, &slow).await;
 }

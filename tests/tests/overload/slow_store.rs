@@ -6,7 +6,7 @@ use futures_util::{StreamExt, stream};
 use seata_test_servers::Direction;
 use seata_tests::{Kind, Participants, Setup, SharedStore};
 
-use crate::{Flooded, is_in_reach, one_branch};
+use crate::{Flooded, is_in_reach};
 
 const CLIENTS: usize = 200;
 const SAGAS: usize = 2_000;
@@ -23,17 +23,19 @@ async fn on(kind: Kind) {
     proxy.slow_down(Direction::Replies, Duration::from_millis(200));
     let clients: Vec<_> = (0..CLIENTS).map(|_| client.another()).collect();
     let action = participants.url("ok");
-    let mut answers = stream::iter(0..SAGAS)
-        .map(|number| {
-            let (client, gid) = (&clients[number % CLIENTS], format!("g-{number}"));
-            let whole = one_branch(&gid, action.clone());
-            async move { (client.post("/api/submit", whole).await, gid) }
+    let flooded = stream::iter(0..SAGAS)
+        .map(async |number| {
+            let mut one = Flooded::default();
+            let client = &clients[number % CLIENTS];
+            one.submit(client, format!("g-{number}"), &action).await;
+            one
         })
-        .buffer_unordered(CLIENTS);
-    let mut flooded = Flooded::default();
-    while let Some((answer, gid)) = answers.next().await {
-        flooded.note(gid, &answer);
-    }
+        .buffer_unordered(CLIENTS)
+        .fold(Flooded::default(), async |mut all, one| {
+            all.add(one);
+            all
+        })
+        .await;
     is_in_reach(&client).await;
     assert!(!flooded.accepted.is_empty() && !flooded.turned_away.is_empty());
     proxy.restore();

@@ -76,6 +76,21 @@ fn what_is_sent_and_answered_is_forwarded() -> Result<()> {
 }
 
 #[test]
+fn a_reply_that_is_slowed_down_comes_whole_and_later() -> Result<()> {
+    let proxy = proxied()?;
+    let mut client = connect(&proxy)?;
+    proxy.slow_down(Direction::Replies, SILENCE * 10);
+    client.write_all(b"slow")?;
+    assert!(is_silent(&mut client)?);
+    let mut answer = [0; 4];
+    client.read_exact(&mut answer)?;
+    assert_eq!(&answer, b"slow");
+    proxy.restore();
+    assert_eq!(say(&mut client, "fast")?, "fast");
+    Ok(())
+}
+
+#[test]
 fn a_cut_ends_what_is_there_and_welcomes_what_comes() -> Result<()> {
     let proxy = proxied()?;
     let mut old = connect(&proxy)?;
