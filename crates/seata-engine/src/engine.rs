@@ -371,7 +371,25 @@ impl Engine {
             .load(gid)
             .await
             .map_err(|error| store_failed(&error, Some(gid)))?;
-        stored.ok_or_else(|| EngineError::NotFound { gid: gid.clone() })
+        let stored = stored.ok_or_else(|| EngineError::NotFound { gid: gid.clone() })?;
+        self.note_takeover(&stored.header);
+        Ok(stored)
+    }
+
+    /// Tells a driver that believes in its lease that the record shows another server's: the store's clock may have jumped,
+    /// and its next call would come after what that one has done. A claim of this process's own tells him itself.
+    fn note_takeover(&self, header: &Header) {
+        if header.owner == Some(self.shared.config.owner) {
+            return;
+        }
+        if let Some(handle) = self.shared.registry.get(&header.gid)
+            && let Some(held) = handle.lease.held()
+            && held.token < header.token
+            && handle.lease.lost(held.token)
+        {
+            // A driver that has ended meanwhile needs no news.
+            drop(handle.send(Message::Look));
+        }
     }
 
     fn with_flights(&self, mut snapshot: Snapshot) -> Snapshot {

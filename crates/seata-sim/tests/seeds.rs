@@ -37,3 +37,15 @@ fn a_call_from_before_another_servers_lease_ends_with_it() {
         outcome.panics
     );
 }
+
+/// The store's clock jumped, another server took over and finished, this one read that for a client, and called.
+#[test]
+fn a_server_that_has_read_of_a_takeover_calls_no_more() {
+    let outcome = run(473, None, Keep::Hash);
+    assert!(
+        outcome.violations.is_empty() && outcome.panics.is_empty(),
+        "{:?} {:?}",
+        outcome.violations,
+        outcome.panics
+    );
+}
