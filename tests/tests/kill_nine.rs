@@ -197,7 +197,10 @@ async fn ask(client: &Client, path: &str, body: &Value, stubborn: bool) -> Optio
 }
 
 async fn step_by_step(client: &Client, gid: &str, whole: Value, stubborn: bool) -> Option<Answer> {
-    let start = json!({ "gid": gid, "options": whole["options"] });
+    // A busy machine may keep it waiting between its steps.
+    let mut options = whole["options"].clone();
+    options["prepared_timeout_secs"] = json!(600);
+    let start = json!({ "gid": gid, "options": options });
     let started = ask(client, "/api/start", &start, stubborn).await?;
     assert_eq!(started.status, 200, "{gid}: {}", started.text);
     for branch in whole["branches"].as_array().unwrap() {
