@@ -1,5 +1,5 @@
-//! Gathers the appends of many transactions into batches. It adds no delay: a batch is whatever waits when the store
-//! is ready for one.
+//! Gathers the appends of many transactions into batches. It adds no delay while the store is idle: a batch is whatever
+//! waits when the store is ready for one. Beside others a small batch waits a moment for more.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,11 +10,42 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use seata_store::{Append, AppendOutcome, StoreError, StoreErrorKind, StoreLimits, TxnStore};
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 
 use crate::host::Clock;
 use crate::meters::Meters;
 use crate::outage::Outage;
 use crate::weight::Scale;
+
+/// So few appends under way are no reason to wait: what comes beside them is as much of a batch as they are.
+const BESIDE_FEW: usize = 4;
+
+/// So many appends are worth a batch beside others. A smaller one costs the store, which all share, nearly as much, and
+/// those in it are answered sooner if they travel with the next one.
+const BESIDE_COUNT_MIN: usize = 64;
+
+/// So long after the last batch a smaller one leaves too: a store that takes longer is busy with something else than
+/// computing, and nobody may wait for a batch that doesn't come back.
+const BESIDE_AFTER: Duration = Duration::from_millis(5);
+
+/// When a batch leaves.
+#[derive(Debug, Clone, Copy)]
+enum Departure {
+    /// As soon as anything waits.
+    AtOnce,
+    /// When it is worth it, or at this time.
+    Beside(Instant),
+}
+
+impl Departure {
+    /// Answers until when so many wait for more, if they do.
+    fn waits_until(self, count: usize) -> Option<Instant> {
+        match self {
+            Self::AtOnce => None,
+            Self::Beside(at) => (count < BESIDE_COUNT_MIN && Instant::now() < at).then_some(at),
+        }
+    }
+}
 
 /// The answer to one append.
 pub(crate) type Appended = Result<AppendOutcome, StoreError>;
@@ -138,13 +169,21 @@ impl Journal {
     pub(crate) async fn run(&self, way: Way) {
         let limits = self.limits;
         let mut flying = FuturesUnordered::new();
+        let (mut left_at, mut under_way) = (Instant::now(), 0);
         loop {
+            let departure = if under_way < BESIDE_FEW {
+                Departure::AtOnce
+            } else {
+                Departure::Beside(left_at + BESIDE_AFTER)
+            };
             tokio::select! {
                 biased;
-                Some(()) = flying.next(), if !flying.is_empty() => {}
+                Some(count) = flying.next(), if !flying.is_empty() => under_way -= count,
                 () = self.outage.begun() => self.refuse_queued(),
-                batch = self.take(limits), if flying.len() < limits.batches_in_flight_max => {
+                batch = self.take(limits, departure), if flying.len() < limits.batches_in_flight_max => {
                     let Some(batch) = batch else { break };
+                    left_at = Instant::now();
+                    under_way += batch.len();
                     flying.push(self.write(way.clone(), batch));
                 }
             }
@@ -163,16 +202,20 @@ impl Journal {
     }
 
     /// Waits for a batch; none once the journal is closed.
-    async fn take(&self, limits: StoreLimits) -> Option<Vec<Item>> {
+    async fn take(&self, limits: StoreLimits, departure: Departure) -> Option<Vec<Item>> {
         loop {
-            let batch = self.take_now(limits);
-            if !batch.is_empty() {
-                return Some(batch);
+            let count = self.queue().len();
+            let closed = self.closed.load(Ordering::Acquire);
+            match (count, departure.waits_until(count)) {
+                (0, _) if closed => return None,
+                (0, _) => self.queued.notified().await,
+                (_, Some(until)) if !closed => tokio::select! {
+                    biased;
+                    () = self.queued.notified() => {}
+                    () = tokio::time::sleep_until(until) => {}
+                },
+                (_, Some(_) | None) => return Some(self.take_now(limits)),
             }
-            if self.closed.load(Ordering::Acquire) {
-                return None;
-            }
-            self.queued.notified().await;
         }
     }
 
@@ -189,7 +232,8 @@ impl Journal {
         queue.drain(..count).collect()
     }
 
-    async fn write(&self, way: Way, batch: Vec<Item>) {
+    /// Writes a batch, tells each whose append it is, and answers how many there were.
+    async fn write(&self, way: Way, batch: Vec<Item>) -> usize {
         let Way {
             store,
             clock,
@@ -222,6 +266,7 @@ impl Journal {
             // Whoever asked may be gone: the append is durable all the same.
             drop(reply.send(answer));
         }
+        count
     }
 }
 
