@@ -45,15 +45,10 @@ fn look(near: SocketAddr, far: SocketAddr) -> Option<u32> {
 /// Looks up the socket with these ports in the system's table.
 fn inode(local: u16, remote: u16) -> Option<u64> {
     let table = fs::read_to_string("/proc/net/tcp").ok()?;
-    let has_port = |address: &str, port: u16| {
-        let (_, written) = address.split_once(':').unwrap_or_default();
-        u16::from_str_radix(written, 16) == Ok(port)
-    };
-    table.lines().skip(1).find_map(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let is_it = has_port(fields.get(1)?, local) && has_port(fields.get(2)?, remote);
-        is_it.then(|| fields.get(9)?.parse().ok()).flatten()
-    })
+    let ports = [local, remote].map(|port| format!(":{port:04X} "));
+    let ends = |line: &&str| ports.iter().all(|port| line.contains(port));
+    let line = table.lines().find(ends)?;
+    line.split_whitespace().nth(9)?.parse().ok()
 }
 
 /// Answers our children, by the threads that started them.

@@ -38,6 +38,7 @@ use crate::ledger::{Delivery, Effect, Ledger};
 use crate::until::until;
 
 struct Shared {
+    knows_callers: bool,
     ledger: Ledger,
     open_gates: watch::Sender<BTreeSet<String>>,
     at_gates: Mutex<BTreeMap<String, Vec<String>>>,
@@ -54,8 +55,19 @@ pub struct Participants {
 impl Participants {
     /// Starts them on a free port.
     pub async fn start() -> Self {
+        Self::start_with(false).await
+    }
+
+    /// Starts them on a free port. Their books tell which process called: each connection costs a look into the tables
+    /// of the system.
+    pub async fn start_knowing_callers() -> Self {
+        Self::start_with(true).await
+    }
+
+    async fn start_with(knows_callers: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let shared = Arc::new(Shared {
+            knows_callers,
             ledger: Ledger::default(),
             open_gates: watch::Sender::default(),
             at_gates: Mutex::default(),
@@ -145,7 +157,7 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>) {
         let near = listener.local_addr().unwrap();
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
-            let caller = Caller::of(near, far);
+            let caller = shared.knows_callers.then(|| Caller::of(near, far));
             let service =
                 service_fn(move |request| answer(Arc::clone(&shared), request, caller.clone()));
             let server = auto::Builder::new(TokioExecutor::new());
@@ -158,7 +170,7 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>) {
 async fn answer(
     shared: Arc<Shared>,
     request: Request<Incoming>,
-    caller: Caller,
+    caller: Option<Caller>,
 ) -> Result<Response<AnswerBody>, hyper::Error> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
@@ -176,7 +188,7 @@ async fn answer(
 }
 
 /// What came: head, payload, and who sent it.
-type Came = (HeaderMap, Bytes, Caller);
+type Came = (HeaderMap, Bytes, Option<Caller>);
 
 async fn work(shared: Arc<Shared>, came: Came, path: String) -> (u16, String) {
     let (headers, body, caller) = came;
@@ -184,7 +196,9 @@ async fn work(shared: Arc<Shared>, came: Came, path: String) -> (u16, String) {
     let delivery = shared.ledger.enter(headers, body);
     shared.under_way.fetch_add(1, Ordering::SeqCst);
     let work = tokio::spawn(async move {
-        shared.ledger.called_by(delivery.order, caller.pid().await);
+        if let Some(caller) = caller {
+            shared.ledger.called_by(delivery.order, caller.pid().await);
+        }
         let answer = follow(&shared, &delivery, &path).await;
         shared.ledger.answered(delivery.order, answer.0);
         shared.under_way.fetch_sub(1, Ordering::SeqCst);

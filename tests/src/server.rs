@@ -35,6 +35,13 @@ pub struct Refused {
     pub output: String,
 }
 
+impl Refused {
+    fn is_for_a_busy_store(&self) -> bool {
+        let last = self.output.trim_end().lines().next_back();
+        last.is_some_and(|line| line.contains(" in time"))
+    }
+}
+
 /// A running server.
 pub struct Server {
     setup: Setup,
@@ -314,18 +321,22 @@ impl Server {
         until("the server ends", async || process.try_wait().unwrap()).await
     }
 
-    /// Starts it again on the same folder.
+    /// Starts it again on the same folder, as a supervisor does: anew where its store was too busy to answer in time.
     ///
     /// # Panics
     /// It does not start.
     pub async fn start_again(&mut self) {
-        match self.setup.spawn().await {
-            Ok((process, port)) => {
-                self.process = process;
-                self.port.store(port, Ordering::SeqCst);
+        let setup = &self.setup;
+        let (process, port) = until("the server starts again", async || {
+            match setup.spawn().await {
+                Ok(started) => Some(started),
+                Err(refused) if refused.is_for_a_busy_store() => None,
+                Err(refused) => panic!("the server did not start again: {refused:?}"),
             }
-            Err(refused) => panic!("the server did not start again: {refused:?}"),
-        }
+        })
+        .await;
+        self.process = process;
+        self.port.store(port, Ordering::SeqCst);
     }
 }
 

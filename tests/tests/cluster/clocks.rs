@@ -17,7 +17,7 @@ pub(crate) async fn a_minute_apart(store: &SharedStore) {
     if clock_apart(Setup::new(), 0).is_none() {
         return;
     }
-    let participants = Arc::new(Participants::start().await);
+    let participants = Arc::new(Participants::start_knowing_callers().await);
     let setup = |index: usize| clock_apart(store.used_by(Setup::new()), APART[index]).unwrap();
     let mut fleet = Fleet::start_with(APART.len(), setup).await;
     for (index, apart) in APART.into_iter().enumerate() {

@@ -9,7 +9,7 @@ use crate::scene::hold;
 const HELD: usize = 20;
 
 pub(crate) async fn at_a_stop(store: &SharedStore) {
-    let participants = Participants::start().await;
+    let participants = Participants::start_knowing_callers().await;
     let mut servers = Vec::new();
     for _ in 0..3 {
         // Nobody has patience until such a lease has passed.

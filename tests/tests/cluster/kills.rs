@@ -14,7 +14,7 @@ const KILLS: usize = 3;
 const HELD: usize = 20;
 
 pub(crate) async fn under_load(fleet: &mut Fleet) {
-    let participants = Arc::new(Participants::start().await);
+    let participants = Arc::new(Participants::start_knowing_callers().await);
     let client = fleet.client();
     let load = Load::start("killed", INITIATORS, &client, &participants);
     for kill in 0..KILLS {
@@ -31,7 +31,7 @@ pub(crate) async fn under_load(fleet: &mut Fleet) {
 }
 
 pub(crate) async fn with_calls_in_flight(store: &SharedStore, fleet: &mut Fleet) {
-    let participants = Participants::start().await;
+    let participants = Participants::start_knowing_callers().await;
     let gids = hold("orphaned", HELD, &fleet.server(0).client(), &participants).await;
     // Who follows one of them at a server that lives is told all of it, whoever drives.
     let followed = &gids[0];

@@ -4,7 +4,7 @@ use seata_tests::{Fleet, LEASE, Participants, Strikes, all_are_caused, saga};
 use serde_json::json;
 
 pub(crate) async fn a_call_longer_than_a_lease(fleet: &Fleet) {
-    let participants = Participants::start().await;
+    let participants = Participants::start_knowing_callers().await;
     let slow = format!("delay/{}", LEASE.as_millis() * 5 / 2);
     let gids: Vec<String> = (0..6).map(|number| format!("slow-{number}")).collect();
     for (number, gid) in gids.iter().enumerate() {

@@ -4,7 +4,7 @@ use seata_tests::{Branch, Client, Fleet, Participants, Strikes, Tcc, all_are_cau
 use serde_json::{Value, json};
 
 pub(crate) async fn to_any_server_over_http(fleet: &Fleet) {
-    let participants = Participants::start().await;
+    let participants = Participants::start_knowing_callers().await;
     let client = fleet.client();
     // So often that each request meets each server, with another one driving.
     for round in 0..fleet.len() {

@@ -20,7 +20,7 @@ async fn connect(fleet: &Fleet) -> Vec<Rpc> {
 }
 
 pub(crate) async fn to_any_server_over_grpc(fleet: &Fleet) {
-    let participants = Participants::start().await;
+    let participants = Participants::start_knowing_callers().await;
     let mut servers = connect(fleet).await;
     for round in 0..fleet.len() {
         let at = |name: &str| format!("grpc-{name}-{round}");

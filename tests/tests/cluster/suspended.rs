@@ -10,7 +10,7 @@ const INITIATORS: usize = 4;
 const HELD: usize = 15;
 
 pub(crate) async fn beyond_its_lease(fleet: &mut Fleet) {
-    let participants = Arc::new(Participants::start().await);
+    let participants = Arc::new(Participants::start_knowing_callers().await);
     let client = fleet.client();
     let load = Load::start("suspended", INITIATORS, &client, &participants);
     load.more(30).await;

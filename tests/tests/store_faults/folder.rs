@@ -10,7 +10,7 @@ const KILLS: usize = 5;
 const BETWEEN: usize = 60;
 
 pub(crate) async fn killed_under_load(store: &str) {
-    let participants = Arc::new(Participants::start().await);
+    let participants = Arc::new(Participants::start_knowing_callers().await);
     let setup = |_| Setup::new().with("SEATA_STORE", store);
     let mut fleet = Fleet::start_with(1, setup).await;
     let client = fleet.client();

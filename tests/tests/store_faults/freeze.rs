@@ -10,7 +10,7 @@ use seata_tests::{
 const INITIATORS: usize = 5;
 
 pub(crate) async fn under_load(store: &SharedStore, fleet: &Fleet) {
-    let participants = Arc::new(Participants::start().await);
+    let participants = Arc::new(Participants::start_knowing_callers().await);
     let client = fleet.client();
     let load = Load::start("frozen", INITIATORS, &client, &participants);
     load.more(40).await;

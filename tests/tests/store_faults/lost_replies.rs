@@ -8,7 +8,7 @@ const INITIATORS: usize = 5;
 const LOST: usize = 30;
 
 pub(crate) async fn under_load(store: &SharedStore) {
-    let participants = Arc::new(Participants::start().await);
+    let participants = Arc::new(Participants::start_knowing_callers().await);
     let proxy = store.proxy();
     let setup = |_| store.used_through(Setup::new(), &proxy);
     let fleet = Fleet::start_with(2, setup).await;

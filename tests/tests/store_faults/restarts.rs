@@ -8,7 +8,7 @@ const INITIATORS: usize = 5;
 const BETWEEN: usize = 40;
 
 pub(crate) async fn under_load(store: &SharedStore, fleet: &Fleet) {
-    let participants = Arc::new(Participants::start().await);
+    let participants = Arc::new(Participants::start_knowing_callers().await);
     let client = fleet.client();
     let load = Load::start("restarted", INITIATORS, &client, &participants);
     type Blow = fn(&seata_test_servers::Server);
