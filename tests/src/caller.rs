@@ -45,9 +45,9 @@ fn look(near: SocketAddr, far: SocketAddr) -> Option<u32> {
 /// Looks up the socket with these ports in the system's table.
 fn inode(local: u16, remote: u16) -> Option<u64> {
     let table = fs::read_to_string("/proc/net/tcp").ok()?;
-    let ports = [local, remote].map(|port| format!(":{port:04X} "));
-    let ends = |line: &&str| ports.iter().all(|port| line.contains(port));
-    let line = table.lines().find(ends)?;
+    // Both ends are on 127.0.0.1, which the table writes backwards.
+    let ends = format!(" 0100007F:{local:04X} 0100007F:{remote:04X} ");
+    let line = table.lines().find(|line| line.contains(&ends))?;
     line.split_whitespace().nth(9)?.parse().ok()
 }
 
