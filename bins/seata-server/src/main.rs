@@ -16,11 +16,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use mimalloc::MiMalloc;
 use seata_config::{Given, Settings};
 use seata_http::{OriginError, Origins};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::Task;
+
+/// The system's own takes a tenth more processor time. Without huge pages: idle, it would hold 11 MB more.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// How long a thread that still waits for the disk may hold up the exit.
 const EXIT_WITHIN: Duration = Duration::from_secs(1);
