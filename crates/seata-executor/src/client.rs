@@ -1,10 +1,9 @@
-//! Pooled connections: over HTTP/1.1, and HTTP/2 where a TLS peer offers it; or over HTTP/2 alone, for gRPC. A request is
-//! delivered once at most; redirects are not followed.
+//! Pooled connections over TLS and over HTTP/2, by hyper-util's client. A request is delivered once at most; redirects are
+//! not followed.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::uri::Scheme;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -32,28 +31,48 @@ type Secure = Client<HttpsConnector<HttpConnector<Names>>, Full<Bytes>>;
 /// What is spoken on a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Spoken {
-    /// HTTP/1.1, or HTTP/2 if a TLS peer offers it.
+    /// HTTP/1.1, or HTTP/2 if the peer offers it.
     AsOffered,
     /// HTTP/2 from the first byte on, whatever the peer says.
     Http2,
 }
 
-pub(crate) struct Clients {
+/// Connections over HTTP/2 without TLS.
+pub(crate) struct Clear(Plain);
+
+impl Clear {
+    pub(crate) fn new(config: &ExecutorConfig, names: Names) -> Self {
+        Self(builder(config, Spoken::Http2).build(connector(config, names)))
+    }
+
+    /// Sends a request and awaits the head of its answer.
+    ///
+    /// # Errors
+    /// Says for a person why no answer came. Whether the participant got the request is then unknown.
+    pub(crate) async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, String> {
+        let sent = self.0.request(request).await;
+        sent.map_err(|error| silence::describe(&error))
+    }
+}
+
+/// Connections over TLS.
+pub(crate) struct Secured {
     config: ExecutorConfig,
     names: Names,
     spoken: Spoken,
-    plain: Plain,
-    secure: OnceCell<Secure>,
+    client: OnceCell<Secure>,
 }
 
-impl Clients {
+impl Secured {
     pub(crate) fn new(config: ExecutorConfig, names: Names, spoken: Spoken) -> Self {
         Self {
-            plain: builder(&config, spoken).build(connector(&config, names.clone())),
-            secure: OnceCell::new(),
-            spoken,
-            names,
             config,
+            names,
+            spoken,
+            client: OnceCell::new(),
         }
     }
 
@@ -65,13 +84,10 @@ impl Clients {
         &self,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, String> {
-        let sent = if request.uri().scheme() == Some(&Scheme::HTTPS) {
-            let secure = || secure(&self.config, self.names.clone(), self.spoken);
-            self.secure.get_or_try_init(secure).await?.request(request)
-        } else {
-            self.plain.request(request)
-        };
-        sent.await.map_err(|error| silence::describe(&error))
+        let secure = || secure(&self.config, self.names.clone(), self.spoken);
+        let client = self.client.get_or_try_init(secure).await?;
+        let sent = client.request(request).await;
+        sent.map_err(|error| silence::describe(&error))
     }
 }
 
@@ -96,7 +112,7 @@ fn builder(config: &ExecutorConfig, spoken: Spoken) -> Builder {
     builder
 }
 
-fn connector(config: &ExecutorConfig, names: Names) -> HttpConnector<Names> {
+pub(crate) fn connector(config: &ExecutorConfig, names: Names) -> HttpConnector<Names> {
     let mut connector = HttpConnector::new_with_resolver(names);
     connector.set_nodelay(true);
     connector.set_connect_timeout(Some(config.connect_timeout));

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// How the executor runs.
 #[derive(Debug, Clone)]
 pub struct ExecutorConfig {
-    /// The most calls in flight, at least 1.
+    /// The most calls in flight, at least 1; also the most idle connections kept over plain HTTP.
     pub calls_in_flight_max: usize,
     /// The most calls in flight to one scheme, host and port, at least 1; also the most idle connections kept to it.
     pub calls_in_flight_per_destination_max: usize,

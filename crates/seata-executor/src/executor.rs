@@ -1,30 +1,35 @@
 //! The caller that the engine uses. It makes one attempt and keeps no state between calls but connections.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode, Version, uri};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use http::{HeaderValue, Request, StatusCode, uri};
+use http_body_util::Full;
 use metrics::{Gauge, Histogram, gauge, histogram};
-use seata_core::{Endpoint, Outcome, Reason, Scheme};
+use seata_core::{Endpoint, Outcome, Scheme};
 use seata_engine::{Call, Caller, Slot};
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
 
-use crate::client::{Clients, Spoken};
+use crate::answer::Said;
+use crate::client::{Clear, Secured, Spoken};
 use crate::config::ExecutorConfig;
 use crate::local::{LocalHandler, Locals};
 use crate::names::Names;
 use crate::outcome::unknown;
+use crate::pool::Pool;
 use crate::slots::Slots;
-use crate::{grpc, headers, outcome, silence};
+use crate::{answer, grpc, request, silence};
 
 /// Makes attempts over HTTP, over gRPC and within this process.
 pub struct Executor {
-    http: Clients,
-    grpc: Clients,
+    http: Pool,
+    https: Secured,
+    grpc: Clear,
+    grpcs: Secured,
     locals: Locals,
     slots: Slots,
     user_agent: Option<HeaderValue>,
@@ -45,8 +50,10 @@ impl Executor {
             ),
             user_agent: HeaderValue::from_str(&config.user_agent).ok(),
             answer_bytes_max: config.answer_bytes_max,
-            http: Clients::new(config.clone(), names.clone(), Spoken::AsOffered),
-            grpc: Clients::new(config, names, Spoken::Http2),
+            http: Pool::new(&config, names.clone()),
+            https: Secured::new(config.clone(), names.clone(), Spoken::AsOffered),
+            grpc: Clear::new(&config, names.clone()),
+            grpcs: Secured::new(config, names, Spoken::Http2),
             locals: Locals::default(),
             in_flight: gauge!("seata_calls_in_flight"),
             latency: histogram!("seata_branch_latency_seconds"),
@@ -60,61 +67,68 @@ impl Executor {
         self
     }
 
-    async fn attempt(&self, call: Call) -> Outcome {
+    /// The ways that need much room are boxed: plain HTTP, the most usual one, is not to pay for them.
+    async fn attempt(&self, call: &Call) -> Outcome {
         let limit = call.timeout();
         match call.endpoint.scheme() {
-            Scheme::Http | Scheme::Https => match self.http_request(&call) {
-                Ok(request) => self.over_http(request, limit).await,
-                Err(error) => unknown(&format!("the endpoint can't be called: {error}")),
-            },
-            Scheme::Grpc => self.over_grpc(&call, uri::Scheme::HTTP).await,
-            Scheme::Grpcs => self.over_grpc(&call, uri::Scheme::HTTPS).await,
+            Scheme::Http => self.over_http(call, limit).await,
+            Scheme::Https => Box::pin(self.over_https(call, limit)).await,
+            Scheme::Grpc | Scheme::Grpcs => Box::pin(self.over_grpc(call, limit)).await,
             Scheme::Local => timeout(limit, self.locals.call(call))
                 .await
                 .unwrap_or_else(|_| unknown(&silence::no_answer_within(limit))),
         }
     }
 
-    fn http_request(&self, call: &Call) -> Result<Request<Full<Bytes>>, http::Error> {
-        let body = call
-            .payload()
-            .map(|payload| Bytes::from_owner(Arc::clone(&payload.bytes)))
-            .unwrap_or_default();
-        let mut request = Request::builder()
-            .method(Method::POST)
-            .uri(call.endpoint.as_str())
-            .body(Full::new(body))?;
-        *request.headers_mut() = headers::of(call, self.user_agent.as_ref());
-        Ok(request)
+    async fn over_http(&self, call: &Call, limit: Duration) -> Outcome {
+        let request = match request::plain(call, self.user_agent.as_ref()) {
+            Ok(request) => request,
+            Err(error) => return uncallable(&error),
+        };
+        let mut said = None;
+        let exchange = self
+            .http
+            .exchange(call.endpoint.authority(), request, &mut said);
+        let ended = timeout(limit, exchange).await;
+        outcome_of(said, ended, limit)
     }
 
-    fn grpc_request(
+    async fn over_https(&self, call: &Call, limit: Duration) -> Outcome {
+        let request = match request::absolute(call, self.user_agent.as_ref()) {
+            Ok(request) => request,
+            Err(error) => return uncallable(&error),
+        };
+        let mut said = None;
+        let ended = timeout(limit, self.exchange(request, &mut said)).await;
+        outcome_of(said, ended, limit)
+    }
+
+    async fn exchange(
         &self,
-        call: &Call,
-        scheme: uri::Scheme,
-    ) -> Result<Request<Full<Bytes>>, String> {
-        let payload = call.payload().map_or(&[][..], |payload| &payload.bytes);
-        let mut request = Request::new(Full::new(grpc::message(payload)?));
-        *request.method_mut() = Method::POST;
-        *request.version_mut() = Version::HTTP_2;
-        *request.uri_mut() =
-            grpc::uri(&call.endpoint, scheme).map_err(|error| error.to_string())?;
-        *request.headers_mut() = headers::of_grpc(call, self.user_agent.as_ref());
-        Ok(request)
+        request: Request<Full<Bytes>>,
+        said: &mut Option<Said>,
+    ) -> Result<(), String> {
+        let answer = self.https.send(request).await?;
+        answer::read(answer, self.answer_bytes_max, said).await;
+        Ok(())
     }
 
-    async fn over_grpc(&self, call: &Call, scheme: uri::Scheme) -> Outcome {
-        let limit = call.timeout();
-        match self.grpc_request(call, scheme) {
+    async fn over_grpc(&self, call: &Call, limit: Duration) -> Outcome {
+        match request::grpc(call, self.user_agent.as_ref()) {
             Ok(request) => timeout(limit, self.answer_over_grpc(request))
                 .await
                 .unwrap_or_else(|_| unknown(&silence::no_answer_within(limit))),
-            Err(error) => unknown(&format!("the endpoint can't be called: {error}")),
+            Err(error) => uncallable(&error),
         }
     }
 
     async fn answer_over_grpc(&self, request: Request<Full<Bytes>>) -> Outcome {
-        let (head, body) = match self.grpc.send(request).await {
+        let sent = if request.uri().scheme() == Some(&uri::Scheme::HTTPS) {
+            self.grpcs.send(request).await
+        } else {
+            self.grpc.send(request).await
+        };
+        let (head, body) = match sent {
             Ok(response) => response.into_parts(),
             Err(why) => return unknown(&why),
         };
@@ -123,40 +137,6 @@ impl Executor {
         }
         let ended = grpc::ended(body, self.answer_bytes_max).await;
         grpc::read_end(ended, &head.headers)
-    }
-
-    async fn over_http(&self, request: Request<Full<Bytes>>, limit: Duration) -> Outcome {
-        let begun = Instant::now();
-        let response = match timeout(limit, self.http.send(request)).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(why)) => return unknown(&why),
-            Err(_) => return unknown(&silence::no_answer_within(limit)),
-        };
-        let (head, body) = response.into_parts();
-        let kept_max = if head.status.is_success() {
-            0
-        } else {
-            Reason::BYTES_MAX
-        };
-        let mut kept = Vec::new();
-        let left = limit.saturating_sub(begun.elapsed());
-        // The status stands however this ends (see the outcome table).
-        let _ = timeout(left, self.read(body, kept_max, &mut kept)).await;
-        outcome::read(head.status, &kept)
-    }
-
-    /// Reads a body and keeps its beginning. One read to its end leaves the connection for the next call; one that is
-    /// larger than the bound, breaks off or takes too long costs the connection.
-    async fn read(&self, mut body: Incoming, kept_max: usize, kept: &mut Vec<u8>) {
-        let mut read_bytes = 0;
-        while read_bytes <= self.answer_bytes_max
-            && let Some(Ok(frame)) = body.frame().await
-        {
-            let data = frame.data_ref().map_or(&[][..], AsRef::as_ref);
-            read_bytes += data.len();
-            let room = kept_max.saturating_sub(kept.len());
-            kept.extend_from_slice(&data[..data.len().min(room)]);
-        }
     }
 }
 
@@ -173,10 +153,27 @@ impl Caller for Executor {
     async fn call(&self, call: Call, slot: Slot) -> Outcome {
         let _in_flight = InFlight::begin(&self.in_flight);
         let begun = Instant::now();
-        let outcome = self.attempt(call).await;
+        let outcome = self.attempt(&call).await;
         self.latency.record(begun.elapsed().as_secs_f64());
         drop(slot);
         outcome
+    }
+}
+
+fn uncallable(error: &dyn Display) -> Outcome {
+    unknown(&format!("the endpoint can't be called: {error}"))
+}
+
+/// Answers what an attempt came to. The status stands however it ended: see the outcome table.
+fn outcome_of(
+    said: Option<Said>,
+    ended: Result<Result<(), String>, Elapsed>,
+    limit: Duration,
+) -> Outcome {
+    match (said, ended) {
+        (Some(said), _) => said.outcome(),
+        (None, Ok(Err(why))) => unknown(&why),
+        (None, Ok(Ok(())) | Err(_)) => unknown(&silence::no_answer_within(limit)),
     }
 }
 

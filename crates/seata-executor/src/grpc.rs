@@ -8,6 +8,7 @@ use http::uri::Scheme;
 use http::{HeaderMap, StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use seata_core::Scheme::{Grpc, Grpcs, Http, Https, Local};
 use seata_core::{Endpoint, Outcome, Reason};
 
 use crate::outcome::unknown;
@@ -48,9 +49,12 @@ const CODES: [&str; 17] = [
 ///
 /// # Errors
 /// The endpoint is no URI.
-pub(crate) fn uri(endpoint: &Endpoint, scheme: Scheme) -> Result<Uri, http::Error> {
+pub(crate) fn uri(endpoint: &Endpoint) -> Result<Uri, http::Error> {
     let mut parts = endpoint.as_str().parse::<Uri>()?.into_parts();
-    parts.scheme = Some(scheme);
+    parts.scheme = Some(match endpoint.scheme() {
+        Grpcs | Https => Scheme::HTTPS,
+        Grpc | Http | Local => Scheme::HTTP,
+    });
     Ok(Uri::from_parts(parts)?)
 }
 

@@ -9,6 +9,8 @@ use http::header::{
 use seata_core::Header;
 use seata_engine::Call;
 
+use crate::trace;
+
 const GID: HeaderName = HeaderName::from_static("seata-gid");
 const BRANCH_ID: HeaderName = HeaderName::from_static("seata-branch-id");
 const OPERATION: HeaderName = HeaderName::from_static("seata-operation");
@@ -26,12 +28,15 @@ const HEADERS_USUAL: usize = 16;
 /// Answers all headers of a call over HTTP but those of the connection. A configured `user-agent` wins over ours.
 pub(crate) fn of(call: &Call, user_agent: Option<&HeaderValue>) -> HeaderMap {
     let mut headers = ours(call, user_agent);
-    match call.payload() {
-        Some(payload) => set(&mut headers, CONTENT_TYPE, payload.content_type.as_str()),
+    if let Some(payload) = call.payload() {
+        set(&mut headers, CONTENT_TYPE, payload.content_type.as_str());
+    }
+    if call
+        .payload()
+        .is_none_or(|payload| payload.bytes.is_empty())
+    {
         // Said outright: some servers wait for a body of a POST without a length.
-        None => {
-            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-        }
+        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
     configured(&mut headers, call, Header::is_reserved);
     identity(&mut headers, call);
@@ -58,7 +63,7 @@ fn ours(call: &Call, user_agent: Option<&HeaderValue>) -> HeaderMap {
     if let Some(user_agent) = user_agent {
         headers.insert(USER_AGENT, user_agent.clone());
     }
-    add(&mut headers, TRACEPARENT, Bytes::from(traceparent(call)));
+    set(&mut headers, TRACEPARENT, trace::parent(call).as_str());
     headers
 }
 
@@ -99,31 +104,4 @@ fn add(headers: &mut HeaderMap, name: HeaderName, value: Bytes) {
     if let Ok(value) = HeaderValue::from_maybe_shared(value) {
         headers.insert(name, value);
     }
-}
-
-/// Makes a W3C trace context: one trace per transaction, one span per attempt, sampled.
-fn traceparent(call: &Call) -> String {
-    let high = hash(0x9e37_79b9_7f4a_7c15, call.gid.as_str().bytes());
-    let low = hash(high, call.gid.as_str().bytes());
-    let branch = call.branch.branch_id.as_str().bytes();
-    let operation = call.operation.as_str().bytes();
-    let number = call.attempt.number.to_le_bytes().into_iter();
-    let token = call.attempt.token.0.to_le_bytes();
-    // The slash can't occur in an id: no two attempts give the same bytes.
-    let attempt = branch
-        .chain([b'/'])
-        .chain(operation)
-        .chain(number)
-        .chain(token);
-    let span = hash(low, attempt);
-    format!("00-{high:016x}{low:016x}-{span:016x}-01")
-}
-
-/// FNV-1a from a start of its own, with the finalizer of splitmix64; never zero, which trace contexts forbid.
-fn hash(start: u64, bytes: impl Iterator<Item = u8>) -> u64 {
-    let fnv = bytes.fold(start ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    let mixed = (fnv ^ (fnv >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    (mixed ^ (mixed >> 31)).max(1)
 }

@@ -4,17 +4,22 @@
 //! never retries: only the core does, durably. It knows no transaction beyond the call in its hands.
 #![warn(missing_docs)]
 
+mod answer;
 mod client;
 mod config;
+mod connection;
 mod executor;
 mod grpc;
 mod headers;
 mod local;
 mod names;
 mod outcome;
+mod pool;
+mod request;
 mod silence;
 mod slots;
 mod tls;
+mod trace;
 
 pub use config::{ExecutorConfig, TlsRoots};
 pub use executor::Executor;

@@ -44,7 +44,7 @@ impl Locals {
     }
 
     /// Calls the handler of this name. A panic is an unknown outcome: it may have taken effect.
-    pub(crate) async fn call(&self, call: Call) -> Outcome {
+    pub(crate) async fn call(&self, call: &Call) -> Outcome {
         let name = call.endpoint.authority();
         let Some(handler) = self.by_name.get(name) else {
             return unknown(&format!("no local handler named {name} is registered"));

@@ -16,6 +16,26 @@ const KNOWN_KINDS: [(io::ErrorKind, &str); 6] = [
     (io::ErrorKind::TimedOut, "no connection in time"),
 ];
 
+/// No answer came, and none will.
+pub(crate) const CLOSED: &str = "connection closed before an answer came";
+
+/// What came instead of an answer.
+pub(crate) const NOT_HTTP: &str = "the answer is not HTTP, or its head is too large";
+
+/// Describes a connection that didn't come about.
+pub(crate) fn of_connecting(error: &(dyn Error + 'static)) -> String {
+    chain(error)
+        .find_map(known)
+        .map_or_else(|| with_deepest("can't connect", error), str::to_owned)
+}
+
+/// Describes a call on a connection of the pool that broke off.
+pub(crate) fn of_call(error: &hyper::Error) -> String {
+    chain(error)
+        .find_map(known)
+        .map_or_else(|| with_deepest("the call broke off", error), str::to_owned)
+}
+
 /// Describes a call that broke off.
 pub(crate) fn describe(error: &legacy::Error) -> String {
     if let Some(known) = causes(error).find_map(known) {
@@ -26,6 +46,10 @@ pub(crate) fn describe(error: &legacy::Error) -> String {
     } else {
         "the call broke off"
     };
+    with_deepest(what, error)
+}
+
+fn with_deepest(what: &str, error: &(dyn Error + 'static)) -> String {
     let deepest = causes(error).last().map(ToString::to_string);
     deepest.map_or_else(|| what.to_owned(), |why| format!("{what}: {why}"))
 }
@@ -39,6 +63,10 @@ pub(crate) fn of_body(error: &hyper::Error) -> String {
 /// Describes a call whose time limit passed.
 pub(crate) fn no_answer_within(limit: Duration) -> String {
     format!("no answer within {} s", limit.as_secs_f64())
+}
+
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::once(error).chain(causes(error))
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -73,9 +101,9 @@ fn known(cause: &(dyn Error + 'static)) -> Option<&'static str> {
     }
     if let Some(error) = cause.downcast_ref::<hyper::Error>() {
         return if error.is_incomplete_message() {
-            Some("connection closed before an answer came")
+            Some(CLOSED)
         } else if error.is_parse() {
-            Some("the answer is not HTTP, or its head is too large")
+            Some(NOT_HTTP)
         } else {
             None
         };

@@ -105,6 +105,39 @@ async fn more_clients_than_descriptors_submit_slow_sagas_and_a_fast_one_ends_mea
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_kept_to_many_participants_leave_descriptors_to_the_rest() {
+    const AT_ONCE: usize = 20;
+    let (server, client, _) = scene_with(Setup::new().open_files_max(128)).await;
+    let mut all = Vec::new();
+    for number in 0..12 {
+        let participants = Participants::start().await;
+        let gids = (0..AT_ONCE).map(|saga| format!("to-{number}-{saga}"));
+        let flooded = flood(&client, &participants.url("gate/all"), gids, 4).await;
+        assert_eq!(flooded.accepted.len(), AT_ONCE);
+        // All at the same time: each on a connection of its own, which is kept for the next call.
+        participants.arrived("all", AT_ONCE).await;
+        participants.open("all");
+        participants.quiet().await;
+        all.push((participants, flooded));
+    }
+    is_in_reach(&client).await;
+    client.all_ended().await;
+    for (participants, flooded) in all {
+        flooded.ended_as_answered(&client, &participants).await;
+    }
+    // No connection failed, and nobody was kept waiting for one.
+    let printed = server.output();
+    assert!(!printed.contains("Too many open files"), "{printed}");
+    let metrics = client.get("/metrics").await.text;
+    let unknown = metrics.lines().any(|line| {
+        line.starts_with("seata_branch_attempts_total")
+            && line.contains("outcome=\"unknown\"")
+            && !line.ends_with(" 0")
+    });
+    assert!(!unknown, "{metrics}");
+}
+
 #[tokio::test]
 async fn more_connections_than_descriptors_do_not_lock_out_whoever_comes_later() {
     let setup = Setup::new().open_files_max(128);

@@ -213,3 +213,47 @@ async fn a_configured_trace_or_type_takes_the_place_of_none_of_ours() {
     assert_ne!(received.headers["traceparent"], other);
     assert_eq!(received.headers["content-type"], "application/json");
 }
+
+/// Only an embedding program can configure such values: the edge refuses them.
+#[tokio::test]
+async fn a_configured_value_that_is_none_is_left_out_and_begins_no_other_header() {
+    let received = received(|call| {
+        call.with_branch(|branch| {
+            branch.headers = vec![
+                header("x-one", "a\r\nseata-gid: other"),
+                header("x two", "b"),
+                header("x-three", "c\n\nPOST / HTTP/1.1"),
+                header("X-Four", "d e"),
+            ];
+        })
+    })
+    .await;
+    assert_eq!(received.headers["seata-gid"], "order-1");
+    assert_eq!(received.headers["x-four"], "d e");
+    for name in ["x-one", "x-three"] {
+        assert!(!received.headers.contains_key(name), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_configured_user_agent_wins_and_is_sent_once() {
+    let received = received(|call| {
+        call.with_branch(|branch| branch.headers = vec![header("user-agent", "shop/1")])
+    })
+    .await;
+    let agents: Vec<_> = received.headers.get_all("user-agent").iter().collect();
+    assert_eq!(agents, ["shop/1"]);
+}
+
+#[tokio::test]
+async fn an_endpoint_without_a_path_asks_for_the_root() {
+    let participant = Participant::always(200, "").await;
+    let executor = Executor::new(ExecutorConfig::default());
+    let address = format!("127.0.0.1:{}", participant.port());
+    for (path, asked) in [("", "/"), ("?a=b", "/?a=b"), ("/", "/"), ("/x/?y", "/x/?y")] {
+        let url = format!("http://{address}{path}");
+        assert_eq!(made(&executor, call(&url)).await.as_str(), "success");
+        let received = participant.notes.received().pop().unwrap();
+        assert_eq!(received.uri, asked);
+    }
+}

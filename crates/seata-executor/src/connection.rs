@@ -1,0 +1,104 @@
+//! One connection over plain HTTP/1.1, and one exchange on it at a time.
+//!
+//! hyper speaks on it. The call that uses the connection polls it, and no task of its own: nothing is handed from task to
+//! task, and a call that is given up closes its connection at once.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Waker};
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::answer::Said;
+use crate::{answer, silence};
+
+/// The most bytes of the head of an answer.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+type Driver = http1::Connection<TokioIo<TcpStream>, Full<Bytes>>;
+
+/// A connection on which nothing is under way.
+pub(crate) struct Connection {
+    requests: SendRequest<Full<Bytes>>,
+    /// Writes and reads while it is polled. None: it has ended.
+    driver: Option<Box<Driver>>,
+}
+
+/// No answer came.
+pub(crate) struct Silence {
+    /// For a person.
+    pub(crate) why: String,
+    /// The request, if no byte of it was given to the system. Else whether the peer got it is unknown.
+    pub(crate) unsent: Option<Request<Full<Bytes>>>,
+}
+
+impl Connection {
+    /// Begins on a fresh stream.
+    ///
+    /// # Errors
+    /// Says for a person why not.
+    pub(crate) async fn begin(stream: TokioIo<TcpStream>) -> Result<Self, String> {
+        let begun = http1::Builder::new()
+            .max_buf_size(HEAD_BYTES_MAX)
+            .handshake(stream)
+            .await;
+        let (requests, driver) = begun.map_err(|error| silence::of_call(&error))?;
+        Ok(Self {
+            requests,
+            driver: Some(Box::new(driver)),
+        })
+    }
+
+    /// Says whether a request may be sent: the last answer was whole, and the peer has neither closed the connection
+    /// nor said what nobody asked for.
+    pub(crate) fn is_idle(&mut self) -> bool {
+        // Nobody needs to be woken: whoever takes it looks again.
+        advance(&mut self.driver, &mut Context::from_waker(Waker::noop()));
+        self.driver.is_some() && self.requests.is_ready()
+    }
+
+    /// Sends a request, notes the status of its answer as soon as it comes, and reads the rest, up to so many bytes.
+    pub(crate) async fn exchange(
+        &mut self,
+        request: Request<Full<Bytes>>,
+        answer_bytes_max: usize,
+        said: &mut Option<Said>,
+    ) -> Result<(), Silence> {
+        let answered = self.requests.try_send_request(request);
+        let exchange = async {
+            let answer = answered.await.map_err(|mut refused| Silence {
+                unsent: refused.take_message(),
+                why: silence::of_call(refused.error()),
+            })?;
+            answer::read(answer, answer_bytes_max, said).await;
+            Ok(())
+        };
+        driven(&mut self.driver, exchange).await
+    }
+}
+
+/// Does what only the driver moves on: looked at whenever that may have moved, it needs nobody to wake it. Else each call
+/// would be woken by itself.
+async fn driven<T>(driver: &mut Option<Box<Driver>>, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    poll_fn(|context| {
+        advance(driver, context);
+        work.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+    })
+    .await
+}
+
+fn advance(driver: &mut Option<Box<Driver>>, context: &mut Context<'_>) {
+    let ended = driver
+        .as_mut()
+        .is_some_and(|driver| Pin::new(driver).poll(context).is_ready());
+    if ended {
+        // What it failed with, the exchange is told.
+        *driver = None;
+    }
+}
