@@ -139,12 +139,8 @@ async fn over_grpc(service: &Service) -> Result<(JoinHandle<()>, String)> {
 /// # Errors
 /// The folder can't be used.
 pub async fn engine(folder: &Path, executor: Executor) -> Result<Engine> {
-    let options = FjallOptions {
-        // A disk that failed can't be written again: what is on it is known only by reading it anew.
-        on_fatal: Box::new(|_| std::process::abort()),
-        disk_free_min_bytes: 64 << 20,
-        files_kept_max: 100,
-    };
+    // A disk that failed can't be written again: what is on it is known only by reading it anew.
+    let options = FjallOptions::new(|_| std::process::abort());
     let store = FjallStore::open(folder, options)?;
     let owner = Owner(Uuid::new_v4().as_u128());
     let engine = Engine::start(

@@ -127,7 +127,7 @@ fn embedded(settings: &Settings, files_kept_max: usize) -> Result<Opened> {
     let options = FjallOptions {
         disk_free_min_bytes: settings.disk_free_min_bytes,
         files_kept_max,
-        on_fatal: Box::new(fatal),
+        ..FjallOptions::new(fatal)
     };
     let store = FjallStore::open(&folder, options)?;
     tell_of(&folder, "sled", "sled");

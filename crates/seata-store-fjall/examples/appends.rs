@@ -20,14 +20,7 @@ async fn main() -> anyhow::Result<()> {
         None => 1_000,
     };
     let folder = tempfile::tempdir()?;
-    let store = FjallStore::open(
-        folder.path(),
-        FjallOptions {
-            disk_free_min_bytes: 0,
-            files_kept_max: 100,
-            on_fatal: Box::new(|why| panic!("{why}")),
-        },
-    )?;
+    let store = FjallStore::open(folder.path(), FjallOptions::new(|why| panic!("{why}")))?;
     let began = Instant::now();
     for number in 0..batches {
         let batch = (0..APPENDS_PER_BATCH)

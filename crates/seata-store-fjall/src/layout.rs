@@ -2,12 +2,15 @@
 //!
 //! | keyspace | key | value |
 //! |---|---|---|
-//! | `open` | gid, 0, revision (8 bytes, big-endian) | header, then the chunk of that append |
+//! | `log` | number of a batch (8 bytes, big-endian) | its appends: see `log.rs` |
+//! | `log` | 255, `from` | number of the oldest batch that counts (8 bytes, little-endian) |
+//! | `open` | gid, 0, revision (8 bytes, big-endian) | header, the first revision of the chunk (8 bytes, little-endian), then the chunk: of all appends from that one on |
 //! | `ended` | gid | header, then the whole history |
 //! | `ended` | 0, `starts` | how often the folder was opened (8 bytes, little-endian) |
 //! | `created` | time of creation (8 bytes, inverted, big-endian), gid | nothing |
 //!
-//! A gid holds no zero byte, so no gid's keys mix with another's. The header of the newest revision is the record's.
+//! A gid holds no zero byte, so no gid's keys mix with another's. The header of the newest revision is the record's. What the
+//! batches of the log say comes on top of what the others have.
 //! `ended` is looked up by gid and never walked, so a version that does not count starts meets no key that it can't read.
 
 use bytes::Bytes;
@@ -16,18 +19,22 @@ use seata_store::{
 };
 
 /// The version of these values.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The length of an encoded header, in bytes.
-const HEADER_BYTES: usize = 1 + 1 + 1 + 8 + 8 + 1 + 16 + 1 + 8 + 8 + 8;
+pub(crate) const HEADER_BYTES: usize = 1 + 1 + 1 + 8 + 8 + 1 + 16 + 1 + 8 + 8 + 8;
 
 /// The key under which starts are counted. It is no gid.
 pub(crate) const STARTS: &[u8] = b"\0starts";
 
-pub(crate) fn read_starts(value: &[u8]) -> Result<u64, StoreError> {
+/// The key under which the oldest batch of the log that counts is named. It comes behind all batches.
+pub(crate) const FROM: &[u8] = b"\xfffrom";
+
+/// Reads a number that stands by itself. `what` names it.
+pub(crate) fn read_number(value: &[u8], what: &str) -> Result<u64, StoreError> {
     let number = value
         .try_into()
-        .map_err(|_| corrupt("the count of starts is no number"))?;
+        .map_err(|_| corrupt(&format!("{what} is no number")))?;
     Ok(u64::from_le_bytes(number))
 }
 
@@ -80,7 +87,7 @@ pub(crate) fn read_created_key(key: &[u8]) -> Result<(UnixMillis, Gid), StoreErr
     ))
 }
 
-fn read_gid(bytes: &[u8]) -> Result<Gid, StoreError> {
+pub(crate) fn read_gid(bytes: &[u8]) -> Result<Gid, StoreError> {
     let text = std::str::from_utf8(bytes).map_err(|_| corrupt("a gid is no text"))?;
     Gid::parse(text).map_err(|error| corrupt(&error.to_string()))
 }
@@ -93,6 +100,14 @@ pub(crate) fn corrupt(why: &str) -> StoreError {
 pub(crate) fn value(header: &Header, chunks: &[Bytes]) -> Vec<u8> {
     let length: usize = chunks.iter().map(Bytes::len).sum();
     let mut value = Vec::with_capacity(HEADER_BYTES + length);
+    write_header(&mut value, header);
+    for chunk in chunks {
+        value.extend_from_slice(chunk);
+    }
+    value
+}
+
+pub(crate) fn write_header(value: &mut Vec<u8>, header: &Header) {
     value.push(VERSION);
     value.push(code::mode_code(header.mode));
     value.push(code::status_code(header.status));
@@ -104,10 +119,30 @@ pub(crate) fn value(header: &Header, chunks: &[Bytes]) -> Vec<u8> {
     value.extend_from_slice(&header.wake_at.map_or(0, |at| at.0).to_le_bytes());
     value.extend_from_slice(&header.created_at.0.to_le_bytes());
     value.extend_from_slice(&header.updated_at.0.to_le_bytes());
+}
+
+/// Writes what is open: the header, and the chunks of the appends from `since` on.
+pub(crate) fn open_value(header: &Header, since: Revision, chunks: &[Bytes]) -> Vec<u8> {
+    let length: usize = chunks.iter().map(Bytes::len).sum();
+    let mut value = Vec::with_capacity(HEADER_BYTES + 8 + length);
+    write_header(&mut value, header);
+    value.extend_from_slice(&since.0.to_le_bytes());
     for chunk in chunks {
         value.extend_from_slice(chunk);
     }
     value
+}
+
+/// Reads what is open: the header, from which revision on, and the chunk.
+pub(crate) fn split_open_value<'a>(
+    gid: &Gid,
+    value: &'a [u8],
+) -> Result<(Header, Revision, &'a [u8]), StoreError> {
+    let (header, rest) = split_value(gid, value)?;
+    let Some((since, chunk)) = rest.split_first_chunk() else {
+        return Err(corrupt(&format!("the record of {gid} is too short")));
+    };
+    Ok((header, Revision(u64::from_le_bytes(*since)), chunk))
 }
 
 /// Reads a value: the header, and what follows it.
@@ -207,6 +242,10 @@ mod tests {
         assert_eq!((read, chunk.as_ref()), (header(), b"abc".as_ref()));
         assert!(read_value(&header().gid, &written[..HEADER_BYTES - 1]).is_err());
         assert!(read_value(&header().gid, &[9; HEADER_BYTES]).is_err());
+        let open = open_value(&header(), Revision(4), &[Bytes::from_static(b"abc")]);
+        let read = split_open_value(&header().gid, &open).unwrap();
+        assert_eq!(read, (header(), Revision(4), b"abc".as_ref()));
+        assert!(split_open_value(&header().gid, &open[..HEADER_BYTES + 7]).is_err());
     }
 
     #[test]

@@ -4,13 +4,14 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use fjall::config::{BlockSizePolicy, BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
+use fjall::config::{
+    BlockSizePolicy, BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry, PartitioningPolicy,
+};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use seata_store::StoreError;
 
 use crate::damage::{self, Damage, Wrong};
-use crate::index::{Index, Open};
-use crate::layout;
+use crate::rebuild::{self, Rebuilt};
 use crate::starts::Start;
 
 /// How the store runs.
@@ -20,8 +21,23 @@ pub struct FjallOptions {
     /// The most files of tables that are kept open for reading, at least 10. Some dozens more are open at times: logs, and
     /// what is being merged.
     pub files_kept_max: usize,
+    /// From about so many bytes of memory on, what is in the log alone is moved to the tables. With more, each transaction
+    /// costs less, and a start takes longer. Appends wait at four times as many.
+    pub log_bytes: usize,
     /// Is told once, when a write or sync failed and the process must end.
     pub on_fatal: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+impl FjallOptions {
+    /// Makes the usual ones.
+    pub fn new(on_fatal: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self {
+            disk_free_min_bytes: 64 << 20,
+            files_kept_max: 100,
+            log_bytes: 8 << 20,
+            on_fatal: Box::new(on_fatal),
+        }
+    }
 }
 
 /// Why a folder can't be opened.
@@ -84,7 +100,7 @@ pub enum OpenError {
 
 const LOCK_FILE: &str = "seata.lock";
 const CACHE_BYTES: u64 = 8 << 20;
-const MEMTABLE_BYTES: u64 = 16 << 20;
+const MEMTABLE_BYTES: u64 = 8 << 20;
 const JOURNALS_BYTES_MAX: u64 = 256 << 20;
 const BITS_PER_KEY: f32 = 10.0;
 
@@ -92,6 +108,7 @@ const BITS_PER_KEY: f32 = 10.0;
 pub(crate) struct Files {
     pub(crate) folder: PathBuf,
     pub(crate) database: Database,
+    pub(crate) log: Keyspace,
     pub(crate) open: Keyspace,
     pub(crate) ended: Keyspace,
     pub(crate) created: Keyspace,
@@ -102,7 +119,7 @@ pub(crate) struct Files {
 /// What the engine below takes at least.
 const FILES_KEPT_MIN: usize = 10;
 
-pub(crate) fn open(folder: &Path, files_kept_max: usize) -> Result<(Files, Index), OpenError> {
+pub(crate) fn open(folder: &Path, files_kept_max: usize) -> Result<(Files, Rebuilt), OpenError> {
     let unusable = |why| OpenError::Folder {
         folder: folder.to_owned(),
         why,
@@ -133,24 +150,26 @@ pub(crate) fn open(folder: &Path, files_kept_max: usize) -> Result<(Files, Index
         .open()
         .map_err(engine)?;
     let keyspace = |name| database.keyspace(name, keyspace_options).map_err(engine);
-    let (open, ended, created) = (keyspace("open")?, keyspace("ended")?, keyspace("created")?);
+    let (log, open) = (keyspace("log")?, keyspace("open")?);
+    let (ended, created) = (keyspace("ended")?, keyspace("created")?);
     sync_names(folder, &stood).map_err(unusable)?;
     let unreadable = |why| OpenError::Record {
         folder: folder.to_owned(),
         why,
     };
-    let start = Start::next(&ended).map_err(unreadable)?;
-    let index = rebuild(&open, start).map_err(unreadable)?;
-    start.write(&database, &ended).map_err(engine)?;
     let files = Files {
         folder: folder.to_owned(),
         database,
+        log,
         open,
         ended,
         created,
         _lock: lock,
     };
-    Ok((files, index))
+    let start = Start::next(&files.ended).map_err(unreadable)?;
+    let rebuilt = rebuild::rebuild(&files, start).map_err(unreadable)?;
+    start.write(&files.database, &files.ended).map_err(engine)?;
+    Ok((files, rebuilt))
 }
 
 /// Makes the folder if it isn't there.
@@ -209,10 +228,14 @@ fn damaged(Damage { file, wrong }: Damage) -> OpenError {
 
 fn keyspace_options() -> KeyspaceCreateOptions {
     let filter = FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(BITS_PER_KEY));
+    // A table's whole index is larger than what the cache takes in: each search would read it anew.
+    let parts = PartitioningPolicy::new([false, true]);
     KeyspaceCreateOptions::default()
         .max_memtable_size(MEMTABLE_BYTES)
         .data_block_size_policy(BlockSizePolicy::all(4 * 1024))
         .filter_policy(FilterPolicy::all(filter))
+        .filter_block_partitioning_policy(parts.clone())
+        .index_block_partitioning_policy(parts)
 }
 
 fn lock(folder: &Path) -> Result<File, OpenError> {
@@ -231,48 +254,6 @@ fn lock(folder: &Path) -> Result<File, OpenError> {
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(folder.to_owned())),
         Err(TryLockError::Error(why)) => Err(unusable(why)),
     }
-}
-
-/// Reads all that is open, a transaction at a time. The newest revision's header is the record's; every lease is void,
-/// and every token is this start's own.
-fn rebuild(open: &Keyspace, start: Start) -> Result<Index, StoreError> {
-    let mut index = Index::default();
-    let mut last: Option<Open> = None;
-    for item in open.iter() {
-        let (key, value) = item
-            .into_inner()
-            .map_err(|error| layout::corrupt(&error.to_string()))?;
-        let (gid, revision) = layout::read_open_key(&key)?;
-        let (header, chunk) = layout::split_value(&gid, &value)?;
-        let before = match last.take() {
-            Some(open) if open.header.gid == gid => Some(open),
-            Some(open) => {
-                index.put(&opened(open, start));
-                None
-            }
-            None => None,
-        };
-        let follows = before
-            .as_ref()
-            .is_none_or(|open| open.header.revision.next() == revision);
-        if header.revision != revision || !follows {
-            let why = format!(
-                "a part of the history of {gid} is missing before revision {}",
-                revision.0
-            );
-            return Err(layout::corrupt(&why));
-        }
-        let (first, bytes) = before.map_or((revision, 0), |open| (open.first, open.bytes));
-        last = Some(Open::new(header, first, bytes + chunk.len()));
-    }
-    last.into_iter()
-        .for_each(|open| index.put(&opened(open, start)));
-    Ok(index)
-}
-
-fn opened(mut open: Open, start: Start) -> Open {
-    open.header.token = start.token(open.header.token);
-    open
 }
 
 #[cfg(test)]

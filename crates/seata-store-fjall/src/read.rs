@@ -1,21 +1,20 @@
-//! Reading records, lists and what may be purged. Everything here may wait for the disk.
-
-use std::sync::{Mutex, PoisonError};
+//! Reading records. Everything here may wait for the disk.
 
 use bytes::Bytes;
-use seata_store::{
-    Cursor, Gid, Header, ListQuery, PAGE_MAX, Page, SCAN_MAX, StoreError, StoreErrorKind, Stored,
-};
+use seata_store::{Gid, Header, Revision, StoreError, StoreErrorKind, Stored};
 
-use crate::index::{Index, Open};
+use crate::active::{Active, Span};
+use crate::index::Known;
 use crate::layout;
 use crate::open::Files;
+use crate::store::Inner;
+use crate::waiting::Waits;
 
 /// What a look for a record found.
 pub(crate) enum Found {
     Record(Box<Stored>),
     Nothing,
-    /// A write moves it just now: memory does not know yet what is on disk.
+    /// It is being moved: where memory said it is, it is no longer.
     Moving,
 }
 
@@ -23,27 +22,92 @@ pub(crate) fn failed(error: &fjall::Error) -> StoreError {
     StoreError::new(StoreErrorKind::Corrupt, "reading the embedded store", error)
 }
 
-/// Reads the chunks of an open transaction. None: it has moved.
-pub(crate) fn chunks(files: &Files, open: &Open) -> Result<Option<Vec<Bytes>>, StoreError> {
-    let gid = &open.header.gid;
-    let mut chunks = Vec::new();
-    for revision in open.revisions() {
-        let Some(value) = files
-            .open
-            .get(layout::open_key(gid, revision))
-            .map_err(|e| failed(&e))?
-        else {
-            return Ok(None);
-        };
-        let (_, chunk) = layout::read_value(gid, &value)?;
-        if !chunk.is_empty() {
-            chunks.push(chunk);
-        }
-    }
-    Ok(Some(chunks))
+pub(crate) fn missing(gid: &Gid) -> StoreError {
+    layout::corrupt(&format!("a part of the history of {gid} is missing"))
 }
 
-fn ended(files: &Files, gid: &Gid) -> Result<Option<Stored>, StoreError> {
+/// Reads chunks from the table of open ones, the newest row first, which names the one before. None: they have moved.
+fn open(files: &Files, gid: &Gid, span: Span) -> Result<Option<Stored>, StoreError> {
+    let (mut chunks, mut newest) = (Vec::new(), None);
+    let mut last = span.last;
+    loop {
+        let value = files.open.get(layout::open_key(gid, last));
+        let Some(value) = value.map_err(|e| failed(&e))? else {
+            return Ok(None);
+        };
+        let (header, since, chunk) = layout::split_open_value(gid, &value)?;
+        if since < span.first || since > last {
+            return Err(missing(gid));
+        }
+        newest.get_or_insert(header);
+        if !chunk.is_empty() {
+            chunks.push(Bytes::copy_from_slice(chunk));
+        }
+        if since == span.first {
+            break;
+        }
+        last = Revision(since.0 - 1);
+    }
+    chunks.reverse();
+    Ok(newest.map(|header| Stored { header, chunks }))
+}
+
+/// Reads the chunks of an active transaction that its memory leaves to the table of open ones.
+pub(crate) fn settled_chunks(files: &Files, active: &Active) -> Result<Vec<Bytes>, StoreError> {
+    let gid = &active.header.gid;
+    match active.history_settled() {
+        Some(span) => Ok(open(files, gid, span)?.ok_or_else(|| missing(gid))?.chunks),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Reads an active transaction. None: it has moved.
+pub(crate) fn active(files: &Files, active: &Active) -> Result<Option<Stored>, StoreError> {
+    let mut chunks = match active.history_settled() {
+        Some(span) => match open(files, &active.header.gid, span)? {
+            Some(stored) => stored.chunks,
+            None => return Ok(None),
+        },
+        None => Vec::new(),
+    };
+    let tail = active.tail().iter().filter(|chunk| !chunk.is_empty());
+    chunks.extend(tail.cloned());
+    Ok(Some(Stored {
+        header: active.header.clone(),
+        chunks,
+    }))
+}
+
+/// Reads one that waits. None: it has moved.
+pub(crate) fn waiting(
+    files: &Files,
+    gid: &Gid,
+    waits: &Waits,
+) -> Result<Option<Stored>, StoreError> {
+    let stored = open(files, gid, waits.settled)?;
+    Ok(stored.map(|mut stored| {
+        stored.header.token = waits.token;
+        stored
+    }))
+}
+
+/// Reads the header of one that waits. None: it has moved.
+pub(crate) fn newest(
+    files: &Files,
+    gid: &Gid,
+    waits: &Waits,
+) -> Result<Option<Header>, StoreError> {
+    let key = layout::open_key(gid, waits.settled.last);
+    let Some(value) = files.open.get(key).map_err(|e| failed(&e))? else {
+        return Ok(None);
+    };
+    let (mut header, _) = layout::split_value(gid, &value)?;
+    header.token = waits.token;
+    Ok(Some(header))
+}
+
+/// Reads one that ended so long ago that memory has forgotten it.
+pub(crate) fn ended(files: &Files, gid: &Gid) -> Result<Option<Stored>, StoreError> {
     let Some(value) = files.ended.get(gid.as_str()).map_err(|e| failed(&e))? else {
         return Ok(None);
     };
@@ -54,145 +118,53 @@ fn ended(files: &Files, gid: &Gid) -> Result<Option<Stored>, StoreError> {
     }))
 }
 
-/// Answers the chunks of a transaction that no write moves now.
-pub(crate) fn settled_chunks(files: &Files, open: &Open) -> Result<Vec<Bytes>, StoreError> {
-    chunks(files, open)?.ok_or_else(|| {
-        let gid = &open.header.gid;
-        layout::corrupt(&format!("a part of the history of {gid} is missing"))
-    })
-}
-
-fn in_memory(index: &Mutex<Index>, gid: &Gid) -> Option<Open> {
-    let index = index.lock().unwrap_or_else(PoisonError::into_inner);
-    index.get(gid)
-}
-
-pub(crate) fn load(files: &Files, index: &Mutex<Index>, gid: &Gid) -> Result<Found, StoreError> {
-    if let Some(open) = in_memory(index, gid) {
-        return Ok(chunks(files, &open)?.map_or(Found::Moving, |chunks| {
-            Found::Record(Box::new(Stored {
-                header: open.header,
-                chunks,
-            }))
-        }));
-    }
-    if let Some(stored) = ended(files, gid)? {
-        return Ok(Found::Record(Box::new(stored)));
-    }
-    // Created between the two looks? Then the index knows it now.
-    Ok(match in_memory(index, gid) {
-        Some(_) => Found::Moving,
-        None => Found::Nothing,
-    })
-}
-
-/// Loads while nobody writes.
-pub(crate) fn load_settled(
-    files: &Files,
-    index: &Mutex<Index>,
-    gid: &Gid,
-) -> Result<Option<Stored>, StoreError> {
-    match in_memory(index, gid) {
-        Some(open) => Ok(Some(Stored {
-            chunks: settled_chunks(files, &open)?,
-            header: open.header,
-        })),
-        None => ended(files, gid),
+/// As [`ended`], the header alone.
+pub(crate) fn ended_header(files: &Files, gid: &Gid) -> Result<Option<Header>, StoreError> {
+    match files.ended.get(gid.as_str()).map_err(|e| failed(&e))? {
+        Some(value) => Ok(Some(layout::split_value(gid, &value)?.0)),
+        None => Ok(None),
     }
 }
 
-fn header(files: &Files, index: &Mutex<Index>, gid: &Gid) -> Result<Option<Header>, StoreError> {
-    let open = index
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .get(gid)
-        .map(|open| open.header);
-    match open {
-        Some(header) => Ok(Some(header)),
-        None => match files.ended.get(gid.as_str()).map_err(|e| failed(&e))? {
-            Some(value) => Ok(Some(layout::split_value(gid, &value)?.0)),
-            None => Ok(None),
-        },
-    }
-}
-
-pub(crate) fn list(
-    files: &Files,
-    index: &Mutex<Index>,
-    query: &ListQuery,
-) -> Result<Page<Header>, StoreError> {
-    let limit = query.limit.clamp(1, PAGE_MAX);
-    let (mut items, mut last) = (Vec::new(), None);
-    for (scanned, key) in list_keys(files, query).enumerate() {
-        if items.len() == limit || scanned == SCAN_MAX {
-            return Ok(Page { items, next: last });
+pub(crate) fn load(inner: &Inner, gid: &Gid) -> Result<Found, StoreError> {
+    let files = &inner.files;
+    let found = match inner.known(gid) {
+        Known::Active(known) => active(files, &known)?,
+        Known::Waiting(waits) => waiting(files, gid, &waits)?,
+        Known::Nothing => {
+            if let Some(stored) = ended(files, gid)? {
+                return Ok(Found::Record(Box::new(stored)));
+            }
+            // Created between the two looks? Then the index knows it now.
+            return Ok(match inner.known(gid) {
+                Known::Active(_) | Known::Waiting(_) => Found::Moving,
+                Known::Nothing => Found::Nothing,
+            });
         }
-        let (created_at, gid) = key?;
-        last = Some(Cursor {
-            created_at,
-            gid: gid.clone(),
-        });
-        // A header that is gone was purged meanwhile.
-        if let Some(header) = header(files, index, &gid)?.filter(|header| query.matches(header)) {
-            items.push(header);
-        }
-        if query.created_from.is_some_and(|from| created_at < from) {
-            break;
-        }
-    }
-    Ok(Page { items, next: None })
-}
-
-/// Walks the list from behind the cursor, or from the newest that may match.
-fn list_keys(
-    files: &Files,
-    query: &ListQuery,
-) -> impl Iterator<Item = Result<(seata_store::UnixMillis, Gid), StoreError>> + use<> {
-    use std::ops::Bound;
-    let newest = query
-        .created_before
-        .map(|before| layout::newest_first(seata_store::UnixMillis(before.0 - 1)).to_vec());
-    let behind = query
-        .behind
-        .as_ref()
-        .map(|cursor| layout::created_key(cursor.created_at, &cursor.gid));
-    let from = match (newest, behind) {
-        (Some(newest), Some(behind)) if newest > behind => Bound::Included(newest),
-        (_, Some(behind)) => Bound::Excluded(behind),
-        (Some(newest), None) => Bound::Included(newest),
-        (None, None) => Bound::Unbounded,
     };
-    let items = files.created.range::<Vec<u8>, _>((from, Bound::Unbounded));
-    items.map(|item| layout::read_created_key(&item.key().map_err(|e| failed(&e))?))
+    Ok(found.map_or(Found::Moving, |stored| Found::Record(Box::new(stored))))
 }
 
-/// Finds ended transactions that may go, the oldest first, among a bounded number behind where the last purge ended.
-/// Answers where the next one goes on, so that old open ones hold up none: at the end it begins anew.
-pub(crate) fn purgeable(
-    files: &Files,
-    index: &Mutex<Index>,
-    ended_before: seata_store::UnixMillis,
-    limit: usize,
-    from: &Option<Cursor>,
-) -> Result<(Vec<Header>, Option<Cursor>), StoreError> {
-    use std::ops::Bound;
-    let newer_than = from.as_ref().map_or(Bound::Unbounded, |cursor| {
-        Bound::Excluded(layout::created_key(cursor.created_at, &cursor.gid))
-    });
-    let keys = files
-        .created
-        .range::<Vec<u8>, _>((Bound::Unbounded, newer_than));
-    let (mut found, mut last) = (Vec::new(), None);
-    for (scanned, item) in keys.rev().enumerate() {
-        if found.len() == limit || scanned == SCAN_MAX {
-            return Ok((found, last));
-        }
-        let (created_at, gid) = layout::read_created_key(&item.key().map_err(|e| failed(&e))?)?;
-        let header = header(files, index, &gid)?;
-        found.extend(
-            header.filter(|header| header.status.is_final() && header.updated_at < ended_before),
-        );
-        last = Some(Cursor { created_at, gid });
+/// As [`load`], where nothing is moved meanwhile.
+pub(crate) fn load_settled(inner: &Inner, gid: &Gid) -> Result<Option<Stored>, StoreError> {
+    match load(inner, gid)? {
+        Found::Record(stored) => Ok(Some(*stored)),
+        Found::Nothing => Ok(None),
+        Found::Moving => Err(missing(gid)),
     }
-    Ok((found, None))
+}
+
+/// Reads a header. None: it was purged.
+pub(crate) fn header(inner: &Inner, gid: &Gid) -> Result<Option<Header>, StoreError> {
+    match inner.known(gid) {
+        Known::Active(active) => return Ok(Some(active.header.clone())),
+        Known::Nothing => return ended_header(&inner.files, gid),
+        Known::Waiting(waits) => {
+            if let Some(header) = newest(&inner.files, gid, &waits)? {
+                return Ok(Some(header));
+            }
+        }
+    }
+    // It was woken between the two looks.
+    Ok(inner.load(gid)?.map(|stored| stored.header))
 }

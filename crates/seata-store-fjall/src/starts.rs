@@ -23,7 +23,7 @@ impl Start {
     pub(crate) fn next(ended: &Keyspace) -> Result<Self, StoreError> {
         let written = ended.get(layout::STARTS).map_err(|e| read::failed(&e))?;
         let before = match written {
-            Some(value) => layout::read_starts(&value)?,
+            Some(value) => layout::read_number(&value, "the count of starts")?,
             None => 0,
         };
         Ok(Self(before.saturating_add(1)))

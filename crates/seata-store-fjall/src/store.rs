@@ -11,11 +11,14 @@ use seata_store::{
     Page, StoreError, StoreErrorKind, StoreLimits, Stored, TxnStore, UnixMillis,
 };
 
+use crate::claim::{self, Lease};
 use crate::clock::Clock;
-use crate::index::{Index, Open};
+use crate::index::{Index, Known};
 use crate::open::{self, Files, FjallOptions, OpenError};
 use crate::read::Found;
-use crate::{read, write};
+use crate::settle::Settled;
+use crate::settler::Settler;
+use crate::{list, read, write};
 
 /// How much room the disk has for new transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,17 +33,32 @@ pub enum Room {
 #[derive(Clone)]
 pub struct FjallStore {
     pub(crate) inner: Arc<Inner>,
+    settler: Arc<Settler>,
 }
 
+/// Whoever takes several of its locks takes them in this order: `settling`, `writer`, `index`. `claiming` comes before all.
 pub(crate) struct Inner {
     pub(crate) files: Files,
+    /// Lets one claim in at a time.
+    pub(crate) claiming: Mutex<()>,
+    /// Lets one be moved at a time.
+    settling: Mutex<Settled>,
+    /// Lets one batch in at a time.
+    writer: Mutex<Writer>,
     index: Mutex<Index>,
-    /// Lets one batch in at a time. Holds where the next purge goes on.
-    writer: Mutex<Option<Cursor>>,
-    options: FjallOptions,
-    limits: StoreLimits,
+    pub(crate) options: FjallOptions,
+    pub(crate) limits: StoreLimits,
     broken: AtomicBool,
     clock: Clock,
+}
+
+/// What writing remembers.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    /// The number of the log's next batch.
+    pub(crate) next: u64,
+    /// Where the next purge goes on.
+    purge_from: Option<Cursor>,
 }
 
 impl FjallStore {
@@ -49,12 +67,19 @@ impl FjallStore {
     /// # Errors
     /// The folder is in use, can't be used, or is damaged.
     pub fn open(folder: &Path, options: FjallOptions) -> Result<Self, OpenError> {
-        let (files, index) = open::open(folder, options.files_kept_max)?;
-        let clock = Clock::starting_at(index.latest());
-        let inner = Inner {
+        let (files, rebuilt) = open::open(folder, options.files_kept_max)?;
+        let clock = Clock::starting_at(rebuilt.latest);
+        let inner = Arc::new(Inner {
             files,
-            index: Mutex::new(index),
-            writer: Mutex::new(None),
+            claiming: Mutex::new(()),
+            settling: Mutex::new(Settled {
+                first: rebuilt.log_first,
+            }),
+            writer: Mutex::new(Writer {
+                next: rebuilt.log_next,
+                purge_from: None,
+            }),
+            index: Mutex::new(rebuilt.index),
             options,
             limits: StoreLimits {
                 batch_count_max: 512,
@@ -62,9 +87,14 @@ impl FjallStore {
             },
             broken: AtomicBool::new(false),
             clock,
-        };
+        });
+        let settler = Settler::start(&inner).map_err(|why| OpenError::Folder {
+            folder: folder.to_owned(),
+            why,
+        })?;
         Ok(Self {
-            inner: Arc::new(inner),
+            inner,
+            settler: Arc::new(settler),
         })
     }
 
@@ -95,11 +125,16 @@ impl FjallStore {
 }
 
 impl Inner {
-    fn index(&self) -> MutexGuard<'_, Index> {
+    pub(crate) fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn now(&self) -> UnixMillis {
+    /// Looks into memory.
+    pub(crate) fn known(&self, gid: &Gid) -> Known {
+        self.index().get(gid)
+    }
+
+    pub(crate) fn now(&self) -> UnixMillis {
         self.clock.now()
     }
 
@@ -116,11 +151,24 @@ impl Inner {
     }
 
     /// Lets one writer in at a time, and none after a write that failed or panicked: what is on disk is not known.
-    pub(crate) fn writer(
+    pub(crate) fn writer(&self, doing: &'static str) -> Result<MutexGuard<'_, Writer>, StoreError> {
+        self.enter(&self.writer, doing)
+    }
+
+    /// As [`Inner::writer`], for whoever moves what the log says.
+    pub(crate) fn settling(
         &self,
         doing: &'static str,
-    ) -> Result<MutexGuard<'_, Option<Cursor>>, StoreError> {
-        let guard = self.writer.lock().unwrap_or_else(|poisoned| {
+    ) -> Result<MutexGuard<'_, Settled>, StoreError> {
+        self.enter(&self.settling, doing)
+    }
+
+    fn enter<'a, T>(
+        &self,
+        mutex: &'a Mutex<T>,
+        doing: &'static str,
+    ) -> Result<MutexGuard<'a, T>, StoreError> {
+        let guard = mutex.lock().unwrap_or_else(|poisoned| {
             self.fatal("a write panicked");
             poisoned.into_inner()
         });
@@ -146,7 +194,7 @@ impl Inner {
         }
     }
 
-    fn write_failed(&self, doing: &'static str, error: &fjall::Error) -> StoreError {
+    pub(crate) fn write_failed(&self, doing: &'static str, error: &fjall::Error) -> StoreError {
         let folder = self.files.folder.display();
         // It says so at every write behind one that failed in the background, and not why.
         let why = if matches!(error, fjall::Error::Poisoned) {
@@ -160,54 +208,41 @@ impl Inner {
 
     fn append(&self, batch: Vec<Append>) -> Vec<Result<AppendOutcome, StoreError>> {
         let count = batch.len();
-        let _one_at_a_time = match self.writer("appending") {
+        if self.index().unsettled_bytes() / 4 > self.options.log_bytes
+            && let Err(error) = self.settle()
+        {
+            return vec![Err(error); count];
+        }
+        let mut writer = match self.writer("appending") {
             Ok(guard) => guard,
             Err(error) => return vec![Err(error); count],
         };
-        let bytes_max = self.limits.record_bytes_max;
-        write::append(&self.files, &self.index, batch, self.now(), bytes_max)
+        write::append(self, batch, &mut writer.next)
             .unwrap_or_else(|error| vec![Err(self.write_failed("appending", &error)); count])
     }
 
-    fn load(&self, gid: &Gid) -> Result<Option<Stored>, StoreError> {
-        match read::load(&self.files, &self.index, gid)? {
+    pub(crate) fn load(&self, gid: &Gid) -> Result<Option<Stored>, StoreError> {
+        match read::load(self, gid)? {
             Found::Record(stored) => return Ok(Some(*stored)),
             Found::Nothing => return Ok(None),
             Found::Moving => {}
         }
-        // Once the write is over, memory and disk agree again.
+        // Once nothing is written or moved, memory and disk agree again.
+        let _none_moves = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
         let _none_writes = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        read::load_settled(&self.files, &self.index, gid)
+        read::load_settled(self, gid)
     }
 
     fn purge(&self, ended_before: UnixMillis, limit: usize) -> Result<usize, StoreError> {
-        let mut from = self.writer("purging")?;
-        let (old, next) = read::purgeable(&self.files, &self.index, ended_before, limit, &from)?;
-        *from = next;
+        self.check("purging")?;
+        if self.index().has_ended_before(ended_before) {
+            self.settle()?;
+        }
+        let mut writer = self.writer("purging")?;
+        let (old, next) = list::purgeable(self, ended_before, limit, &writer.purge_from)?;
+        writer.purge_from = next;
         write::remove(&self.files, &old).map_err(|error| self.write_failed("purging", &error))?;
         Ok(old.len())
-    }
-
-    /// Reads what was claimed. What can't be read is told and left out, or it would hold up all that is due behind it;
-    /// it is claimed again when its lease has passed.
-    fn claimed(&self, claimed: Vec<Open>) -> Result<Vec<Stored>, StoreError> {
-        let (mut stored, mut unreadable) = (Vec::with_capacity(claimed.len()), None);
-        for open in claimed {
-            match read::settled_chunks(&self.files, &open) {
-                Ok(chunks) => stored.push(Stored {
-                    header: open.header,
-                    chunks,
-                }),
-                Err(error) => {
-                    tracing::error!(gid = %open.header.gid, %error, "a due transaction can't be read");
-                    unreadable = Some(error);
-                }
-            }
-        }
-        match unreadable {
-            Some(error) if stored.is_empty() => Err(error),
-            Some(_) | None => Ok(stored),
-        }
     }
 }
 
@@ -215,9 +250,14 @@ impl Inner {
 impl TxnStore for FjallStore {
     async fn append(&self, batch: Vec<Append>) -> Vec<Result<AppendOutcome, StoreError>> {
         let count = batch.len();
-        self.blocking("appending", move |inner| Ok(inner.append(batch)))
+        let answers = self
+            .blocking("appending", move |inner| Ok(inner.append(batch)))
             .await
-            .unwrap_or_else(|error| vec![Err(error); count])
+            .unwrap_or_else(|error| vec![Err(error); count]);
+        if self.inner.is_much_unsettled() {
+            self.settler.wake();
+        }
+        answers
     }
 
     async fn load(&self, gid: &Gid) -> Result<Option<Stored>, StoreError> {
@@ -234,11 +274,11 @@ impl TxnStore for FjallStore {
     ) -> Result<Vec<Stored>, StoreError> {
         self.inner.check("claiming")?;
         let now = self.inner.now();
-        let claimed = self.inner.index().claim(owner, lasts, limit, now);
-        if claimed.is_empty() {
+        if !self.inner.index().may_be_due(now) {
             return Ok(Vec::new());
         }
-        self.blocking("claiming", move |inner| inner.claimed(claimed))
+        let lease = Lease { owner, lasts, now };
+        self.blocking("claiming", move |inner| claim::claim(inner, lease, limit))
             .await
     }
 
@@ -258,10 +298,8 @@ impl TxnStore for FjallStore {
 
     async fn list(&self, query: &ListQuery) -> Result<Page<Header>, StoreError> {
         let query = query.clone();
-        self.blocking("listing", move |inner| {
-            read::list(&inner.files, &inner.index, &query)
-        })
-        .await
+        self.blocking("listing", move |inner| list::list(inner, &query))
+            .await
     }
 
     async fn purge(&self, ended_before: UnixMillis, limit: usize) -> Result<usize, StoreError> {

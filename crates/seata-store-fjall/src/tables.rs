@@ -14,8 +14,8 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::damage::Damage;
 
-/// fjall's own keyspace and our three. They are there before the first batch is written.
-const KEYSPACES: usize = 4;
+/// fjall's own keyspace and our four. They are there before the first batch is written.
+const KEYSPACES: usize = 5;
 const TRAILER_BYTES: u64 = 4 + 1 + 1 + 16 + 8 + 8;
 /// A table has some ten sections; a table of contents beyond this is none.
 const CONTENTS_BYTES_MAX: u64 = 64 << 10;

@@ -1,182 +1,157 @@
-//! Writing: judge a batch against memory, write it with one sync, then take note.
+//! Writing: judge a batch against memory, write it to the log with one sync, then take note.
 
-use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use fjall::{OwnedWriteBatch, PersistMode};
 use seata_store::{
-    Append, AppendOutcome, Chunk, Header, Refusal, StoreError, StoreErrorKind, UnixMillis,
+    Append, AppendOutcome, Chunk, Header, Refusal, StoreError, StoreErrorKind, Stored, UnixMillis,
 };
 
-use crate::index::{Index, Open};
-use crate::layout;
+use crate::active::Active;
+use crate::index::Known;
 use crate::open::Files;
-use crate::read;
+use crate::store::Inner;
+use crate::{layout, log, read};
 
 /// An append that will be written.
 struct Accepted {
-    at: usize,
     append: Append,
     header: Header,
-    bytes: usize,
-    before: Option<Open>,
+    /// What the table of open ones has of the history, if this ends it.
+    before: Vec<Bytes>,
 }
 
 type Answer = Result<AppendOutcome, StoreError>;
 
-/// Applies a batch. The caller lets one in at a time. `Err`: writing failed, which is fatal.
+/// Applies a batch, the log's next one. The caller lets one in at a time. `Err`: writing failed, which is fatal.
 pub(crate) fn append(
-    files: &Files,
-    index: &Mutex<Index>,
+    inner: &Inner,
     batch: Vec<Append>,
-    now: UnixMillis,
-    bytes_max: usize,
+    number: &mut u64,
 ) -> Result<Vec<Answer>, fjall::Error> {
-    let mut answers: Vec<Answer> = Vec::with_capacity(batch.len());
+    let now = inner.now();
     let mut accepted: Vec<Accepted> = Vec::with_capacity(batch.len());
-    let mut seen = HashSet::with_capacity(batch.len());
-    for (at, append) in batch.into_iter().enumerate() {
-        let answer = if seen.insert(append.gid.clone()) {
-            judge(files, index, at, append, now, bytes_max, &mut accepted)
-        } else {
-            Err(StoreError::new(
-                StoreErrorKind::Invalid,
-                "appending",
-                "a batch holds two appends of one gid",
-            ))
-        };
-        answers.push(answer);
-    }
+    let answers = batch
+        .into_iter()
+        .map(|append| judge(inner, append, now, &mut accepted))
+        .collect();
     if !accepted.is_empty() {
-        write(files, &accepted, &mut answers)?;
-        let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
-        for Accepted {
-            at,
-            append,
-            header,
-            bytes,
-            ..
-        } in accepted
-        {
-            if answers[at].is_ok() {
-                index.end_write(&append, header, bytes);
-            } else {
-                index.cancel_write(&append.gid);
-            }
+        write(&inner.files, &accepted, *number)?;
+        *number += 1;
+        let mut index = inner.index();
+        for one in accepted {
+            let Append { lease, chunk, .. } = one.append;
+            index.end_append(lease, &chunk, one.header, one.before);
         }
     }
     Ok(answers)
 }
 
-fn judge(
-    files: &Files,
-    index: &Mutex<Index>,
-    at: usize,
-    append: Append,
-    now: UnixMillis,
-    bytes_max: usize,
-    accepted: &mut Vec<Accepted>,
-) -> Answer {
-    let mut locked = index.lock().unwrap_or_else(PoisonError::into_inner);
-    let before = locked.get(&append.gid);
-    let ended = match &before {
-        Some(_) => None,
-        None => {
-            drop(locked);
-            let ended = read::load_settled(files, index, &append.gid)?;
-            locked = index.lock().unwrap_or_else(PoisonError::into_inner);
-            ended
-        }
+fn invalid(why: impl Into<String>) -> StoreError {
+    StoreError::new(StoreErrorKind::Invalid, "appending", why.into())
+}
+
+/// What is judged against.
+enum Present {
+    Nothing,
+    /// Memory knows of it.
+    Known(Arc<Active>),
+    /// It ended so long ago that memory has forgotten it.
+    Ended(Box<Stored>),
+}
+
+fn judge(inner: &Inner, append: Append, now: UnixMillis, accepted: &mut Vec<Accepted>) -> Answer {
+    if inner.index().is_appending(&append.gid) {
+        return Err(invalid("a batch holds two appends of one gid"));
+    }
+    let present = present(inner, &append)?;
+    let header = match &present {
+        Present::Nothing => None,
+        Present::Known(active) => Some(&active.header),
+        Present::Ended(stored) => Some(&stored.header),
     };
-    let present = before
-        .as_ref()
-        .map(|open| &open.header)
-        .or(ended.as_ref().map(|stored| &stored.header));
-    let header = match append.judge(present, now) {
-        Ok(header) => header,
+    let next = match append.judge(header, now) {
+        Ok(next) => next,
         Err(Refusal::Stale) => return Ok(AppendOutcome::Stale),
         Err(Refusal::Fenced) => return Ok(AppendOutcome::Fenced),
-        Err(Refusal::Exists) => {
-            drop(locked);
-            let stored = match ended {
-                Some(stored) => Some(stored),
-                None => read::load_settled(files, index, &append.gid)?,
-            };
-            return Ok(stored.map_or(AppendOutcome::Stale, |stored| {
-                AppendOutcome::Exists(Box::new(stored))
-            }));
+        Err(Refusal::Exists) => return exists(inner, present),
+    };
+    if header.is_some_and(|header| header.status.is_final()) {
+        return Err(invalid("the transaction has ended: it never moves again"));
+    }
+    let (mut bytes, mut before) = (append.chunk.bytes().len(), Vec::new());
+    if let (Present::Known(active), Chunk::Add(_)) = (&present, &append.chunk) {
+        bytes += active.bytes();
+        if next.status.is_final() {
+            before = read::settled_chunks(&inner.files, active)?;
         }
-    };
-    if ended.is_some() {
-        return Err(StoreError::new(
-            StoreErrorKind::Invalid,
-            "appending",
-            "the transaction has ended: it never moves again",
-        ));
     }
-    let kept = match append.chunk {
-        Chunk::Add(_) => before.as_ref().map_or(0, |open| open.bytes),
-        Chunk::Replace(_) => 0,
-    };
-    let bytes = kept + append.chunk.bytes().len();
+    let bytes_max = inner.limits.record_bytes_max;
     if bytes > bytes_max {
-        let why = format!("the history would have more than {bytes_max} bytes");
-        return Err(StoreError::new(StoreErrorKind::Invalid, "appending", why));
+        return Err(invalid(format!(
+            "the history would have more than {bytes_max} bytes"
+        )));
     }
-    locked.begin_write(&append.gid);
-    let revision = header.revision;
+    inner.index().begin_append(&append.gid);
+    let revision = next.revision;
     accepted.push(Accepted {
-        at,
         append,
-        header,
-        bytes,
+        header: next,
         before,
     });
     Ok(AppendOutcome::Applied(revision))
 }
 
-/// Writes all in one batch with one sync.
-fn write(files: &Files, accepted: &[Accepted], answers: &mut [Answer]) -> Result<(), fjall::Error> {
-    let mut batch = synced(files);
-    for one in accepted {
-        let gid = &one.header.gid;
-        if one.before.is_none() {
-            batch.insert(
-                &files.created,
-                layout::created_key(one.header.created_at, gid),
-                [],
-            );
+/// Looks for what is there. What waits becomes active.
+fn present(inner: &Inner, append: &Append) -> Result<Present, StoreError> {
+    let waits = match inner.known(&append.gid) {
+        Known::Active(active) => return Ok(Present::Known(active)),
+        Known::Waiting(waits) => waits,
+        Known::Nothing => {
+            let ended = read::ended(&inner.files, &append.gid)?;
+            return Ok(ended.map_or(Present::Nothing, |stored| Present::Ended(Box::new(stored))));
         }
-        if one.header.status.is_final() {
-            match history(files, one) {
-                Ok(chunks) => batch.insert(
-                    &files.ended,
-                    gid.as_str(),
-                    layout::value(&one.header, &chunks),
-                ),
-                Err(error) => {
-                    answers[one.at] = Err(error);
-                    continue;
-                }
-            }
-            remove_chunks(files, &mut batch, one);
-        } else {
-            if matches!(one.append.chunk, Chunk::Replace(_)) {
-                remove_chunks(files, &mut batch, one);
-            }
-            let value = layout::value(&one.header, std::slice::from_ref(one.append.chunk.bytes()));
-            batch.insert(
-                &files.open,
-                layout::open_key(gid, one.header.revision),
-                value,
-            );
-        }
+    };
+    let header = read::newest(&inner.files, &append.gid, &waits)?
+        .ok_or_else(|| read::missing(&append.gid))?;
+    let mut index = inner.index();
+    if let Some(active) = index.wake(header, &waits) {
+        return Ok(Present::Known(active));
     }
+    // A claim was faster.
+    match index.get(&append.gid) {
+        Known::Active(active) => Ok(Present::Known(active)),
+        Known::Waiting(_) | Known::Nothing => Err(read::missing(&append.gid)),
+    }
+}
+
+fn exists(inner: &Inner, present: Present) -> Answer {
+    let stored = match present {
+        Present::Nothing => return Ok(AppendOutcome::Stale),
+        Present::Known(active) => {
+            read::active(&inner.files, &active)?.ok_or_else(|| read::missing(&active.header.gid))?
+        }
+        Present::Ended(stored) => *stored,
+    };
+    Ok(AppendOutcome::Exists(Box::new(stored)))
+}
+
+/// Writes all as one value with one sync.
+fn write(files: &Files, accepted: &[Accepted], number: u64) -> Result<(), fjall::Error> {
+    let lengths = accepted
+        .iter()
+        .map(|one| log::length(&one.header, &one.append.chunk));
+    let mut value = Vec::with_capacity(lengths.sum());
+    for one in accepted {
+        log::write(&mut value, &one.header, &one.append.chunk);
+    }
+    let mut batch = synced(files);
+    batch.insert(&files.log, log::key(number), value);
     batch.commit()
 }
 
-/// Removes ended transactions. It is synced like any write: only the last batch of a journal may be torn by a crash.
+/// Removes ended transactions.
 pub(crate) fn remove(files: &Files, ended: &[Header]) -> Result<(), fjall::Error> {
     let mut batch = synced(files);
     for header in ended {
@@ -187,23 +162,10 @@ pub(crate) fn remove(files: &Files, ended: &[Header]) -> Result<(), fjall::Error
     batch.commit()
 }
 
-fn synced(files: &Files) -> OwnedWriteBatch {
-    let batch = files.database.batch();
-    batch.durability(Some(PersistMode::SyncData))
-}
-
-/// Answers the whole history of a transaction that ends with this append.
-fn history(files: &Files, one: &Accepted) -> Result<Vec<Bytes>, StoreError> {
-    let mut chunks = match (&one.append.chunk, &one.before) {
-        (Chunk::Add(_), Some(open)) => read::settled_chunks(files, open)?,
-        (Chunk::Add(_), None) | (Chunk::Replace(_), _) => Vec::new(),
-    };
-    chunks.push(one.append.chunk.bytes().clone());
-    Ok(chunks)
-}
-
-fn remove_chunks(files: &Files, batch: &mut OwnedWriteBatch, one: &Accepted) {
-    for revision in one.before.iter().flat_map(Open::revisions) {
-        batch.remove(&files.open, layout::open_key(&one.header.gid, revision));
-    }
+/// Every batch is synced, even one whose loss would lose nothing: only the last batch of a journal may be torn by a crash.
+pub(crate) fn synced(files: &Files) -> OwnedWriteBatch {
+    files
+        .database
+        .batch()
+        .durability(Some(PersistMode::SyncData))
 }

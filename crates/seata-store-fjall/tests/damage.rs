@@ -10,7 +10,9 @@ use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use seata_store::{Gid, Header, ListQuery, PAGE_MAX, Page, Status, StoreErrorKind, TxnStore};
+use seata_store::{
+    Gid, Header, ListQuery, PAGE_MAX, Page, Status, StoreErrorKind, TxnStore, UnixMillis,
+};
 use seata_store_fjall::OpenError;
 use support::{applied, copy, creation, files, following, journal, open, record};
 
@@ -41,8 +43,13 @@ fn fill(folder: &Path, prefix: &str, count: usize) -> Records {
     })
 }
 
-/// Moves what the journal holds into tables, as happens when there is much of it.
+/// Moves what the log holds to the other keyspaces, and what the journal holds into tables, as happens when there is much
+/// of it.
 fn flush(folder: &Path, keyspaces: &[&str]) {
+    let store = open(folder).unwrap();
+    let purged = runtime().block_on(store.purge(UnixMillis(i64::MAX), 0));
+    assert_eq!(purged.unwrap(), 0, "it only looks");
+    drop(store);
     let database = fjall::Database::builder(folder.join("fjall"))
         .open()
         .unwrap();
@@ -250,7 +257,7 @@ fn relative(folder: &Path) -> Vec<PathBuf> {
 fn with_tables() -> (tempfile::TempDir, Records) {
     let folder = tempfile::tempdir().unwrap();
     let mut records = fill(folder.path(), "table", 40);
-    flush(folder.path(), &["open", "ended", "created"]);
+    flush(folder.path(), &["log", "open", "ended", "created"]);
     records.append(&mut fill(folder.path(), "journal", 4));
     fill(folder.path(), "last", 1);
     drop(open(folder.path()).unwrap());

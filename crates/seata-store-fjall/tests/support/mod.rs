@@ -43,9 +43,9 @@ pub(crate) fn open(folder: &Path) -> Result<FjallStore, OpenError> {
 
 fn open_telling(folder: &Path, on_fatal: fn(&str)) -> Result<FjallStore, OpenError> {
     let options = FjallOptions {
-        disk_free_min_bytes: 0,
-        files_kept_max: 100,
-        on_fatal: Box::new(on_fatal),
+        // So that a part of what a test wrote is in the log, and a part was moved.
+        log_bytes: 8 << 10,
+        ..FjallOptions::new(on_fatal)
     };
     FjallStore::open(folder, options)
 }

@@ -1,6 +1,8 @@
 //! Behaviours that only show from within: what another writer, another reader or a rotten block leaves behind.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod moving;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -40,13 +42,9 @@ fn creation(name: &str, at: UnixMillis) -> Append {
 fn open(folder: &tempfile::TempDir) -> (FjallStore, Arc<AtomicUsize>) {
     let told = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&told);
-    let options = FjallOptions {
-        disk_free_min_bytes: 0,
-        files_kept_max: 100,
-        on_fatal: Box::new(move |_| {
-            count.fetch_add(1, Ordering::Relaxed);
-        }),
-    };
+    let options = FjallOptions::new(move |_| {
+        count.fetch_add(1, Ordering::Relaxed);
+    });
     (FjallStore::open(folder.path(), options).unwrap(), told)
 }
 
@@ -83,6 +81,7 @@ async fn a_due_transaction_that_cannot_be_read_holds_up_no_other() {
     for (name, at) in [("good1", 1), ("rotten", 2), ("missing", 3), ("good2", 4)] {
         applied(&store, creation(name, UnixMillis(at))).await;
     }
+    store.inner.settle().unwrap();
     let open = &store.inner.files.open;
     let key = |name| layout::open_key(&gid(name), Revision(1));
     open.insert(key("rotten"), [9; 200]).unwrap();
@@ -121,6 +120,7 @@ async fn a_record_with_a_part_missing_is_refused_at_open() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(&folder);
     applied(&store, creation("g", UnixMillis(1))).await;
+    store.inner.settle().unwrap();
     let mut header = store.load(&gid("g")).await.unwrap().unwrap().header;
     for _ in 0..2 {
         let mut next = creation("g", UnixMillis(1));
@@ -130,15 +130,12 @@ async fn a_record_with_a_part_missing_is_refused_at_open() {
         };
         applied(&store, next).await;
         header.revision = header.revision.next();
+        store.inner.settle().unwrap();
     }
     let key = layout::open_key(&gid("g"), Revision(2));
     store.inner.files.open.remove(key).unwrap();
     drop(store);
-    let options = FjallOptions {
-        disk_free_min_bytes: 0,
-        files_kept_max: 100,
-        on_fatal: Box::new(|why| panic!("{why}")),
-    };
+    let options = FjallOptions::new(|why| panic!("{why}"));
     let error = FjallStore::open(folder.path(), options)
         .map(drop)
         .unwrap_err();
