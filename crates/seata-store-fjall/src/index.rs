@@ -106,8 +106,14 @@ impl Index {
         }
     }
 
-    /// Marks that an append is being written, so that no claim comes between its judgement and its end. What waits must
-    /// have been woken.
+    /// Answers whether nothing has changed about an active transaction since it was looked up.
+    pub(crate) fn is_still(&self, seen: &Arc<Active>) -> bool {
+        let present = self.active.get(&seen.header.gid).and_then(Slot::active);
+        present.is_some_and(|present| Arc::ptr_eq(present, seen))
+    }
+
+    /// Marks that an append is being written, so that no claim comes between its judgement and its end. Nothing may have
+    /// changed since the judgement, and what waits must have been woken.
     pub(crate) fn begin_append(&mut self, gid: &Gid) {
         match self.active.get_mut(gid) {
             Some(slot) => {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fjall::{OwnedWriteBatch, PersistMode};
 use seata_store::{
-    Append, AppendOutcome, Chunk, Header, Refusal, StoreError, StoreErrorKind, Stored, UnixMillis,
+    Append, AppendOutcome, Chunk, Gid, Header, Refusal, StoreError, StoreErrorKind, Stored,
+    UnixMillis,
 };
 
 use crate::active::Active;
@@ -61,27 +62,61 @@ enum Present {
     Ended(Box<Stored>),
 }
 
+/// What a look at what is there found.
+enum Verdict {
+    /// It may be written: the next header, and what the table of open ones has of the history, if this ends it.
+    Accepted(Header, Vec<Bytes>),
+    Refused(Refusal),
+}
+
+/// Judges an append, and marks that it is being written. Claims and renewals go on meanwhile: what one of them changes
+/// between the look and the mark is looked at again, or the append would be written on a lease that somebody else was given.
 fn judge(inner: &Inner, append: Append, now: UnixMillis, accepted: &mut Vec<Accepted>) -> Answer {
     if inner.index().is_appending(&append.gid) {
         return Err(invalid("a batch holds two appends of one gid"));
     }
-    let present = present(inner, &append)?;
-    let header = match &present {
+    loop {
+        let present = present(inner, &append)?;
+        let (header, before) = match look(inner, &append, now, &present)? {
+            Verdict::Accepted(header, before) => (header, before),
+            Verdict::Refused(Refusal::Stale) => return Ok(AppendOutcome::Stale),
+            Verdict::Refused(Refusal::Fenced) => return Ok(AppendOutcome::Fenced),
+            Verdict::Refused(Refusal::Exists) => return exists(inner, present),
+        };
+        if begin(inner, &present, &append.gid) == Begun::Changed {
+            continue;
+        }
+        let revision = header.revision;
+        accepted.push(Accepted {
+            append,
+            header,
+            before,
+        });
+        return Ok(AppendOutcome::Applied(revision));
+    }
+}
+
+/// Judges an append against what is there, and reads what it needs.
+fn look(
+    inner: &Inner,
+    append: &Append,
+    now: UnixMillis,
+    present: &Present,
+) -> Result<Verdict, StoreError> {
+    let header = match present {
         Present::Nothing => None,
         Present::Known(active) => Some(&active.header),
         Present::Ended(stored) => Some(&stored.header),
     };
     let next = match append.judge(header, now) {
         Ok(next) => next,
-        Err(Refusal::Stale) => return Ok(AppendOutcome::Stale),
-        Err(Refusal::Fenced) => return Ok(AppendOutcome::Fenced),
-        Err(Refusal::Exists) => return exists(inner, present),
+        Err(refusal) => return Ok(Verdict::Refused(refusal)),
     };
     if header.is_some_and(|header| header.status.is_final()) {
         return Err(invalid("the transaction has ended: it never moves again"));
     }
     let (mut bytes, mut before) = (append.chunk.bytes().len(), Vec::new());
-    if let (Present::Known(active), Chunk::Add(_)) = (&present, &append.chunk) {
+    if let (Present::Known(active), Chunk::Add(_)) = (present, &append.chunk) {
         bytes += active.bytes();
         if next.status.is_final() {
             before = read::settled_chunks(&inner.files, active)?;
@@ -93,14 +128,26 @@ fn judge(inner: &Inner, append: Append, now: UnixMillis, accepted: &mut Vec<Acce
             "the history would have more than {bytes_max} bytes"
         )));
     }
-    inner.index().begin_append(&append.gid);
-    let revision = next.revision;
-    accepted.push(Accepted {
-        append,
-        header: next,
-        before,
-    });
-    Ok(AppendOutcome::Applied(revision))
+    Ok(Verdict::Accepted(next, before))
+}
+
+/// Whether an append that was judged may be written.
+#[derive(PartialEq, Eq)]
+enum Begun {
+    Now,
+    /// Its transaction has changed since.
+    Changed,
+}
+
+fn begin(inner: &Inner, judged: &Present, gid: &Gid) -> Begun {
+    let mut index = inner.index();
+    if let Present::Known(active) = judged
+        && !index.is_still(active)
+    {
+        return Begun::Changed;
+    }
+    index.begin_append(gid);
+    Begun::Now
 }
 
 /// Looks for what is there. What waits becomes active.
