@@ -35,6 +35,8 @@ pub(crate) enum Wrong {
     Missing,
     /// It is not what was written.
     Altered,
+    /// It is a whole folder of a version that kept no log.
+    Earlier,
 }
 
 impl Damage {
@@ -49,6 +51,13 @@ impl Damage {
         Self {
             file,
             wrong: Wrong::Altered,
+        }
+    }
+
+    pub(crate) const fn earlier(file: PathBuf) -> Self {
+        Self {
+            file,
+            wrong: Wrong::Earlier,
         }
     }
 }

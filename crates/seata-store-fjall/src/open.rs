@@ -80,6 +80,12 @@ pub enum OpenError {
         /// `missing` or `damaged`.
         what: &'static str,
     },
+    /// A version that kept no log wrote it, and this one can't read what it holds.
+    #[error(
+        "the data folder {0} was written by an earlier version of this server, which kept no log: let that version end what \
+         is open there, then give this one a new folder (SEATA_DATA_DIR); nothing was changed"
+    )]
+    Earlier(PathBuf),
     /// The engine below can't open its files.
     #[error("the store in {folder} can't be opened: {why}")]
     Engine {
@@ -129,7 +135,7 @@ pub(crate) fn open(folder: &Path, files_kept_max: usize) -> Result<(Files, Rebui
     let lock = lock(folder)?;
     let path = folder.join("fjall");
     if let Err(damage) = damage::check(&path).map_err(unusable)? {
-        return Err(damaged(damage));
+        return Err(damaged(folder, damage));
     }
     let engine = |why: fjall::Error| {
         if matches!(why, fjall::Error::Locked) {
@@ -212,7 +218,7 @@ fn levels_to_sync(folder: &Path, stood: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(folder.ancestors().take(count).map(Path::to_owned).collect())
 }
 
-fn damaged(Damage { file, wrong }: Damage) -> OpenError {
+fn damaged(folder: &Path, Damage { file, wrong }: Damage) -> OpenError {
     match wrong {
         Wrong::Journal { offset } => OpenError::Damaged { file, offset },
         Wrong::Missing => OpenError::Broken {
@@ -223,6 +229,7 @@ fn damaged(Damage { file, wrong }: Damage) -> OpenError {
             file,
             what: "damaged",
         },
+        Wrong::Earlier => OpenError::Earlier(folder.to_owned()),
     }
 }
 

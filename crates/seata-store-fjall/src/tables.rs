@@ -5,6 +5,8 @@
 //! contents asks for more memory than there is. So each list is compared with the checksum in `current` (list number
 //! u64, XXH3-128 of the list's file), and each table of contents with the one in its trailer.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -16,6 +18,8 @@ use crate::damage::Damage;
 
 /// fjall's own keyspace and our four. They are there before the first batch is written.
 const KEYSPACES: usize = 5;
+/// Those of versions that kept no log. fjall names keyspaces by number, in the order in which they were made.
+const KEYSPACES_EARLIER: [&str; 4] = ["0", "1", "2", "3"];
 const TRAILER_BYTES: u64 = 4 + 1 + 1 + 16 + 8 + 8;
 /// A table has some ten sections; a table of contents beyond this is none.
 const CONTENTS_BYTES_MAX: u64 = 64 << 10;
@@ -36,11 +40,12 @@ pub(crate) enum Journals {
 /// A file can't be read. The inner error names the damage.
 pub(crate) fn check(folder: &Path, journals: Journals) -> io::Result<Result<usize, Damage>> {
     let keyspaces = folder.join("keyspaces");
-    let mut made = 0;
+    let (mut made, mut names) = (0, BTreeSet::new());
     for keyspace in entries(&keyspaces)? {
         if !keyspace.is_dir() {
             continue;
         }
+        names.extend(keyspace.file_name().map(OsStr::to_owned));
         match check_keyspace(&keyspace)? {
             Ok(Made::Whole) => made += 1,
             Ok(Made::Half) => {}
@@ -48,6 +53,9 @@ pub(crate) fn check(folder: &Path, journals: Journals) -> io::Result<Result<usiz
         }
     }
     if journals == Journals::Written && made < KEYSPACES {
+        if made == KEYSPACES_EARLIER.len() && names.iter().eq(&KEYSPACES_EARLIER) {
+            return Ok(Err(Damage::earlier(folder.to_owned())));
+        }
         return Ok(Err(Damage::missing(keyspaces.join("*/current"))));
     }
     Ok(Ok(made))

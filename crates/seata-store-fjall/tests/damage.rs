@@ -338,3 +338,27 @@ fn a_folder_that_holds_more_than_a_half_made_one_is_not_made_anew() {
     fs::write(&version, bytes).unwrap();
     assert_holds(folder.path(), &records);
 }
+
+#[test]
+fn a_folder_of_a_version_without_a_log_is_refused_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fjall");
+    let database = fjall::Database::builder(&path).open().unwrap();
+    let mut batch = database
+        .batch()
+        .durability(Some(fjall::PersistMode::SyncData));
+    for name in ["open", "ended", "created"] {
+        let options = fjall::KeyspaceCreateOptions::default;
+        let keyspace = database.keyspace(name, options).unwrap();
+        batch.insert(&keyspace, "key", "value");
+    }
+    batch.commit().unwrap();
+    drop(database);
+    let before = relative(folder.path());
+    let error = open(folder.path()).map(drop).unwrap_err();
+    assert!(matches!(error, OpenError::Earlier(_)), "{error}");
+    let text = error.to_string();
+    let named = text.contains(folder.path().to_str().unwrap()) && text.contains("SEATA_DATA_DIR");
+    assert!(named, "{text}");
+    assert_eq!(relative(folder.path()), before, "nothing was changed");
+}

@@ -29,6 +29,7 @@ impl InFolder for InFjall {
                 OpenError::Folder { .. }
                 | OpenError::Damaged { .. }
                 | OpenError::Broken { .. }
+                | OpenError::Earlier(_)
                 | OpenError::Engine { .. }
                 | OpenError::Record { .. } => Refused::Otherwise(text),
             }
