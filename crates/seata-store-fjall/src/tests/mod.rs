@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod claiming;
+mod killed;
 mod moving;
 
 use std::sync::Arc;
