@@ -1,6 +1,7 @@
 //! Behaviours that only show from within: what another writer, another reader or a rotten block leaves behind.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod beside;
 mod claiming;
 mod killed;
 mod moving;

@@ -2,7 +2,6 @@
 //! reader comes in between.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use seata_store::{FencingToken, Header, Held, ListQuery, PAGE_MAX};
 
@@ -28,7 +27,7 @@ async fn follow(store: &FjallStore, name: &str, status: Status, lease: LeaseChan
     applied(store, next).await;
 }
 
-async fn add(store: &FjallStore, name: &str, status: Status, text: &'static str) {
+pub(super) async fn add(store: &FjallStore, name: &str, status: Status, text: &'static str) {
     let chunk = Chunk::Add(Bytes::from_static(text.as_bytes()));
     follow(store, name, status, LeaseChange::Keep, chunk).await;
 }
@@ -268,55 +267,29 @@ async fn a_log_with_a_batch_missing_is_refused_at_open() {
     );
 }
 
-/// Moves all the time, and as often as appends are written.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn readers_find_all_that_was_acknowledged_while_it_is_moved() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, told) = open(&folder);
-    let done = Arc::new(AtomicUsize::new(0));
-    let moving = {
-        let (inner, done) = (Arc::clone(&store.inner), Arc::clone(&done));
-        tokio::task::spawn_blocking(move || {
-            while done.load(Ordering::Relaxed) == 0 {
-                inner.settle().unwrap();
-            }
-        })
-    };
-    for round in 0..60 {
-        let name = format!("g{round}");
-        applied(&store, creation(&name, UnixMillis(1))).await;
-        for (status, text) in [(Status::Submitted, " more"), (Status::Committed, " end")] {
-            let stored = store.load(&gid(&name)).await.unwrap();
-            assert!(stored.is_some(), "{name} is gone");
-            add(&store, &name, status, text).await;
-        }
-        let page = store.list(&ListQuery::newest(PAGE_MAX)).await.unwrap();
-        assert_eq!(page.items.len(), round + 1);
-        let stored = store.load(&gid(&name)).await.unwrap().unwrap();
-        assert_eq!(stored.chunks.concat(), b"text more end");
-    }
-    done.store(1, Ordering::Relaxed);
-    moving.await.unwrap();
-    assert_eq!(told.load(Ordering::Relaxed), 0);
-}
-
 #[tokio::test]
-async fn what_the_log_says_is_moved_when_there_is_much_of_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, _) = open(&folder);
-    let large = Bytes::from(vec![b'x'; 1 << 20]);
-    let begun = Instant::now();
-    for n in 0.. {
-        let mut one = creation(&format!("g{n}"), UnixMillis(1));
-        one.chunk = Chunk::Add(large.clone());
+async fn an_append_in_the_log_that_does_not_follow_its_record_is_refused_at_open() {
+    for (status, revision) in [
+        (Status::Submitted, 1),
+        (Status::Submitted, 3),
+        (Status::Committed, 2),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = open(&folder);
+        let mut one = creation("g", UnixMillis(1));
+        one.status = status;
         applied(&store, one).await;
-        assert!(store.inner.index().unsettled_bytes() < 34 << 20);
-        if n > 40 && matches!(store.inner.known(&gid("g0")), Known::Waiting(_)) {
-            break;
-        }
-        assert!(
-            begun.elapsed() < Duration::from_secs(60),
-            "nothing is moved"
-        );
+        let mut header = store.load(&gid("g")).await.unwrap().unwrap().header;
+        header.revision = Revision(revision);
+        let mut value = Vec::new();
+        log::write(&mut value, &header, &Chunk::Add(Bytes::new()));
+        let number = store.inner.writer("looking").unwrap().next;
+        let files = &store.inner.files;
+        files.log.insert(log::key(number), value).unwrap();
+        drop(store);
+        let options = FjallOptions::new(|why| panic!("{why}"));
+        let error = FjallStore::open(folder.path(), options).map(drop);
+        let text = error.unwrap_err().to_string();
+        assert!(text.contains("history of g is missing"), "{text}");
     }
 }

@@ -1,0 +1,73 @@
+//! Moves while others read and append.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use seata_store::{ListQuery, PAGE_MAX};
+
+use super::moving::add;
+use super::*;
+use crate::index::Known;
+
+/// Dropped, also by a test that fails, it ends what goes on beside it.
+#[derive(Default)]
+struct Done(Arc<AtomicBool>);
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Moves all the time, and as often as appends are written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn readers_find_all_that_was_acknowledged_while_it_is_moved() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, told) = open(&folder);
+    let done = Done::default();
+    let moving = {
+        let (inner, done) = (Arc::clone(&store.inner), Arc::clone(&done.0));
+        tokio::task::spawn_blocking(move || {
+            while !done.load(Ordering::Relaxed) {
+                inner.settle().unwrap();
+            }
+        })
+    };
+    for round in 0..60 {
+        let name = format!("g{round}");
+        applied(&store, creation(&name, UnixMillis(1))).await;
+        for (status, text) in [(Status::Submitted, " more"), (Status::Committed, " end")] {
+            let stored = store.load(&gid(&name)).await.unwrap();
+            assert!(stored.is_some(), "{name} is gone");
+            add(&store, &name, status, text).await;
+        }
+        let page = store.list(&ListQuery::newest(PAGE_MAX)).await.unwrap();
+        assert_eq!(page.items.len(), round + 1);
+        let stored = store.load(&gid(&name)).await.unwrap().unwrap();
+        assert_eq!(stored.chunks.concat(), b"text more end");
+    }
+    drop(done);
+    moving.await.unwrap();
+    assert_eq!(told.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn what_the_log_says_is_moved_when_there_is_much_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(&folder);
+    let large = Bytes::from(vec![b'x'; 1 << 20]);
+    let begun = Instant::now();
+    for n in 0.. {
+        let mut one = creation(&format!("g{n}"), UnixMillis(1));
+        one.chunk = Chunk::Add(large.clone());
+        applied(&store, one).await;
+        assert!(store.inner.index().unsettled_bytes() < 34 << 20);
+        if n > 40 && matches!(store.inner.known(&gid("g0")), Known::Waiting(_)) {
+            break;
+        }
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "nothing is moved"
+        );
+    }
+}
