@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use seata_store::{ListQuery, PAGE_MAX};
 
-use super::moving::add;
+use super::moving::{add, filled};
 use super::*;
 use crate::index::Known;
+use crate::{list, settle};
 
 /// Dropped, also by a test that fails, it ends what goes on beside it.
 #[derive(Default)]
@@ -70,4 +71,19 @@ async fn what_the_log_says_is_moved_when_there_is_much_of_it() {
             "nothing is moved"
         );
     }
+}
+
+/// It would come back from the log after a crash.
+#[tokio::test]
+async fn what_the_log_has_still_is_not_purged_though_its_table_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(&folder);
+    filled(&store).await;
+    let moved = store.inner.index().unsettled();
+    let active = moved.iter().map(Arc::as_ref);
+    let ended = active.filter(|one| one.header.status.is_final()).collect();
+    settle::write_ended(&store.inner.files.ended, ended).unwrap();
+    let (old, _) = list::purgeable(&store.inner, UnixMillis(9), 10, &None).unwrap();
+    let names: Vec<_> = old.iter().map(|header| header.gid.as_str()).collect();
+    assert_eq!(names, ["ended-moved"]);
 }

@@ -52,7 +52,7 @@ fn record(revision: u64, status: Status, history: &str) -> (u64, Status, String)
 }
 
 /// Three in each state: only in the log, moved before, and moved before with more in the log.
-async fn filled(store: &FjallStore) -> BTreeMap<String, (u64, Status, String)> {
+pub(super) async fn filled(store: &FjallStore) -> BTreeMap<String, (u64, Status, String)> {
     for name in ["open-moved", "open-both", "ended-moved", "ended-both"] {
         applied(store, creation(name, UnixMillis(1))).await;
     }
