@@ -1,6 +1,7 @@
 //! The thread that moves what the log says, while appends go on.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -20,10 +21,13 @@ impl Settler {
         let work = move || {
             for () in woken {
                 // Woken while it worked, it may have moved that already.
-                if inner.is_much_unsettled()
-                    && let Err(error) = inner.settle()
-                {
-                    tracing::error!(%error, "what the log says can't be moved");
+                if !inner.is_much_unsettled() {
+                    continue;
+                }
+                match catch_unwind(AssertUnwindSafe(|| inner.settle())) {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::error!(%error, "what the log says can't be moved"),
+                    Err(_) => inner.fatal("moving what the log says panicked"),
                 }
             }
         };
@@ -49,7 +53,7 @@ impl Drop for Settler {
     fn drop(&mut self) {
         self.bell = None;
         if let Some(thread) = self.thread.take() {
-            // It panicked: the store has told so.
+            // What panics in it is told there.
             drop(thread.join());
         }
     }

@@ -177,7 +177,7 @@ impl Inner {
     }
 
     /// Takes note that nothing may be written any more, and tells it once.
-    fn fatal(&self, why: &str) {
+    pub(crate) fn fatal(&self, why: &str) {
         if !self.broken.swap(true, Ordering::Relaxed) {
             (self.options.on_fatal)(why);
         }
