@@ -57,6 +57,5 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
-pub use migrate::Migrated;
 pub use options::MysqlOptions;
 pub use store::MysqlStore;

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use seata_store::StoreError;
+use seata_store::{Migrated, StoreError};
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{AssertSqlSafe, SqlSafeStr};
@@ -32,25 +32,14 @@ const TABLE: &str = "seata_migrations";
 /// How long one server waits for another that migrates, in seconds.
 const LOCK_WAIT_SECS_MAX: u32 = 120;
 
-/// What a migration did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Migrated {
-    /// The numbers of the files that were applied now; none: the tables were up to date.
-    pub applied: Vec<i64>,
-    /// The number at which the tables stand.
-    pub version: i64,
-}
-
-impl Migrated {
-    /// Says in the log what a start changed: nothing where the tables were up to date.
-    pub(crate) fn tell(&self) {
-        if !self.applied.is_empty() {
-            tracing::info!(
-                applied = ?self.applied,
-                version = self.version,
-                "brought the tables up to date"
-            );
-        }
+/// Says in the log what a start changed: nothing where the tables were up to date.
+pub(crate) fn tell(done: &Migrated) {
+    if !done.applied.is_empty() {
+        tracing::info!(
+            applied = ?done.applied,
+            version = done.version,
+            "brought the tables up to date"
+        );
     }
 }
 

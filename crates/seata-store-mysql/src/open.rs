@@ -73,7 +73,7 @@ pub(crate) async fn open(options: &MysqlOptions) -> Result<Inner, StoreError> {
     match options.migrate {
         // A migration may take long; whether there is one to do may not.
         Migrate::Auto if limit.on(migrate::is_current(&mut connection)).await? => {}
-        Migrate::Auto => migrate::migrate(&connect).await?.tell(),
+        Migrate::Auto => migrate::tell(&migrate::migrate(&connect).await?),
         Migrate::Check => limit.on(migrate::check(&mut connection)).await?,
         Migrate::Off => {}
     }

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use seata_store::{
-    Append, AppendOutcome, ClaimLimit, FencingToken, Gid, Header, Held, ListQuery, Owner, Page,
-    StoreError, StoreLimits, Stored, TxnStore, UnixMillis,
+    Append, AppendOutcome, ClaimLimit, FencingToken, Gid, Header, Held, ListQuery, Migrated, Owner,
+    Page, StoreError, StoreLimits, Stored, TxnStore, UnixMillis,
 };
 
 use crate::connection::Pool;
-use crate::migrate::Migrated;
 use crate::open::{self, Bounds};
 use crate::options::MysqlOptions;
 use crate::purge::Place;

@@ -67,6 +67,5 @@ mod support;
 #[path = "tests/plans.rs"]
 mod plans;
 
-pub use migrate::Migrated;
 pub use options::PostgresOptions;
 pub use store::PostgresStore;

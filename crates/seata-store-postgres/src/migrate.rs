@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use seata_store::{StoreError, StoreErrorKind};
+use seata_store::{Migrated, StoreError, StoreErrorKind};
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -60,25 +60,14 @@ pub(crate) enum Server {
     Cockroach,
 }
 
-/// What a migration did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Migrated {
-    /// The numbers of the files that were missing and are applied now; none: the tables were up to date.
-    pub applied: Vec<i64>,
-    /// The number at which the tables stand.
-    pub version: i64,
-}
-
-impl Migrated {
-    /// Says in the log what a start changed: nothing where the tables were up to date.
-    pub(crate) fn tell(&self) {
-        if !self.applied.is_empty() {
-            tracing::info!(
-                applied = ?self.applied,
-                version = self.version,
-                "brought the tables up to date"
-            );
-        }
+/// Says in the log what a start changed: nothing where the tables were up to date.
+pub(crate) fn tell(done: &Migrated) {
+    if !done.applied.is_empty() {
+        tracing::info!(
+            applied = ?done.applied,
+            version = done.version,
+            "brought the tables up to date"
+        );
     }
 }
 

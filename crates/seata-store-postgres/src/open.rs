@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use seata_store::{Migrate, Shard, StoreError, StoreErrorKind};
+use seata_store::{Migrate, Migrated, Shard, StoreError, StoreErrorKind};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Row};
 use tokio::time::timeout;
@@ -11,7 +11,7 @@ use tracing::warn;
 use crate::append::Mixed;
 use crate::connection::Pool;
 use crate::error::{Effect, Failure};
-use crate::migrate::{self, Migrated, Server};
+use crate::migrate::{self, Server};
 use crate::options::PostgresOptions;
 use crate::purge::PurgedTo;
 use crate::store::{PostgresStore, limits};
@@ -58,7 +58,7 @@ impl PostgresStore {
         let mut first = connect(&server).await?;
         let kind = within(settings(&mut first)).await?;
         match options.migrate {
-            Migrate::Auto => migrate::run(&server, kind).await?.tell(),
+            Migrate::Auto => migrate::tell(&migrate::run(&server, kind).await?),
             Migrate::Check => within(migrate::check(&mut first)).await?,
             Migrate::Off => {}
         }

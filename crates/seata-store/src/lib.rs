@@ -27,6 +27,6 @@ pub use append::{Append, AppendOutcome, Chunk, Expected, LeaseChange, Refusal};
 pub use error::{StoreError, StoreErrorKind};
 pub use header::{Header, Owner, Revision, Stored};
 pub use list::{Cursor, ListQuery, PAGE_MAX, Page, SCAN_MAX};
-pub use open::{Migrate, Shard};
+pub use open::{Migrate, Migrated, Shard};
 pub use seata_core::{FencingToken, Gid, Mode, Status, UnixMillis};
 pub use store::{ClaimLimit, Held, StoreLimits, TxnStore};

@@ -55,6 +55,15 @@ pub enum Migrate {
     Off,
 }
 
+/// What bringing the tables of a database up to date came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migrated {
+    /// The numbers of the files that were missing and are applied now; none: the tables were up to date.
+    pub applied: Vec<i64>,
+    /// The number at which the tables stand.
+    pub version: i64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

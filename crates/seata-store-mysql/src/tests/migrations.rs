@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
+use seata_store::Migrated;
 use sha2::{Digest, Sha256};
 
-use crate::migrate::{FILES, Migrated};
+use crate::migrate::{FILES, tell};
 
 /// One line per file. A released line stays as it is for ever: databases were made by that text.
 const HASHES: [(i64, &str); 1] = [(
@@ -85,7 +86,7 @@ fn a_start_logs_what_it_applied_and_nothing_where_nothing_was() {
             applied,
             version: 2,
         };
-        tracing::subscriber::with_default(heard, || done.tell());
+        tracing::subscriber::with_default(heard, || tell(&done));
         lines.lock().unwrap().join("\n")
     };
     let line = told(vec![1, 2]);

@@ -78,7 +78,7 @@ fn a_start_logs_what_it_applied_and_nothing_where_nothing_was() {
             applied,
             version: 2,
         };
-        tracing::subscriber::with_default(heard, || done.tell());
+        tracing::subscriber::with_default(heard, || tell(&done));
         lines.lock().unwrap().join("\n")
     };
     let line = told(vec![1, 2]);
