@@ -1,4 +1,4 @@
-//! Appends: one script per partition and batch, all sent at once.
+//! Appends: one script per batch, or in a cluster one per partition and batch, all sent at once.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,8 +10,9 @@ use seata_store::{
 };
 
 use crate::error::{Access, corrupt};
-use crate::layout::{self, EXACT_MAX, Partition, finals, owner_text};
+use crate::layout::{self, EXACT_MAX, Layout, Partition, finals, owner_text};
 use crate::node::Call;
+use crate::nodes::Spread;
 use crate::script::{APPEND, Command};
 use crate::store::Inner;
 
@@ -25,77 +26,77 @@ const SCRIPT_COUNT_MAX: usize = 256;
 
 type Answer = Result<AppendOutcome, StoreError>;
 
-/// The appends of one script, with their places in the batch.
-type Group = Vec<(usize, Append)>;
+/// The appends of one script, with their places in the batch and their partitions.
+type Group = Vec<(usize, Partition, Append)>;
 
 pub(crate) async fn append(inner: &Inner, batch: Vec<Append>, bytes_max: usize) -> Vec<Answer> {
     let count = batch.len();
-    let mut answers: BTreeMap<usize, Answer> = BTreeMap::new();
-    let mut parts: BTreeMap<Partition, Group> = BTreeMap::new();
-    for (place, append) in batch.into_iter().enumerate() {
-        let partition = inner.layout.partition(&append.gid);
-        parts.entry(partition).or_default().push((place, append));
-    }
     let call = inner.begin();
-    let groups = parts
-        .into_iter()
-        .flat_map(|(partition, group)| split(group).into_iter().map(move |one| (partition, one)));
-    let asked = groups.map(|(partition, group)| ask(inner, call, partition, group, bytes_max));
-    answers.extend(join_all(asked).await.into_iter().flatten());
-    (0..count)
-        .map(|place| {
-            answers
-                .remove(&place)
-                .unwrap_or_else(|| Err(corrupt(DOING, "the script gave no answer")))
-        })
+    let groups = parts(inner, batch).into_iter().flat_map(split);
+    let asked = groups.map(|group| ask(inner, call, group, bytes_max));
+    let mut answers: Vec<Option<Answer>> = vec![None; count];
+    for (place, answer) in join_all(asked).await.into_iter().flatten() {
+        answers[place] = Some(answer);
+    }
+    let unanswered = || Err(corrupt(DOING, "the script gave no answer"));
+    let answers = answers.into_iter();
+    answers
+        .map(|answer| answer.unwrap_or_else(unanswered))
         .collect()
+}
+
+/// Cuts a batch into what one server may be asked at once: a node of a cluster refuses a script whose keys lie in several
+/// slots, and a partition has one.
+fn parts(inner: &Inner, batch: Vec<Append>) -> Vec<Group> {
+    let all = batch.into_iter().enumerate().map(|(place, append)| {
+        let partition = inner.layout.partition(&append.gid);
+        (place, partition, append)
+    });
+    match inner.spread() {
+        Spread::OneServer => vec![all.collect()],
+        Spread::Slots => {
+            let mut parts: BTreeMap<Partition, Group> = BTreeMap::new();
+            for one in all {
+                parts.entry(one.1).or_default().push(one);
+            }
+            parts.into_values().collect()
+        }
+    }
 }
 
 fn split(group: Group) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut bytes = 0;
-    for (place, append) in group {
-        let size = append.chunk.bytes().len();
+    for one in group {
+        let size = one.2.chunk.bytes().len();
         let fits = |last: &Group| last.len() < SCRIPT_COUNT_MAX && bytes + size <= SCRIPT_BYTES_MAX;
         match groups.last_mut() {
             Some(last) if fits(last) => {
                 bytes += size;
-                last.push((place, append));
+                last.push(one);
             }
             Some(_) | None => {
                 bytes = size;
-                groups.push(vec![(place, append)]);
+                groups.push(vec![one]);
             }
         }
     }
     groups
 }
 
-async fn ask(
-    inner: &Inner,
-    call: Call,
-    partition: Partition,
-    group: Group,
-    bytes_max: usize,
-) -> Vec<(usize, Answer)> {
-    let layout = &inner.layout;
-    let mut keys = vec![
-        layout.free(partition),
-        layout.leased(partition),
-        layout.listed(partition),
-    ];
-    let mut args = vec![Value::from(bytes_max.to_string()), finals()];
-    for (_, append) in &group {
-        keys.push(layout.record(&append.gid));
-        push(&mut args, append, bytes_max);
-    }
-    let command = Command::script(&APPEND, keys, args);
-    match inner.ask(call, partition, command).await {
+async fn ask(inner: &Inner, call: Call, group: Group, bytes_max: usize) -> Vec<(usize, Answer)> {
+    let Some((_, first, _)) = group.first() else {
+        return Vec::new();
+    };
+    match inner
+        .ask(call, *first, command(&inner.layout, &group, bytes_max))
+        .await
+    {
         Ok(value) => {
             let mut values = value.into_array().into_iter();
             group
                 .into_iter()
-                .map(|(place, append)| {
+                .map(|(place, _, append)| {
                     let answer = values.next().unwrap_or(Value::Null);
                     (place, outcome(&append, answer, bytes_max))
                 })
@@ -103,49 +104,92 @@ async fn ask(
         }
         Err(fault) => group
             .into_iter()
-            .map(|(place, _)| (place, Err(fault.told(DOING, Access::Write))))
+            .map(|(place, _, _)| (place, Err(fault.told(DOING, Access::Write))))
             .collect(),
     }
+}
+
+fn command(layout: &Layout, group: &Group, bytes_max: usize) -> Command {
+    let mut partitions: Vec<Partition> = group.iter().map(|(_, partition, _)| *partition).collect();
+    partitions.sort_unstable();
+    partitions.dedup();
+    let mut keys = Vec::with_capacity(partitions.len() * 3 + group.len());
+    for partition in &partitions {
+        keys.extend([
+            layout.free(*partition),
+            layout.leased(*partition),
+            layout.listed(*partition),
+        ]);
+    }
+    let mut args = Vec::with_capacity(3 + group.len() * 13);
+    args.extend([count(bytes_max), finals(), count(partitions.len())]);
+    for (_, partition, append) in group {
+        keys.push(layout.record(&append.gid));
+        // Each is among them.
+        let number = partitions.binary_search(partition).unwrap_or_default();
+        args.push(count(number));
+        push(&mut args, append, bytes_max);
+    }
+    Command::script(&APPEND, keys, args)
 }
 
 /// Twelve arguments, as `append.lua` reads them. A chunk that can't be kept is judged by its size and not sent.
 fn push(args: &mut Vec<Value>, append: &Append, bytes_max: usize) {
     let (revision, token) = match append.expected {
-        Expected::Absent => (String::new(), String::new()),
-        Expected::At { revision, token } => (revision.0.to_string(), token.0.to_string()),
+        Expected::Absent => (nothing(), nothing()),
+        Expected::At { revision, token } => (whole(revision.0), whole(token.0)),
     };
-    let (lease, owner, lasts) = match append.lease {
-        LeaseChange::Keep => ("k", String::new(), String::new()),
-        LeaseChange::Take { owner, lasts } => ("t", owner_text(owner), millis(lasts)),
-        LeaseChange::Release => ("n", String::new(), String::new()),
-    };
-    let history = match append.chunk {
-        Chunk::Add(_) => "a",
-        Chunk::Replace(_) => "r",
+    let (owner, lasts) = match append.lease {
+        LeaseChange::Keep | LeaseChange::Release => (nothing(), nothing()),
+        LeaseChange::Take { owner, lasts } => {
+            (Value::from(owner_text(owner)), Value::from(millis(lasts)))
+        }
     };
     let bytes = append.chunk.bytes();
     let chunk = if bytes.len() > bytes_max {
-        Value::from("")
+        nothing()
     } else {
         Value::from(bytes.clone())
     };
-    let wake_at = append
-        .wake_at
-        .map_or_else(String::new, |at| at.0.to_string());
     args.extend([
         Value::from(append.gid.as_str()),
-        Value::from(code::mode_code(append.mode).to_string()),
-        Value::from(code::status_code(append.status).to_string()),
-        Value::from(revision),
-        Value::from(token),
-        Value::from(wake_at),
-        Value::from(format!("{lease}{history}")),
-        Value::from(owner),
-        Value::from(lasts),
-        Value::from(append.at.0.to_string()),
-        Value::from(bytes.len().to_string()),
+        Value::from(i64::from(code::mode_code(append.mode))),
+        Value::from(i64::from(code::status_code(append.status))),
+        revision,
+        token,
+        append.wake_at.map_or_else(nothing, |at| Value::from(at.0)),
+        Value::from_static_str(changes(append)),
+        owner,
+        lasts,
+        Value::from(append.at.0),
+        count(bytes.len()),
         chunk,
     ]);
+}
+
+/// Says what becomes of the lease and of the history.
+const fn changes(append: &Append) -> &'static str {
+    match (append.lease, &append.chunk) {
+        (LeaseChange::Keep, Chunk::Add(_)) => "ka",
+        (LeaseChange::Keep, Chunk::Replace(_)) => "kr",
+        (LeaseChange::Take { .. }, Chunk::Add(_)) => "ta",
+        (LeaseChange::Take { .. }, Chunk::Replace(_)) => "tr",
+        (LeaseChange::Release, Chunk::Add(_)) => "na",
+        (LeaseChange::Release, Chunk::Replace(_)) => "nr",
+    }
+}
+
+fn nothing() -> Value {
+    Value::from_static_str("")
+}
+
+fn count(number: usize) -> Value {
+    whole(number as u64)
+}
+
+/// Writes a number: fred has digits for what fits into its own.
+fn whole(number: u64) -> Value {
+    i64::try_from(number).map_or_else(|_| Value::from(number.to_string()), Value::from)
 }
 
 /// Answers a span in milliseconds, at most so long that its end is an exact number.

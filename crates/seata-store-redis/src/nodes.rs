@@ -38,6 +38,15 @@ struct Inner {
     looks: AtomicUsize,
 }
 
+/// Which keys one command may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spread {
+    /// Any: one server keeps all.
+    OneServer,
+    /// Those of one slot: a cluster moves slots one by one.
+    Slots,
+}
+
 /// Who keeps which slots: sorted, each until its last one. A single server keeps all.
 #[derive(Default)]
 struct Map {
@@ -134,6 +143,13 @@ impl Nodes {
 
     pub(crate) fn masters(&self) -> Vec<Arc<Node>> {
         self.map().nodes.values().cloned().collect()
+    }
+
+    pub(crate) fn spread(&self) -> Spread {
+        match self.is_cluster() {
+            true => Spread::Slots,
+            false => Spread::OneServer,
+        }
     }
 
     fn is_cluster(&self) -> bool {

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::error::{Access, Fault, corrupt};
 use crate::layout::{Layout, Partition};
 use crate::node::Call;
-use crate::nodes::Nodes;
+use crate::nodes::{Nodes, Spread};
 use crate::options::RedisOptions;
 use crate::script::Command;
 use crate::walk::Place;
@@ -74,6 +74,10 @@ impl Inner {
             number: self.calls.fetch_add(1, Ordering::Relaxed),
             until: Instant::now() + self.timeout,
         }
+    }
+
+    pub(crate) fn spread(&self) -> Spread {
+        self.nodes.spread()
     }
 
     pub(crate) async fn ask(

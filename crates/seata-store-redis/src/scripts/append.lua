@@ -1,11 +1,11 @@
--- Judges and applies the appends of one partition, as `Append::judge` does, each by itself and one after another. A
--- second run finds what the first one wrote and answers Stale or Exists.
--- KEYS: free, leased, listed, then a record for each append.
--- ARGV: the most bytes of a history, the digits of final statuses, then twelve for each append.
+-- Judges and applies appends, as `Append::judge` does, each by itself and one after another. A second run finds what the
+-- first one wrote and answers Stale or Exists.
+-- KEYS: free, leased, listed of each partition, then a record for each append.
+-- ARGV: the most bytes of a history, the digits of final statuses, how many partitions; then for each append which of them
+-- it belongs to, from 0, and twelve more.
 -- Answers for each: A<revision>, S(tale), F(enced), E(nded), L(arge), C(orrupt) and why, or all fields of the record that exists.
 
-local free, leased, listed = KEYS[1], KEYS[2], KEYS[3]
-local bytes_max, finals = tonumber(ARGV[1]), ARGV[2]
+local bytes_max, finals, partitions = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local now = now_ms()
 
 local function drop_chunks(key)
@@ -16,8 +16,10 @@ local function drop_chunks(key)
   end
 end
 
--- Keeps the wake-up where it belongs: among the leased by the lease's end, else among the free by its time.
-local function queue(gid, from, to, score, moved)
+-- Keeps the wake-up where it belongs: among the leased by the lease's end, else among the free by its time. The sets of
+-- the partition come behind this place among the keys.
+local function queue(place, gid, from, to, score, moved)
+  local free, leased = KEYS[place + 1], KEYS[place + 2]
   if from == 'f' and to ~= 'f' then redis.call('ZREM', free, gid) end
   if from == 'l' and to ~= 'l' then redis.call('ZREM', leased, gid) end
   if to ~= '' and (from ~= to or moved) then
@@ -26,12 +28,14 @@ local function queue(gid, from, to, score, moved)
 end
 
 local function apply(key, at)
+  local place = ARGV[at] * 3
+  at = at + 1
   local gid, mode, status = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   local expected_revision, expected_token = ARGV[at + 3], ARGV[at + 4]
   local wake, lease, owner, lasts = ARGV[at + 5], ARGV[at + 6], ARGV[at + 7], ARGV[at + 8]
   local decided, size, chunk = ARGV[at + 9], ARGV[at + 10], ARGV[at + 11]
 
-  local has = redis.call('HMGET', key, 's', 'r', 'k', 'o', 'l', 'u', 'n', 'q', 'w')
+  local has = redis.call('HMGET', key, 's', 'r', 'k', 'o', 'l', 'u', 'n', 'q', 'w', 'm')
   local old_status, revision, token, old_owner, old_until = has[1], has[2], has[3], has[4], has[5]
   if expected_revision == '' then
     if old_status then return redis.call('HGETALL', key) end
@@ -64,28 +68,43 @@ local function apply(key, at)
   local to = ''
   if wake ~= '' and not is_final(status, finals) then to = lease_until and 'l' or 'f' end
 
-  local fields = { 'm', mode, 's', status, 'r', revision, 'k', token, 'u', updated, 'n', whole(bytes), 'q', to }
-  local function put(name, value)
-    fields[#fields + 1] = name
-    fields[#fields + 1] = value
+  -- What stays as it is isn't written, nor logged.
+  local fields = { 'r', revision }
+  local function put(name, value, old)
+    if value ~= old then
+      fields[#fields + 1] = name
+      fields[#fields + 1] = value
+    end
   end
+  put('m', mode, has[10])
+  put('s', status, old_status)
+  put('k', token, has[3])
+  put('u', updated, has[6])
+  put('n', whole(bytes), has[7])
+  put('q', to, has[8])
   if not old_status then put('c', decided) end
-  if lease == 't' then put('o', owner) end
-  if lease_until then put('l', lease_until) end
-  if wake ~= '' then put('w', wake) end
+  if lease == 't' then put('o', owner, old_owner) end
+  if lease_until then put('l', lease_until, old_until) end
+  if wake ~= '' then put('w', wake, has[9]) end
   if size ~= '0' then put('e' .. revision, chunk) end
 
   if swaps then drop_chunks(key) end
   redis.call('HSET', key, unpack(fields))
-  if old_until and not lease_until then redis.call('HDEL', key, 'l') end
-  if has[9] and wake == '' then redis.call('HDEL', key, 'w') end
+  local frees, sleeps = old_until and not lease_until, has[9] and wake == ''
+  if frees and sleeps then
+    redis.call('HDEL', key, 'l', 'w')
+  elseif frees then
+    redis.call('HDEL', key, 'l')
+  elseif sleeps then
+    redis.call('HDEL', key, 'w')
+  end
   if not old_status then
-    redis.call('ZADD', listed, whole(0 - tonumber(decided)), gid)
+    redis.call('ZADD', KEYS[place + 3], whole(0 - tonumber(decided)), gid)
   end
   if to == 'l' then
-    queue(gid, has[8], to, lease_until, lease_until ~= old_until)
+    queue(place, gid, has[8], to, lease_until, lease_until ~= old_until)
   else
-    queue(gid, has[8], to, wake, wake ~= has[9])
+    queue(place, gid, has[8], to, wake, wake ~= has[9])
   end
   return 'A' .. revision
 end
@@ -104,8 +123,9 @@ local function attempt(key, at)
 end
 
 local answers = {}
-for i = 4, #KEYS do
-  local answer, refusal = attempt(KEYS[i], 3 + (i - 4) * 12)
+local first = partitions * 3 + 1
+for i = first, #KEYS do
+  local answer, refusal = attempt(KEYS[i], 4 + (i - first) * 13)
   if refusal then return refusal end
   answers[#answers + 1] = answer
 end
