@@ -248,6 +248,8 @@ impl Part {
 pub fn run(options: &Options) -> Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("starting a runtime")?;
+    std::fs::create_dir_all(&options.out)
+        .with_context(|| format!("making {}", options.out.display()))?;
     scratch::sweep(&options.out)?;
     let mut reports = Vec::new();
     for store in options.stores() {
