@@ -23,6 +23,7 @@ mod metrics;
 mod null;
 mod open;
 mod order;
+mod overload;
 mod pace;
 mod participants;
 mod process;

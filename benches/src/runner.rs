@@ -17,7 +17,7 @@ use crate::rounds::{PeersIn, Plan};
 use crate::run::Track;
 use crate::running::Programs;
 use crate::table::table;
-use crate::{scratch, start, syncs};
+use crate::{overload, scratch, start, syncs};
 
 /// How it is to be measured.
 #[derive(Debug, Clone, Args)]
@@ -46,6 +46,9 @@ pub struct Options {
     /// The program of dtmrs. `cargo xtask bench --peer dtmrs` installs it and names it.
     #[arg(long, env = "SEATA_BENCH_DTMRS", required_if_eq("peer", "dtmrs"))]
     dtmrs: Option<PathBuf>,
+    /// Measures what becomes of the server when there is too much of something, and nothing else.
+    #[arg(long, value_delimiter = ',', value_enum)]
+    overload: Vec<overload::Part>,
     /// Measures for a shorter time: to see that it works, not to publish.
     #[arg(long)]
     quick: bool,
@@ -119,6 +122,7 @@ impl Options {
 
     fn parts(&self, store: Store) -> Vec<Part> {
         let chosen = |part: &Part| match self.part.as_slice() {
+            _ if !self.overload.is_empty() => false,
             _ if self.null_only => *part == Part::Cases,
             [] => part.has(store),
             chosen => part.has(store) && chosen.contains(part),
@@ -206,6 +210,9 @@ impl Options {
                     open::measure(self.binary()?, &self.out, Many::new(self.open())).await?,
                 ),
             }
+        }
+        if !self.overload.is_empty() {
+            figures = overload::measure(&self.overload, self.binary()?, &self.out).await?;
         }
         Ok(Report {
             cores: std::thread::available_parallelism().map_or(1, usize::from),

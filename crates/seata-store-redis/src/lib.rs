@@ -2,8 +2,8 @@
 //!
 //! One hash per transaction holds the header and a field per chunk. Transactions are spread over partitions by a hash of
 //! their names; a partition has three sorted sets beside its records (free wake-ups, leased wake-ups, list order), and
-//! its hash tag `{pNNN}` keeps it in one slot of a cluster. Whatever is decided is decided by a Lua script of one
-//! partition, by the server's clock. A batch costs one script per partition that it touches, all sent at once.
+//! its hash tag `{pNNN}` keeps it in one slot of a cluster. Whatever is decided is decided by a Lua script, by the
+//! server's clock. A batch costs one script; on a cluster one per partition that it touches, all sent at once.
 //!
 //! # What is promised
 //! Acknowledged means durable as the server is set up: `appendonly yes`, `appendfsync always` and `maxmemory-policy
