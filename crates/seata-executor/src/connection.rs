@@ -13,6 +13,7 @@ use http_body_util::Full;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::task::unconstrained;
 
 use crate::answer::Said;
 use crate::{answer, silence};
@@ -83,9 +84,10 @@ impl Connection {
 }
 
 /// Does what only the driver moves on: looked at whenever that may have moved, it needs nobody to wake it. Else each call
-/// would be woken by itself.
+/// would be woken by itself. It is unconstrained, since a task that has used up its budget would refuse it what has come,
+/// and wake nobody.
 async fn driven<T>(driver: &mut Option<Box<Driver>>, work: impl Future<Output = T>) -> T {
-    let mut work = pin!(work);
+    let mut work = pin!(unconstrained(work));
     poll_fn(|context| {
         advance(driver, context);
         work.as_mut().poll(&mut Context::from_waker(Waker::noop()))
@@ -100,5 +102,63 @@ fn advance(driver: &mut Option<Box<Driver>>, context: &mut Context<'_>) {
     if ended {
         // What it failed with, the exchange is told.
         *driver = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::task::coop;
+
+    use super::*;
+
+    /// Leaves the task so much of its budget.
+    fn spend_but(left: usize, context: &mut Context<'_>) {
+        // As much as tokio gives a task for one poll.
+        for _ in left..128 {
+            assert!(pin!(coop::consume_budget()).poll(context).is_ready());
+        }
+    }
+
+    /// Many calls of one transaction share the budget of their task.
+    #[tokio::test]
+    async fn an_answer_that_has_come_is_taken_however_little_the_task_may_do() {
+        for left in 0..6 {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let stream = TcpStream::connect(listener.local_addr().unwrap()).await;
+            let (mut peer, _) = listener.accept().await.unwrap();
+            let mut connection = Connection::begin(TokioIo::new(stream.unwrap()))
+                .await
+                .ok()
+                .unwrap();
+            let mut said = None;
+            let request = Request::post("/")
+                .header("host", "x")
+                .body(Full::default())
+                .unwrap();
+            let mut exchange = Box::pin(connection.exchange(request, 100, &mut said));
+            assert!(futures_util::poll!(exchange.as_mut()).is_pending());
+            assert!(peer.read(&mut [0; 1024]).await.unwrap() > 0);
+            let answer = b"HTTP/1.1 409 Conflict\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+            peer.write_all(answer).await.unwrap();
+            tokio::task::yield_now().await;
+            let mut spent = false;
+            let poor = poll_fn(|context| {
+                if !std::mem::replace(&mut spent, true) {
+                    spend_but(left, context);
+                }
+                exchange.as_mut().poll(context)
+            });
+            tokio::select! {
+                // First: at the limit the answer would be found after all.
+                biased;
+                () = tokio::time::sleep(Duration::from_secs(20)) => panic!("not with {left} left"),
+                answered = poor => assert!(answered.is_ok()),
+            }
+        }
     }
 }

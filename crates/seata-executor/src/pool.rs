@@ -130,7 +130,7 @@ impl Idle {
         };
         let mut rests = self.lock();
         if rests.count >= self.all_max {
-            return;
+            rests.make_room();
         }
         if let Some(known) = rests.by_authority.get_mut(authority) {
             if known.len() >= self.each_max {
@@ -156,6 +156,15 @@ impl Rests {
         let taken = self.by_authority.get_mut(authority)?.pop()?;
         self.count -= 1;
         Some(taken)
+    }
+
+    /// Closes one of any, the one that was used first.
+    fn make_room(&mut self) {
+        let mut kept = self.by_authority.values_mut();
+        if let Some(kept) = kept.find(|kept| !kept.is_empty()) {
+            kept.remove(0);
+            self.count -= 1;
+        }
     }
 
     /// Closes what has rested for too long. Answers whether anything is left.
