@@ -29,14 +29,41 @@ type Answer = Result<AppendOutcome, StoreError>;
 /// The appends of one script, with their places in the batch and their partitions.
 type Group = Vec<(usize, Partition, Append)>;
 
+/// What a script came to.
+enum Asked {
+    Answered(Vec<(usize, Answer)>),
+    /// Nothing was done: the server keeps slots apart.
+    Crosses(Group),
+}
+
 pub(crate) async fn append(inner: &Inner, batch: Vec<Append>, bytes_max: usize) -> Vec<Answer> {
-    let count = batch.len();
+    let mut answers: Vec<Option<Answer>> = vec![None; batch.len()];
     let call = inner.begin();
-    let groups = parts(inner, batch).into_iter().flat_map(split);
-    let asked = groups.map(|group| ask(inner, call, group, bytes_max));
-    let mut answers: Vec<Option<Answer>> = vec![None; count];
-    for (place, answer) in join_all(asked).await.into_iter().flatten() {
-        answers[place] = Some(answer);
+    let all = batch.into_iter().enumerate().map(|(place, append)| {
+        let partition = inner.layout.partition(&append.gid);
+        (place, partition, append)
+    });
+    let mut left = vec![all.collect()];
+    while !left.is_empty() {
+        let spread = inner.spread();
+        let groups = left.into_iter().flat_map(|group| parts(group, spread));
+        let asked = groups
+            .flat_map(split)
+            .map(|group| ask(inner, call, spread, group, bytes_max));
+        left = Vec::new();
+        for asked in join_all(asked).await {
+            match asked {
+                Asked::Answered(answered) => {
+                    for (place, answer) in answered {
+                        answers[place] = Some(answer);
+                    }
+                }
+                Asked::Crosses(group) => {
+                    inner.keep_slots_apart();
+                    left.push(group);
+                }
+            }
+        }
     }
     let unanswered = || Err(corrupt(DOING, "the script gave no answer"));
     let answers = answers.into_iter();
@@ -47,16 +74,12 @@ pub(crate) async fn append(inner: &Inner, batch: Vec<Append>, bytes_max: usize) 
 
 /// Cuts a batch into what one server may be asked at once: a node of a cluster refuses a script whose keys lie in several
 /// slots, and a partition has one.
-fn parts(inner: &Inner, batch: Vec<Append>) -> Vec<Group> {
-    let all = batch.into_iter().enumerate().map(|(place, append)| {
-        let partition = inner.layout.partition(&append.gid);
-        (place, partition, append)
-    });
-    match inner.spread() {
-        Spread::OneServer => vec![all.collect()],
+fn parts(group: Group, spread: Spread) -> Vec<Group> {
+    match spread {
+        Spread::OneServer => vec![group],
         Spread::Slots => {
             let mut parts: BTreeMap<Partition, Group> = BTreeMap::new();
-            for one in all {
+            for one in group {
                 parts.entry(one.1).or_default().push(one);
             }
             parts.into_values().collect()
@@ -84,28 +107,27 @@ fn split(group: Group) -> Vec<Group> {
     groups
 }
 
-async fn ask(inner: &Inner, call: Call, group: Group, bytes_max: usize) -> Vec<(usize, Answer)> {
+async fn ask(inner: &Inner, call: Call, spread: Spread, group: Group, bytes_max: usize) -> Asked {
     let Some((_, first, _)) = group.first() else {
-        return Vec::new();
+        return Asked::Answered(Vec::new());
     };
-    match inner
-        .ask(call, *first, command(&inner.layout, &group, bytes_max))
-        .await
-    {
+    let command = command(&inner.layout, &group, bytes_max);
+    match inner.ask(call, *first, command).await {
         Ok(value) => {
             let mut values = value.into_array().into_iter();
-            group
-                .into_iter()
-                .map(|(place, _, append)| {
-                    let answer = values.next().unwrap_or(Value::Null);
-                    (place, outcome(&append, answer, bytes_max))
-                })
-                .collect()
+            let answered = group.into_iter().map(|(place, _, append)| {
+                let answer = values.next().unwrap_or(Value::Null);
+                (place, outcome(&append, answer, bytes_max))
+            });
+            Asked::Answered(answered.collect())
         }
-        Err(fault) => group
-            .into_iter()
-            .map(|(place, _, _)| (place, Err(fault.told(DOING, Access::Write))))
-            .collect(),
+        Err(fault) if spread == Spread::OneServer && fault.is("CROSSSLOT") => Asked::Crosses(group),
+        Err(fault) => {
+            let told = group
+                .into_iter()
+                .map(|(place, _, _)| (place, Err(fault.told(DOING, Access::Write))));
+            Asked::Answered(told.collect())
+        }
     }
 }
 
@@ -125,8 +147,9 @@ fn command(layout: &Layout, group: &Group, bytes_max: usize) -> Command {
     args.extend([count(bytes_max), finals(), count(partitions.len())]);
     for (_, partition, append) in group {
         keys.push(layout.record(&append.gid));
-        // Each is among them.
-        let number = partitions.binary_search(partition).unwrap_or_default();
+        let number = partitions
+            .binary_search(partition)
+            .expect("invariant: each is among them");
         args.push(count(number));
         push(&mut args, append, bytes_max);
     }

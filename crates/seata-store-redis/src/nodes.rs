@@ -36,6 +36,8 @@ struct Inner {
     is_looking: AtomicBool,
     /// How often slots were asked for.
     looks: AtomicUsize,
+    /// Whether what was taken for one server keeps slots apart: a node of a cluster that has all of them, or a proxy.
+    is_apart: AtomicBool,
 }
 
 /// Which keys one command may name.
@@ -88,6 +90,7 @@ impl Nodes {
             map: RwLock::new(map),
             is_looking: AtomicBool::new(false),
             looks: AtomicUsize::new(0),
+            is_apart: AtomicBool::new(false),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -146,10 +149,16 @@ impl Nodes {
     }
 
     pub(crate) fn spread(&self) -> Spread {
-        match self.is_cluster() {
-            true => Spread::Slots,
-            false => Spread::OneServer,
+        if self.is_cluster() || self.inner.is_apart.load(Ordering::Relaxed) {
+            Spread::Slots
+        } else {
+            Spread::OneServer
         }
+    }
+
+    /// Names the keys of one slot alone in each command from now on.
+    pub(crate) fn keep_slots_apart(&self) {
+        self.inner.is_apart.store(true, Ordering::Relaxed);
     }
 
     fn is_cluster(&self) -> bool {

@@ -80,6 +80,10 @@ impl Inner {
         self.nodes.spread()
     }
 
+    pub(crate) fn keep_slots_apart(&self) {
+        self.nodes.keep_slots_apart();
+    }
+
     pub(crate) async fn ask(
         &self,
         call: Call,

@@ -14,7 +14,7 @@ use seata_store::{
 use seata_store_conformance::address;
 use seata_store_redis::{RedisOptions, RedisStore};
 use seata_test_servers::RedisCluster;
-use support::{Plain, Reply, append, applied, creation, gid, options};
+use support::{Plain, Reply, Server, append, applied, creation, gid, options};
 
 /// Its layout lies with the third master: a store can be opened while the first is away.
 const PREFIX: &str = "spread";
@@ -439,5 +439,40 @@ async fn a_cluster_that_went_away_altogether_is_found_again() {
     for (name, _) in &names {
         created_at_last(&store, &support::beside(name, 16, 500)).await;
         assert!(is_kept(&store, name).await, "{name}");
+    }
+}
+
+/// Managed clusters of one shard look like this. Each alone would find nothing wrong.
+#[tokio::test]
+async fn a_node_that_has_all_slots_takes_large_batches_as_one_server() {
+    if address("SEATA_TEST_REDIS_CLUSTER_URL").is_none() {
+        return;
+    }
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let bus = free.local_addr().unwrap().port().to_string();
+    drop(free);
+    let server = Server::start(&["--cluster-enabled", "yes", "--cluster-port", &bus]);
+    let mut plain = Plain::connect(&server.address());
+    plain.ask(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+    let begun = Instant::now();
+    while !plain
+        .ask(&["CLUSTER", "INFO"])
+        .text()
+        .contains("cluster_state:ok")
+    {
+        assert!(begun.elapsed() < PATIENCE, "the cluster does not form");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let store = RedisStore::open(options(&server.address(), PREFIX))
+        .await
+        .unwrap();
+    for round in 0..2 {
+        let batch = (0..40).map(|number| creation(&format!("g{round}-{number}"), 1));
+        for answer in store.append(batch.collect()).await {
+            assert!(
+                matches!(answer, Ok(AppendOutcome::Applied(_))),
+                "{answer:?}"
+            );
+        }
     }
 }
