@@ -7,6 +7,8 @@
 //! the same places. Appends go on meanwhile; memory forgets what was moved when all is done.
 
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use fjall::Keyspace;
 
@@ -84,6 +86,20 @@ pub(crate) fn clear_log(files: &Files, first: u64, from: u64) -> Result<(), fjal
     Ok(())
 }
 
+/// So many tables of ended ones may wait to be merged before the next move does, which is for so long at most: each new
+/// name is looked for in all of them.
+const UNMERGED_MAX: usize = 20;
+const MERGE_WITHIN: Duration = Duration::from_secs(1);
+const GLANCE: Duration = Duration::from_millis(10);
+
+/// Waits while merging is behind. Else a disk that can't keep up would get more and more of them.
+fn await_merges(files: &Files) {
+    let begun = Instant::now();
+    while files.ended.l0_table_count() > UNMERGED_MAX && begun.elapsed() < MERGE_WITHIN {
+        thread::sleep(GLANCE);
+    }
+}
+
 /// What the settling of a store remembers.
 #[derive(Debug)]
 pub(crate) struct Settled {
@@ -99,6 +115,7 @@ impl Inner {
 
     /// Moves all that can be moved now. One at a time.
     pub(crate) fn settle(&self) -> Result<(), seata_store::StoreError> {
+        await_merges(&self.files);
         let mut settled = self.settling("settling")?;
         let (moved, from) = {
             let writer = self.writer("settling")?;
