@@ -138,7 +138,7 @@ pub enum Fact {
     Answered(Answered),
     /// Another driver took over: every action without a recorded answer is in doubt.
     Recovered {
-        /// The token under which it drives.
+        /// The last token that was given out when it looked: no calls under it or an earlier one are left untold.
         token: FencingToken,
     },
     /// The decision to abort, and what must be compensated.

@@ -64,7 +64,8 @@ impl Driver {
         if let (Role::Taker(token), Some(ask)) = (role, ask.as_ref())
             && !skips_recovery(&ask.asked)
         {
-            self.recover_if_needed(token);
+            let given = FencingToken(token.0.saturating_sub(1));
+            self.recover_if_needed(token, given);
         }
         let mut step = self.feed(role, now);
         if let Role::Driver(token) = role {

@@ -204,14 +204,17 @@ impl Driver {
         }
     }
 
-    /// Marks what another driver may have done as in doubt, unless the record tells that nothing was left open.
-    pub(super) fn recover_if_needed(&mut self, token: FencingToken) {
+    /// Marks what another driver may have done as in doubt, unless the record tells that nothing was left open. `given` is
+    /// the last token that was given out: the own one of whoever claimed, but not yet that of a taker, who may give the
+    /// lease back with the append that would take it. Else the next one would find the token that the event tells of not
+    /// given out yet, and would record the same again, with each question of a client.
+    pub(super) fn recover_if_needed(&mut self, token: FencingToken, given: FencingToken) {
         let needed = self
             .record
             .as_ref()
             .is_some_and(|record| needs_recovery(record, token));
         if needed {
-            self.unsaved.insert(0, Input::Recover { token });
+            self.unsaved.insert(0, Input::Recover { token: given });
         }
     }
 

@@ -1,0 +1,124 @@
+//! Who takes over without a claim, by a question of a client: what it tells of, and what it leaves to the next driver.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::*;
+use seata_core::{AttemptId, BranchIndex, Fact, Input, Operation, RetryPolicy, Transaction};
+use seata_engine::{Config, Engine};
+use seata_store::{
+    Append, AppendOutcome, Chunk, ClaimLimit, Expected, FencingToken, LeaseChange, Owner, TxnStore,
+    record,
+};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn definition() -> std::sync::Arc<seata_core::Definition> {
+    let patient = seata_core::Options {
+        retry: RetryPolicy {
+            first: HOUR,
+            max: HOUR,
+            max_attempts: 0,
+        },
+        ..options()
+    };
+    saga_with(&[("a", &[]), ("b", &["a"])], patient)
+}
+
+/// Leaves a saga in the store as a server that broke down leaves it: `a` gave no answer, and is called again in an hour.
+async fn left_behind(world: &World) {
+    let now = world.store.ping().await.unwrap();
+    let created = Transaction::create(definition(), now).unwrap();
+    let mut transaction = Transaction::fold(&gid("g"), [&created]).unwrap();
+    let mut events = vec![created];
+    let silent = Input::Answered {
+        branch: BranchIndex(0),
+        operation: Operation::Action,
+        attempt: AttemptId {
+            token: FencingToken(1),
+            number: 1,
+        },
+        outcome: unknown(),
+        took: Duration::ZERO,
+    };
+    for input in [Input::Submit, silent] {
+        events.extend(transaction.record(input, now).unwrap().events);
+    }
+    let append = Append {
+        gid: gid("g"),
+        mode: transaction.mode(),
+        expected: Expected::Absent,
+        status: transaction.status(),
+        wake_at: Some(now),
+        lease: LeaseChange::Take {
+            owner: Owner(9),
+            lasts: Duration::from_secs(1),
+        },
+        chunk: Chunk::Add(record::encode(&events)),
+        at: now,
+    };
+    let applied = world.store.append(vec![append]).await;
+    assert!(matches!(applied[..], [Ok(AppendOutcome::Applied(_))]));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    // Nobody's lease: as after a restart of the embedded store.
+    let claimed = world
+        .store
+        .claim_due(Owner(9), Duration::from_secs(1), ALL)
+        .await;
+    assert_eq!(claimed.unwrap().len(), 1);
+    let header = world.store.peek(&gid("g")).unwrap().header;
+    let released = Append {
+        gid: gid("g"),
+        mode: header.mode,
+        expected: Expected::At {
+            revision: header.revision,
+            token: header.token,
+        },
+        status: header.status,
+        wake_at: header.wake_at,
+        lease: LeaseChange::Release,
+        chunk: Chunk::Add(record::encode(&[])),
+        at: now,
+    };
+    let applied = world.store.append(vec![released]).await;
+    assert!(matches!(applied[..], [Ok(AppendOutcome::Applied(_))]));
+}
+
+const ALL: ClaimLimit = ClaimLimit {
+    count: 10,
+    bytes: usize::MAX,
+};
+
+/// Answers an engine that claims nothing by itself but at its start.
+async fn asked_only(world: &World) -> Engine {
+    let config = Config {
+        claim_interval: 1_000 * HOUR,
+        ..Config::new(Owner(1))
+    };
+    world
+        .engine_with(std::sync::Arc::new(world.store.clone()), config)
+        .await
+}
+
+async fn recovered(engine: &Engine) -> usize {
+    let (_, events) = engine.history(&gid("g")).await.unwrap();
+    let recovered = events
+        .iter()
+        .filter(|event| matches!(event.fact, Fact::Recovered { .. }));
+    recovered.count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_submission_that_is_repeated_recovers_nothing_twice() {
+    let world = World::new();
+    let engine = asked_only(&world).await;
+    left_behind(&world).await;
+    for _ in 0..5 {
+        engine.run(gid("g"), definition()).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+    }
+    assert_eq!(recovered(&engine).await, 1);
+    assert!(world.script.calls().is_empty());
+}
