@@ -177,11 +177,8 @@ fn outcome_of(
     }
 }
 
-/// Answers the part of an endpoint that names the destination: scheme, host and port, without the path.
 fn destination(endpoint: &Endpoint) -> &str {
-    let text = endpoint.as_str();
-    let authority_at = text.find("://").map_or(0, |at| at + 3);
-    &text[..authority_at + endpoint.authority().len()]
+    request::split(endpoint).0
 }
 
 /// Counts a call, also if its future is dropped.

@@ -119,7 +119,7 @@ impl Idle {
         }
     }
 
-    /// Keeps a connection for the next call, if it can be used again and there is room.
+    /// Keeps a connection for the next call, if it can be used again and there is room for its destination.
     fn keep(self: &Arc<Self>, authority: &str, mut connection: Connection) {
         if !connection.is_idle() {
             return;
@@ -129,18 +129,19 @@ impl Idle {
             until: Instant::now() + self.lasts,
         };
         let mut rests = self.lock();
+        let known = rests.by_authority.get(authority).map_or(0, Vec::len);
+        if known >= self.each_max {
+            return;
+        }
         if rests.count >= self.all_max {
             rests.make_room();
         }
-        if let Some(known) = rests.by_authority.get_mut(authority) {
-            if known.len() >= self.each_max {
-                return;
-            }
-            known.push(resting);
+        if rests.by_authority.is_empty() {
+            tokio::spawn(sweep(Arc::downgrade(self), self.lasts));
+        }
+        if let Some(kept) = rests.by_authority.get_mut(authority) {
+            kept.push(resting);
         } else {
-            if rests.by_authority.is_empty() {
-                tokio::spawn(sweep(Arc::downgrade(self), self.lasts));
-            }
             rests.by_authority.insert(authority.into(), vec![resting]);
         }
         rests.count += 1;

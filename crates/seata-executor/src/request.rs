@@ -7,6 +7,7 @@ use http::header::{HOST, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Uri, Version};
 use http_body_util::Full;
+use seata_core::Endpoint;
 use seata_engine::Call;
 
 use crate::{grpc, headers};
@@ -30,15 +31,19 @@ pub(crate) fn plain(
 
 /// Answers path and query. hyper sends them as they are.
 fn target(call: &Call) -> Bytes {
-    let endpoint = call.endpoint.as_str();
-    let authority = call.endpoint.authority();
-    let authority_at = endpoint.find("://").map_or(0, |at| at + 3);
-    let target = &endpoint[authority_at + authority.len()..];
+    let (_, target) = split(&call.endpoint);
     if target.starts_with('/') {
         Bytes::copy_from_slice(target.as_bytes())
     } else {
         Bytes::from(format!("/{target}"))
     }
+}
+
+/// Answers the part of an endpoint that names the destination (scheme, host and port), and what follows it.
+pub(crate) fn split(endpoint: &Endpoint) -> (&str, &str) {
+    let text = endpoint.as_str();
+    let authority_at = text.find("://").map_or(0, |at| at + 3);
+    text.split_at(authority_at + endpoint.authority().len())
 }
 
 /// Writes a request whose target is the whole endpoint.

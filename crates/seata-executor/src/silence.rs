@@ -16,40 +16,29 @@ const KNOWN_KINDS: [(io::ErrorKind, &str); 6] = [
     (io::ErrorKind::TimedOut, "no connection in time"),
 ];
 
-/// No answer came, and none will.
-pub(crate) const CLOSED: &str = "connection closed before an answer came";
-
-/// What came instead of an answer.
-pub(crate) const NOT_HTTP: &str = "the answer is not HTTP, or its head is too large";
-
 /// Describes a connection that didn't come about.
 pub(crate) fn of_connecting(error: &(dyn Error + 'static)) -> String {
-    chain(error)
-        .find_map(known)
-        .map_or_else(|| with_deepest("can't connect", error), str::to_owned)
+    in_words("can't connect", error)
 }
 
 /// Describes a call on a connection of the pool that broke off.
 pub(crate) fn of_call(error: &hyper::Error) -> String {
-    chain(error)
-        .find_map(known)
-        .map_or_else(|| with_deepest("the call broke off", error), str::to_owned)
+    in_words("the call broke off", error)
 }
 
-/// Describes a call that broke off.
+/// Describes a call of hyper-util's client that broke off.
 pub(crate) fn describe(error: &legacy::Error) -> String {
-    if let Some(known) = causes(error).find_map(known) {
+    if error.is_connect() {
+        of_connecting(error)
+    } else {
+        in_words("the call broke off", error)
+    }
+}
+
+fn in_words(what: &str, error: &(dyn Error + 'static)) -> String {
+    if let Some(known) = chain(error).find_map(known) {
         return known.to_owned();
     }
-    let what = if error.is_connect() {
-        "can't connect"
-    } else {
-        "the call broke off"
-    };
-    with_deepest(what, error)
-}
-
-fn with_deepest(what: &str, error: &(dyn Error + 'static)) -> String {
     let deepest = causes(error).last().map(ToString::to_string);
     deepest.map_or_else(|| what.to_owned(), |why| format!("{what}: {why}"))
 }
@@ -101,9 +90,9 @@ fn known(cause: &(dyn Error + 'static)) -> Option<&'static str> {
     }
     if let Some(error) = cause.downcast_ref::<hyper::Error>() {
         return if error.is_incomplete_message() {
-            Some(CLOSED)
+            Some("connection closed before an answer came")
         } else if error.is_parse() {
-            Some(NOT_HTTP)
+            Some("the answer is not HTTP, or its head is too large")
         } else {
             None
         };
