@@ -11,13 +11,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use common::*;
 use seata_core::{
-    BranchStatus, End, Endpoint, Fact, Input, Operation, Outcome, Reason, Status, Transaction,
-    UnixMillis,
+    BranchStatus, End, Endpoint, Fact, Input, Operation, Outcome, Reason, Status, UnixMillis,
 };
 use seata_engine::{Call, Caller, Clock, Config, Engine, Order, Slot, Task};
 use seata_store::{
-    Append, AppendOutcome, Chunk, ClaimLimit, Expected, FencingToken, Gid, Header, Held,
-    LeaseChange, ListQuery, Owner, Page, Revision, StoreError, Stored, TxnStore, record,
+    Append, AppendOutcome, ClaimLimit, FencingToken, Gid, Header, Held, ListQuery, Owner, Page,
+    Revision, StoreError, Stored, TxnStore, record,
 };
 use seata_store_mem::{AppendFault, Faults, FaultyStore, MemStore, OtherFault, StoreCall};
 
@@ -386,34 +385,10 @@ async fn a_turn_that_was_given_up_is_taken_again_long_before_the_lease_ends() {
     assert!(took < Duration::from_secs(5), "only after {took:?}");
 }
 
-/// Leaves a submitted saga in the store as a server that broke down leaves it. Its lease ends in a second.
-async fn left_behind(world: &World, name: &str, branches: &[(&str, &[&str])]) {
-    let now = world.store.ping().await.unwrap();
-    let created = Transaction::create(saga(branches), now).unwrap();
-    let mut transaction = Transaction::fold(&gid(name), [&created]).unwrap();
-    let mut events = vec![created];
-    events.extend(transaction.record(Input::Submit, now).unwrap().events);
-    let append = Append {
-        gid: gid(name),
-        mode: transaction.mode(),
-        expected: Expected::Absent,
-        status: transaction.status(),
-        wake_at: Some(now),
-        lease: LeaseChange::Take {
-            owner: Owner(9),
-            lasts: Duration::from_secs(1),
-        },
-        chunk: Chunk::Add(record::encode(&events)),
-        at: now,
-    };
-    let applied = world.store.append(vec![append]).await;
-    assert!(matches!(applied[..], [Ok(AppendOutcome::Applied(_))]));
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_turn_that_may_have_taken_the_lease_is_not_repeated_as_a_recovery_without_it() {
     let world = World::new();
-    left_behind(&world, "g", &[("a", &[])]).await;
+    left_behind(&world, saga(&[("a", &[])]), [Input::Submit]).await;
     let faults = Arc::new(Listed::default());
     let store = FaultyStore::new(world.store.clone(), faults.clone());
     let config = Config {

@@ -6,7 +6,7 @@ mod common;
 use std::time::Duration;
 
 use common::*;
-use seata_core::{AttemptId, BranchIndex, Fact, Input, Operation, RetryPolicy, Transaction};
+use seata_core::{AttemptId, BranchIndex, Fact, Input, Operation, RetryPolicy};
 use seata_engine::{Config, Engine};
 use seata_store::{
     Append, AppendOutcome, Chunk, ClaimLimit, Expected, FencingToken, LeaseChange, Owner, TxnStore,
@@ -28,11 +28,7 @@ fn definition() -> std::sync::Arc<seata_core::Definition> {
 }
 
 /// Leaves a saga in the store as a server that broke down leaves it: `a` gave no answer, and is called again in an hour.
-async fn left_behind(world: &World) {
-    let now = world.store.ping().await.unwrap();
-    let created = Transaction::create(definition(), now).unwrap();
-    let mut transaction = Transaction::fold(&gid("g"), [&created]).unwrap();
-    let mut events = vec![created];
+async fn left_to_nobody(world: &World) {
     let silent = Input::Answered {
         branch: BranchIndex(0),
         operation: Operation::Action,
@@ -43,24 +39,7 @@ async fn left_behind(world: &World) {
         outcome: unknown(),
         took: Duration::ZERO,
     };
-    for input in [Input::Submit, silent] {
-        events.extend(transaction.record(input, now).unwrap().events);
-    }
-    let append = Append {
-        gid: gid("g"),
-        mode: transaction.mode(),
-        expected: Expected::Absent,
-        status: transaction.status(),
-        wake_at: Some(now),
-        lease: LeaseChange::Take {
-            owner: Owner(9),
-            lasts: Duration::from_secs(1),
-        },
-        chunk: Chunk::Add(record::encode(&events)),
-        at: now,
-    };
-    let applied = world.store.append(vec![append]).await;
-    assert!(matches!(applied[..], [Ok(AppendOutcome::Applied(_))]));
+    left_behind(world, definition(), [Input::Submit, silent]).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     // Nobody's lease: as after a restart of the embedded store.
     let claimed = world
@@ -80,7 +59,7 @@ async fn left_behind(world: &World) {
         wake_at: header.wake_at,
         lease: LeaseChange::Release,
         chunk: Chunk::Add(record::encode(&[])),
-        at: now,
+        at: header.updated_at,
     };
     let applied = world.store.append(vec![released]).await;
     assert!(matches!(applied[..], [Ok(AppendOutcome::Applied(_))]));
@@ -114,7 +93,7 @@ async fn recovered(engine: &Engine) -> usize {
 async fn a_submission_that_is_repeated_recovers_nothing_twice() {
     let world = World::new();
     let engine = asked_only(&world).await;
-    left_behind(&world).await;
+    left_to_nobody(&world).await;
     for _ in 0..5 {
         engine.run(gid("g"), definition()).await.unwrap();
         tokio::time::sleep(Duration::from_secs(10)).await;

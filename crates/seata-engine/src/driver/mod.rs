@@ -257,7 +257,7 @@ impl Driver {
                 } else {
                     self.adopt(snapshot);
                 }
-                self.recover_if_needed(token, token);
+                self.recover_if_needed(token);
                 if self.stop_at.is_none() {
                     self.turn(None).await;
                 }

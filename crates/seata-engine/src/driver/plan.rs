@@ -64,8 +64,7 @@ impl Driver {
         if let (Role::Taker(token), Some(ask)) = (role, ask.as_ref())
             && !skips_recovery(&ask.asked)
         {
-            let given = FencingToken(token.0.saturating_sub(1));
-            self.recover_if_needed(token, given);
+            self.recover_if_needed(token);
         }
         let mut step = self.feed(role, now);
         if let Role::Driver(token) = role {

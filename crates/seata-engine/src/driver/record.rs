@@ -204,17 +204,17 @@ impl Driver {
         }
     }
 
-    /// Marks what another driver may have done as in doubt, unless the record tells that nothing was left open. `given` is
-    /// the last token that was given out: the own one of whoever claimed, but not yet that of a taker, who may give the
-    /// lease back with the append that would take it. Else the next one would find the token that the event tells of not
-    /// given out yet, and would record the same again, with each question of a client.
-    pub(super) fn recover_if_needed(&mut self, token: FencingToken, given: FencingToken) {
-        let needed = self
-            .record
-            .as_ref()
-            .is_some_and(|record| needs_recovery(record, token));
-        if needed {
-            self.unsaved.insert(0, Input::Recover { token: given });
+    /// Marks what another driver may have done as in doubt, unless the record tells that nothing was left open. The event
+    /// tells of the last token that was given out: the own one of whoever claimed, but not yet that of a taker, who may
+    /// give the lease back with the append that would take it. Else the next one would find that token not given out yet,
+    /// and would record the same again, with each question of a client.
+    pub(super) fn recover_if_needed(&mut self, token: FencingToken) {
+        let record = self.record.as_ref();
+        let given = record
+            .filter(|record| needs_recovery(record, token))
+            .and_then(|record| Some(record.header.as_ref()?.token));
+        if let Some(token) = given {
+            self.unsaved.insert(0, Input::Recover { token });
         }
     }
 

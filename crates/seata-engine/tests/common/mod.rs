@@ -15,7 +15,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use seata_core::*;
 use seata_engine::{Call, Caller, Clock, Config, Engine, Slot, Task, Waited};
-use seata_store::{Owner, TxnStore};
+use seata_store::{Append, AppendOutcome, Chunk, Expected, LeaseChange, Owner, TxnStore, record};
 use seata_store_mem::MemStore;
 use tokio::time::Instant;
 
@@ -181,6 +181,36 @@ impl World {
             .await
             .unwrap()
     }
+}
+
+/// Leaves `g` in the store as a server that broke down leaves it. Its lease ends in a second.
+pub async fn left_behind(
+    world: &World,
+    definition: Arc<Definition>,
+    inputs: impl IntoIterator<Item = Input>,
+) {
+    let now = world.store.ping().await.unwrap();
+    let created = Transaction::create(definition, now).unwrap();
+    let mut transaction = Transaction::fold(&gid("g"), [&created]).unwrap();
+    let mut events = vec![created];
+    for input in inputs {
+        events.extend(transaction.record(input, now).unwrap().events);
+    }
+    let append = Append {
+        gid: gid("g"),
+        mode: transaction.mode(),
+        expected: Expected::Absent,
+        status: transaction.status(),
+        wake_at: Some(now),
+        lease: LeaseChange::Take {
+            owner: Owner(9),
+            lasts: Duration::from_secs(1),
+        },
+        chunk: Chunk::Add(record::encode(&events)),
+        at: now,
+    };
+    let applied = world.store.append(vec![append]).await;
+    assert!(matches!(applied[..], [Ok(AppendOutcome::Applied(_))]));
 }
 
 pub async fn settled(engine: &Engine, name: &str) -> seata_engine::Snapshot {
