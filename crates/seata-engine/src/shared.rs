@@ -101,6 +101,7 @@ impl Shared {
         };
         self.outage.note(&answer, self.boot());
         if let Err(error) = &answer {
+            tracing::debug!(%error, "the store was asked in vain");
             self.meters.store_error(error.kind);
         }
         answer

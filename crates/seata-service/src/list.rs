@@ -1,9 +1,13 @@
 //! The list of transactions, the newest first, by pages.
 
+use std::time::Duration;
+
 use seata_core::{Gid, UnixMillis};
 use seata_engine::Engine;
 use seata_store::{Cursor, Header, ListQuery, PAGE_MAX};
+use tokio::time::sleep;
 
+use crate::code::ErrorCode;
 use crate::pages::{Asked, Pages};
 use crate::path::Path;
 use crate::problem::Problem;
@@ -33,14 +37,23 @@ pub struct Listed {
     pub next_cursor: Option<String>,
 }
 
-/// How many transactions are in memory at once for one client that reads all.
-const ALL_PAGE: usize = 256;
+/// How many transactions are in memory at once for one client that reads all: few at first, and again behind a page that
+/// the store did not answer in time, then twice as many with each page.
+const ALL_PAGE_MIN: usize = 16;
+const ALL_PAGE_MAX: usize = 256;
+
+/// How often in a row a page is asked for again: a store that is slow for a moment breaks off no long list.
+const ASKED_AGAIN_MAX: u32 = 3;
+const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// All that matches, a page at a time, as fast as the client reads.
 pub struct AllPages {
     engine: Engine,
     pages: Pages,
     left: usize,
+    at_once: usize,
+    /// How often the next page may be asked for again. Not so the first: whoever waits for it is told.
+    tries: u32,
 }
 
 impl AllPages {
@@ -50,8 +63,7 @@ impl AllPages {
     /// The store does not answer.
     pub async fn next(&mut self) -> Result<Option<Vec<Header>>, Problem> {
         while self.left > 0 {
-            let at_most = self.left.min(ALL_PAGE);
-            let Some(headers) = self.pages.read(&self.engine, at_most).await? else {
+            let Some(headers) = self.page().await? else {
                 break;
             };
             self.left = self.left.saturating_sub(headers.len());
@@ -60,6 +72,25 @@ impl AllPages {
             }
         }
         Ok(None)
+    }
+
+    async fn page(&mut self) -> Result<Option<Vec<Header>>, Problem> {
+        loop {
+            let at_most = self.left.min(self.at_once);
+            match self.pages.read(&self.engine, at_most).await {
+                Ok(page) => {
+                    self.at_once = ALL_PAGE_MAX.min(self.at_once * 2);
+                    self.tries = ASKED_AGAIN_MAX;
+                    return Ok(page);
+                }
+                Err(problem) if problem.code == ErrorCode::StoreUnavailable && self.tries > 0 => {
+                    self.at_once = ALL_PAGE_MIN;
+                    self.tries -= 1;
+                    sleep(ASKED_AGAIN_AFTER).await;
+                }
+                Err(problem) => return Err(problem),
+            }
+        }
     }
 }
 
@@ -125,6 +156,8 @@ impl Service {
             engine: self.engine().clone(),
             pages: Pages::new(asked.query, asked.skip),
             left: asked.limit.unwrap_or(usize::MAX),
+            at_once: ALL_PAGE_MIN,
+            tries: 0,
         }
     }
 }

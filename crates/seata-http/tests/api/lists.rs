@@ -123,9 +123,8 @@ async fn lines_are_streamed_to_the_last_one_that_matches() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn lines_end_with_a_refusal_when_the_store_fails_in_between() {
-    let world = World::new().await;
+/// Asks for all, lets the store fail behind the first line, and reads on.
+async fn interrupted(world: &World, fails: impl FnOnce()) -> Vec<Value> {
     for n in 0..600 {
         world
             .ok("/api/start", json!({"gid": format!("c-{n}")}))
@@ -135,19 +134,33 @@ async fn lines_end_with_a_refusal_when_the_store_fails_in_between() {
     let response = world.open(request.body(Body::empty()).unwrap()).await;
     let mut body = response.into_body().into_data_stream();
     let first = body.next().await.unwrap().unwrap();
-    world.down.now();
+    fails();
     let mut rest = Vec::new();
     while let Some(piece) = body.next().await {
         rest.extend_from_slice(&piece.unwrap());
     }
     let text = String::from_utf8([first.to_vec(), rest].concat()).unwrap();
-    let lines: Vec<Value> = text
-        .lines()
+    text.lines()
         .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn lines_end_with_a_refusal_when_the_store_fails_in_between() {
+    let world = World::new().await;
+    let lines = interrupted(&world, || world.down.now()).await;
     let (last, before) = lines.split_last().unwrap();
     assert_eq!(last["code"], "STORE_UNAVAILABLE", "{last}");
     assert!(last["error"].is_string() && last["details"].is_object());
     assert!(!before.is_empty() && before.len() < 600);
     assert!(before.iter().all(|line| line["gid"].is_string()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn lines_go_on_when_the_store_failed_for_a_moment() {
+    let world = World::new().await;
+    let lines = interrupted(&world, || world.down.for_lists(3)).await;
+    let each: std::collections::BTreeSet<_> =
+        lines.iter().map(|line| line["gid"].to_string()).collect();
+    assert_eq!((lines.len(), each.len()), (600, 600));
 }

@@ -1,7 +1,7 @@
 //! An API with participants that answer by script.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -64,14 +64,27 @@ impl Caller for Script {
 
 /// A store that is there or isn't.
 #[derive(Default)]
-pub(crate) struct Down(AtomicBool);
+pub(crate) struct Down {
+    now: AtomicBool,
+    /// So many pages of the list fail before one is answered.
+    lists: AtomicU32,
+}
 
 impl Down {
     pub(crate) fn now(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.now.store(true, Ordering::Relaxed);
+    }
+    pub(crate) fn for_lists(&self, count: u32) {
+        self.lists.store(count, Ordering::Relaxed);
     }
     fn is_down(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.now.load(Ordering::Relaxed)
+    }
+    fn is_down_for_a_list(&self) -> bool {
+        let one_less = |left: u32| left.checked_sub(1);
+        self.lists
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
+            .is_ok()
     }
 }
 
@@ -83,8 +96,8 @@ impl Faults for Down {
             AppendFault::None
         }
     }
-    fn on_other(&self, _: StoreCall) -> OtherFault {
-        if self.is_down() {
+    fn on_other(&self, call: StoreCall) -> OtherFault {
+        if self.is_down() || call == StoreCall::List && self.is_down_for_a_list() {
             OtherFault::Unavailable
         } else {
             OtherFault::None
