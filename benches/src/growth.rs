@@ -1,4 +1,4 @@
-//! What a new transaction costs beside many that wait, over what it costs on an empty store, and the memory that they take.
+//! What a new transaction costs beside many others, which wait or have ended, over what it costs on an empty store, and what these take.
 
 use std::time::{Duration, Instant};
 
@@ -32,8 +32,8 @@ const WARM_UP_SECS: f64 = 1.0;
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Growth {
-    /// How many wait.
-    pub(crate) open: u64,
+    /// How many others there are.
+    pub(crate) others: u64,
     /// How often new ones are measured beside them, and on an empty store.
     pub(crate) rounds: u32,
     pub(crate) seconds: f64,
@@ -43,35 +43,75 @@ pub(crate) struct Growth {
 ///
 /// # Errors
 /// A transaction was lost or doubled, or a process ended.
-pub(crate) async fn measure(track: &Track, growth: Growth) -> Result<Vec<Figure>> {
-    track.backing.wipe().context("emptying the store")?;
-    let mut house = House::start(track).await?;
-    house.new_ones(WARM_UP_SECS).await?;
-    let empty = house.rounds(growth).await?;
+pub(crate) async fn beside_open(track: &Track, growth: Growth) -> Result<Vec<Figure>> {
+    let (mut house, empty) = House::start(track, growth).await?;
     let resident = house.resident_bytes()?;
-    house.open(growth.open).await?;
-    let grown = count(house.resident_bytes()?.saturating_sub(resident));
+    house.open(growth.others).await?;
+    let grown = house.resident_bytes()?.saturating_sub(resident);
     let beside = house.rounds(growth).await?;
-    house.check(growth.open).await?;
-    let resident = mebibytes(house.resident_bytes()?);
+    house.check(growth.others).await?;
+    let resident = house.resident_bytes()?;
     house.running.end().await?;
-    let open = growth.open;
-    let ratio = beside.cpu_us / empty.cpu_us;
-    Ok(vec![
-        Figure::new(format!("a new one beside {open}: CPU"), ratio, "× empty")
-            .aim(Aim::AtMost(1.3)),
+    let what = format!("{} that wait", growth.others);
+    let mut figures = costs(&what, empty, beside);
+    figures.extend(memory(&what, growth, grown, resident));
+    Ok(figures)
+}
+
+/// Measures on an empty store, ends many, measures again, and starts the server once more behind a kill.
+///
+/// # Errors
+/// A transaction was lost or doubled, or a process ended.
+pub(crate) async fn beside_ended(track: &Track, growth: Growth) -> Result<Vec<Figure>> {
+    let (mut house, empty) = House::start(track, growth).await?;
+    let (resident, disk) = (house.resident_bytes()?, house.running.disk_bytes()?);
+    house.submit(Until::Accepted(growth.others)).await?;
+    let grown = house.resident_bytes()?.saturating_sub(resident);
+    let written = house.running.disk_bytes()?.saturating_sub(disk);
+    let beside = house.rounds(growth).await?;
+    let resident = house.resident_bytes()?;
+    let (running, ready_after) = house.running.start_again().await?;
+    house.running = running;
+    house.check(0).await?;
+    house.running.end().await?;
+    let what = format!("{} that have ended", growth.others);
+    let mut figures = costs(&what, empty, beside);
+    figures.extend(memory(&what, growth, grown, resident));
+    figures.extend([
         Figure::new(
-            format!("a new one beside {open}: rate"),
-            beside.rate / empty.rate,
-            "× empty",
-        ),
-        Figure::new(
-            format!("growth for each of {open} that wait"),
-            grown / count(open),
+            format!("disk for each of {what}"),
+            count(written) / count(growth.others),
             "bytes",
         ),
-        Figure::new(format!("resident memory beside {open}"), resident, "MiB"),
-    ])
+        Figure::new(
+            format!("start after kill -9 on {what}, until healthy"),
+            ready_after.as_secs_f64() * 1e3,
+            "ms",
+        ),
+    ]);
+    Ok(figures)
+}
+
+fn costs(others: &str, empty: Cost, beside: Cost) -> Vec<Figure> {
+    let cpu = beside.cpu_us / empty.cpu_us;
+    let rate = beside.rate / empty.rate;
+    vec![
+        Figure::new(format!("a new one beside {others}: CPU"), cpu, "× empty")
+            .aim(Aim::AtMost(1.3)),
+        Figure::new(format!("a new one beside {others}: rate"), rate, "× empty"),
+    ]
+}
+
+fn memory(others: &str, growth: Growth, grown: u64, resident: u64) -> [Figure; 2] {
+    let each = count(grown) / count(growth.others);
+    [
+        Figure::new(format!("growth for each of {others}"), each, "bytes"),
+        Figure::new(
+            format!("resident memory beside {others}"),
+            mebibytes(resident),
+            "MiB",
+        ),
+    ]
 }
 
 /// What new transactions came to.
@@ -92,16 +132,21 @@ struct House {
 }
 
 impl House {
-    async fn start(track: &Track) -> Result<Self> {
+    /// Starts all on an empty store; answers what new ones cost on it.
+    async fn start(track: &Track, growth: Growth) -> Result<(Self, Cost)> {
+        track.backing.wipe().context("emptying the store")?;
         let wire = Wire::Http;
         let who = Coordinator::Server;
-        Ok(Self {
+        let mut house = Self {
             participants: Participants::start(wire).await?,
             running: Running::start(who, wire, &track.programs, &track.backing).await?,
             load: Loader::start(CONNECTIONS)?,
             ended: 0,
             calls: 0,
-        })
+        };
+        house.submit(Until::Seconds(WARM_UP_SECS)).await?;
+        let empty = house.rounds(growth).await?;
+        Ok((house, empty))
     }
 
     fn work(&self, shape: Shape) -> Result<Work> {
@@ -120,7 +165,7 @@ impl House {
     async fn rounds(&mut self, growth: Growth) -> Result<Cost> {
         let mut costs = Vec::new();
         for _ in 0..growth.rounds {
-            costs.push(self.new_ones(growth.seconds).await?);
+            costs.push(self.submit(Until::Seconds(growth.seconds)).await?);
         }
         Ok(Cost {
             cpu_us: median(costs.iter().map(|cost| cost.cpu_us)),
@@ -128,12 +173,12 @@ impl House {
         })
     }
 
-    /// Submits for some seconds, and waits for all ends.
-    async fn new_ones(&mut self, seconds: f64) -> Result<Cost> {
+    /// Submits new ones, and waits for all ends.
+    async fn submit(&mut self, until: Until) -> Result<Cost> {
         let pid = self.running.process().pid()?;
         let (before, started) = (procfs::cpu(pid)?, Instant::now());
         let work = self.work(BASE)?;
-        let submitted = self.load.submit(work, Until::Seconds(seconds)).await?;
+        let submitted = self.load.submit(work, until).await?;
         self.ended += submitted.accepted;
         self.calls += submitted.calls.all();
         self.running

@@ -61,6 +61,9 @@ pub struct Options {
     /// How many transactions wait while new ones are measured, and are open when the server is killed.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     open: Option<u64>,
+    /// How many transactions have ended before new ones are measured beside them.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    ended: Option<u64>,
     /// The folder for data while it is measured, and for the results: `bench-<store>.json`.
     #[arg(long, default_value_os_t = target())]
     out: PathBuf,
@@ -87,18 +90,26 @@ enum Part {
     Cases,
     /// What a new transaction costs beside many that wait.
     Growth,
+    /// What a new transaction costs beside many that have ended, and a start on them. Embedded alone.
+    Ended,
     /// Many open transactions, and recovery. Embedded alone.
     Open,
 }
 
 impl Part {
-    const ALL: [Self; 4] = [Self::Single, Self::Cases, Self::Growth, Self::Open];
+    const ALL: [Self; 5] = [
+        Self::Single,
+        Self::Cases,
+        Self::Growth,
+        Self::Ended,
+        Self::Open,
+    ];
 
     /// Says whether it is measured on a store.
     fn has(self, store: Store) -> bool {
         match self {
             Self::Cases | Self::Growth => true,
-            Self::Single | Self::Open => store == Store::Embedded,
+            Self::Single | Self::Ended | Self::Open => store == Store::Embedded,
         }
     }
 }
@@ -168,9 +179,14 @@ impl Options {
         self.open.unwrap_or(if self.quick { 5_000 } else { 50_000 })
     }
 
-    fn growth(&self, plan: &Plan) -> Growth {
+    fn ended(&self) -> u64 {
+        self.ended
+            .unwrap_or(if self.quick { 5_000 } else { 200_000 })
+    }
+
+    fn growth(others: u64, plan: &Plan) -> Growth {
         Growth {
-            open: self.open(),
+            others,
             rounds: plan.rounds,
             seconds: plan.seconds,
         }
@@ -180,12 +196,16 @@ impl Options {
         if self.quick { 100 } else { 1_000 }
     }
 
-    fn programs(&self) -> Programs {
-        Programs {
-            server: self.server.clone(),
-            dtmrs: self.dtmrs.clone(),
-            within: self.out.clone(),
-        }
+    /// Starts the store.
+    fn track(&self, store: Store) -> Result<Track> {
+        Ok(Track {
+            backing: Backing::start(store)?,
+            programs: Programs {
+                server: self.server.clone(),
+                dtmrs: self.dtmrs.clone(),
+                within: self.out.clone(),
+            },
+        })
     }
 
     async fn measure(&self, store: Store) -> Result<Report> {
@@ -196,15 +216,15 @@ impl Options {
             match part {
                 Part::Single => figures.extend(self.single(&plan).await?),
                 Part::Cases => {
-                    let backing = Backing::start(store)?;
-                    let programs = self.programs();
-                    runs = plan.run(&Track { programs, backing }).await?;
+                    runs = plan.run(&self.track(store)?).await?;
                 }
                 Part::Growth => {
-                    let backing = Backing::start(store)?;
-                    let programs = self.programs();
-                    let track = Track { programs, backing };
-                    figures.extend(growth::measure(&track, self.growth(&plan)).await?);
+                    let growth = Self::growth(self.open(), &plan);
+                    figures.extend(growth::beside_open(&self.track(store)?, growth).await?);
+                }
+                Part::Ended => {
+                    let growth = Self::growth(self.ended(), &plan);
+                    figures.extend(growth::beside_ended(&self.track(store)?, growth).await?);
                 }
                 Part::Open => figures.extend(
                     open::measure(self.binary()?, &self.out, Many::new(self.open())).await?,
@@ -243,6 +263,7 @@ impl Part {
             Self::Single => "start, rest and durable waits",
             Self::Cases => "cases",
             Self::Growth => "growth",
+            Self::Ended => "ended transactions",
             Self::Open => "open transactions and recovery",
         }
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::backing::Backing;
 use crate::coordinator::Coordinator;
@@ -34,7 +34,7 @@ pub(crate) enum Running {
     Server {
         server: Server,
         /// Its folder goes when this is dropped.
-        _home: Home,
+        home: Home,
     },
     Dtmrs(Dtmrs),
 }
@@ -60,10 +60,7 @@ impl Running {
                 let binary = programs.server.as_deref().context("there is no server")?;
                 let home = Home::new(binary, within)?.on(backing);
                 let server = home.start().await?;
-                Ok(Self::Server {
-                    server,
-                    _home: home,
-                })
+                Ok(Self::Server { server, home })
             }
             Coordinator::Dtmrs => {
                 let binary = programs.dtmrs.as_deref().context("dtmrs isn't installed")?;
@@ -84,8 +81,38 @@ impl Running {
     pub(crate) async fn end(self) -> Result<()> {
         match self {
             Self::Null(process) => process.kill().await,
-            Self::Server { server, _home } => server.process.kill().await,
+            Self::Server {
+                server,
+                home: _home,
+            } => server.process.kill().await,
             Self::Dtmrs(dtmrs) => dtmrs.process.kill().await,
+        }
+    }
+
+    /// Kills the server and starts it on what lies there; answers how long it took to be healthy.
+    ///
+    /// # Errors
+    /// It isn't healthy in time, or this is another coordinator.
+    pub(crate) async fn start_again(self) -> Result<(Self, Duration)> {
+        match self {
+            Self::Server { server, home } => {
+                server.process.kill().await?;
+                let server = home.start().await?;
+                let ready_after = server.ready_after;
+                Ok((Self::Server { server, home }, ready_after))
+            }
+            Self::Null(_) | Self::Dtmrs(_) => bail!("only the server is started again"),
+        }
+    }
+
+    /// Answers what the data takes on the disk, on an embedded store.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn disk_bytes(&self) -> Result<u64> {
+        match self {
+            Self::Server { home, .. } => home.bytes(),
+            Self::Null(_) | Self::Dtmrs(_) => bail!("only the server's data is measured"),
         }
     }
 
