@@ -3,7 +3,9 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use fjall::compaction::Leveled;
 use fjall::config::{
     BlockSizePolicy, BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry, PartitioningPolicy,
 };
@@ -107,8 +109,14 @@ pub enum OpenError {
 const LOCK_FILE: &str = "seata.lock";
 const CACHE_BYTES: u64 = 8 << 20;
 const MEMTABLE_BYTES: u64 = 8 << 20;
-const JOURNALS_BYTES_MAX: u64 = 256 << 20;
+/// A start reads them all, and keeps what they say in memory until it is in tables.
+const JOURNALS_BYTES_MAX: u64 = 64 << 20;
 const BITS_PER_KEY: f32 = 10.0;
+/// So many new tables are merged at once into those of the next level, which are of this size and, in all, at most so many
+/// times as large. gids are chance, so that each merge rewrites most of that level: the more come together, the less often;
+/// but each new name is looked for in each of them.
+const TABLES_MERGED: u8 = 8;
+const TABLE_BYTES: u64 = 16 << 20;
 
 /// The files, open and owned.
 pub(crate) struct Files {
@@ -237,7 +245,11 @@ fn keyspace_options() -> KeyspaceCreateOptions {
     let filter = FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(BITS_PER_KEY));
     // A table's whole index is larger than what the cache takes in: each search would read it anew.
     let parts = PartitioningPolicy::new([false, true]);
+    let merging = Leveled::default()
+        .with_l0_threshold(TABLES_MERGED)
+        .with_table_target_size(TABLE_BYTES);
     KeyspaceCreateOptions::default()
+        .compaction_strategy(Arc::new(merging))
         .max_memtable_size(MEMTABLE_BYTES)
         .data_block_size_policy(BlockSizePolicy::all(4 * 1024))
         .filter_policy(FilterPolicy::all(filter))
