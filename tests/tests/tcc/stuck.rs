@@ -63,6 +63,11 @@ async fn a_refused_confirm_or_cancel_is_stuck_with_a_reason_and_never_changes_si
     for side in &SIDES {
         let (mut server, client, participants) = scene().await;
         let tcc = stick(&client, &participants, side, "say/409/closed").await;
+        let told = format!(
+            "a transaction is STUCK: a person must decide gid={}",
+            tcc.gid
+        );
+        server.printed(&told).await;
         for life in 0..2 {
             let tx = tcc.now().await;
             assert_eq!(tx["status"], "STUCK");

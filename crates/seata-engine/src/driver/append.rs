@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use seata_core::planted::{self, Planted};
-use seata_core::{Event, Transaction, compact};
+use seata_core::{Event, Status, Transaction, compact};
 use seata_store::{Append, Chunk, LeaseChange, record};
 
 use crate::driver::Driver;
@@ -156,6 +156,10 @@ impl Driver {
             LeaseChange::Keep => {}
         }
         self.handle.saw(header.revision);
+        if header.status == Status::Stuck && before != Some(Status::Stuck) {
+            // Its reason may hold what a participant said: that is in the transaction alone.
+            tracing::warn!(gid = %header.gid, "a transaction is STUCK: a person must decide");
+        }
         self.shared.meters.moved(
             header.mode,
             before,
