@@ -6,6 +6,8 @@
 use std::io::Write;
 use std::ops::Range;
 
+use memchr::memchr2;
+
 /// How deep a payload may nest.
 pub(crate) const DEPTH_MAX: usize = 128;
 
@@ -125,18 +127,21 @@ impl<'a> Scanner<'a> {
         self.json.as_bytes().get(self.at).copied()
     }
 
+    fn rest(&self) -> &'a [u8] {
+        self.json.as_bytes().get(self.at..).unwrap_or_default()
+    }
+
     /// Steps over a string; answers it with its quotes.
     fn string(&mut self) -> &'a str {
         self.peek();
         let start = self.at;
         self.at += 1;
-        while let Some(byte) = self.byte() {
-            self.at += 1;
-            match byte {
-                b'\\' => self.at += 1,
-                b'"' => break,
-                _ => {}
+        while let Some(ahead) = memchr2(b'"', b'\\', self.rest()) {
+            self.at += ahead + 1;
+            if self.json.as_bytes()[self.at - 1] == b'"' {
+                break;
             }
+            self.at += 1;
         }
         self.slice(start)
     }
