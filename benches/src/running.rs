@@ -105,10 +105,10 @@ impl Running {
         }
     }
 
-    /// Answers what the data takes on the disk, on an embedded store.
+    /// Answers what the server's data takes on the disk, on an embedded store.
     ///
     /// # Errors
-    /// There is none.
+    /// The files can't be read, or this is another coordinator.
     pub(crate) fn disk_bytes(&self) -> Result<u64> {
         match self {
             Self::Server { home, .. } => home.bytes(),

@@ -409,7 +409,10 @@ impl Engine {
             .shared
             .ask("listing transactions", self.shared.store.list(query))
             .await;
-        page.map_err(|error| store_failed(&error, None))
+        page.map_err(|error| {
+            tracing::debug!(%error, "a page of the list was not answered");
+            store_failed(&error, None)
+        })
     }
 
     /// Follows what this process appends, from now on.

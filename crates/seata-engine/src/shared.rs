@@ -101,7 +101,6 @@ impl Shared {
         };
         self.outage.note(&answer, self.boot());
         if let Err(error) = &answer {
-            tracing::debug!(%error, "the store was asked in vain");
             self.meters.store_error(error.kind);
         }
         answer

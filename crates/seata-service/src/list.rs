@@ -42,7 +42,8 @@ pub struct Listed {
 const ALL_PAGE_MIN: usize = 16;
 const ALL_PAGE_MAX: usize = 256;
 
-/// How often in a row a page is asked for again: a store that is slow for a moment breaks off no long list.
+/// How often in a row a page is asked for again behind those that were told: a store that is slow for a moment breaks off no
+/// long list.
 const ASKED_AGAIN_MAX: u32 = 3;
 const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -52,8 +53,8 @@ pub struct AllPages {
     pages: Pages,
     left: usize,
     at_once: usize,
-    /// How often the next page may be asked for again. Not so the first: whoever waits for it is told.
-    tries: u32,
+    /// How often a page may be asked for again: none before something was told, as whoever waits for that is told at once.
+    again_max: u32,
 }
 
 impl AllPages {
@@ -68,6 +69,7 @@ impl AllPages {
             };
             self.left = self.left.saturating_sub(headers.len());
             if !headers.is_empty() {
+                self.again_max = ASKED_AGAIN_MAX;
                 return Ok(Some(headers));
             }
         }
@@ -75,20 +77,21 @@ impl AllPages {
     }
 
     async fn page(&mut self) -> Result<Option<Vec<Header>>, Problem> {
+        let mut again = 0..self.again_max;
         loop {
             let at_most = self.left.min(self.at_once);
             match self.pages.read(&self.engine, at_most).await {
                 Ok(page) => {
                     self.at_once = ALL_PAGE_MAX.min(self.at_once * 2);
-                    self.tries = ASKED_AGAIN_MAX;
                     return Ok(page);
                 }
-                Err(problem) if problem.code == ErrorCode::StoreUnavailable && self.tries > 0 => {
+                Err(problem) => {
+                    if problem.code != ErrorCode::StoreUnavailable || again.next().is_none() {
+                        return Err(problem);
+                    }
                     self.at_once = ALL_PAGE_MIN;
-                    self.tries -= 1;
                     sleep(ASKED_AGAIN_AFTER).await;
                 }
-                Err(problem) => return Err(problem),
             }
         }
     }
@@ -157,7 +160,7 @@ impl Service {
             pages: Pages::new(asked.query, asked.skip),
             left: asked.limit.unwrap_or(usize::MAX),
             at_once: ALL_PAGE_MIN,
-            tries: 0,
+            again_max: 0,
         }
     }
 }

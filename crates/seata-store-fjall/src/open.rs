@@ -112,9 +112,9 @@ const MEMTABLE_BYTES: u64 = 8 << 20;
 /// A start reads them all, and keeps what they say in memory until it is in tables.
 const JOURNALS_BYTES_MAX: u64 = 64 << 20;
 const BITS_PER_KEY: f32 = 10.0;
-/// So many new tables are merged at once into those of the next level, which are of this size and, in all, at most so many
-/// times as large. gids are chance, so that each merge rewrites most of that level: the more come together, the less often;
-/// but each new name is looked for in each of them.
+/// So many new tables are merged at once into those of the next level, which are of this size; from so many times this size
+/// on, that level spills into the one below. gids are chance, so that each merge rewrites most of that level: the more
+/// come together, the less often; but each new name is looked for in each of them. A folder keeps what it was made with.
 const TABLES_MERGED: u8 = 8;
 const TABLE_BYTES: u64 = 16 << 20;
 

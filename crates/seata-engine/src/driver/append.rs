@@ -158,7 +158,7 @@ impl Driver {
         self.handle.saw(header.revision);
         if header.status == Status::Stuck && before != Some(Status::Stuck) {
             // Its reason may hold what a participant said: that is in the transaction alone.
-            tracing::warn!(gid = %header.gid, "a transaction is STUCK: a person must decide");
+            tracing::error!(gid = %header.gid, "a transaction is STUCK: a person must decide");
         }
         self.shared.meters.moved(
             header.mode,

@@ -159,8 +159,25 @@ async fn lines_end_with_a_refusal_when_the_store_fails_in_between() {
 #[tokio::test(start_paused = true)]
 async fn lines_go_on_when_the_store_failed_for_a_moment() {
     let world = World::new().await;
-    let lines = interrupted(&world, || world.down.for_lists(3)).await;
+    let lines = interrupted(&world, || world.down.for_pages(3, 0)).await;
     let each: std::collections::BTreeSet<_> =
         lines.iter().map(|line| line["gid"].to_string()).collect();
     assert_eq!((lines.len(), each.len()), (600, 600));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_told_nothing_yet_hears_at_once_that_the_store_fails() {
+    let world = World::new().await;
+    for n in 0..1_100 {
+        world
+            .ok("/api/start", json!({"gid": format!("c-{n}")}))
+            .await;
+    }
+    // Nothing on the first page matches.
+    world.down.for_pages(1, 1);
+    let before = tokio::time::Instant::now();
+    let request = Request::get("/api/tx?gid_prefix=d").header("accept", "application/x-ndjson");
+    let answered = world.send(request.body(Body::empty()).unwrap()).await;
+    assert_eq!(answered.code(), "STORE_UNAVAILABLE");
+    assert!(before.elapsed() < std::time::Duration::from_millis(500));
 }

@@ -1,7 +1,7 @@
 //! An API with participants that answer by script.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -66,25 +66,30 @@ impl Caller for Script {
 #[derive(Default)]
 pub(crate) struct Down {
     now: AtomicBool,
-    /// So many pages of the list fail before one is answered.
-    lists: AtomicU32,
+    /// So many pages of the list are answered, then so many are not.
+    lists: Mutex<(u32, u32)>,
 }
 
 impl Down {
     pub(crate) fn now(&self) {
         self.now.store(true, Ordering::Relaxed);
     }
-    pub(crate) fn for_lists(&self, count: u32) {
-        self.lists.store(count, Ordering::Relaxed);
+    pub(crate) fn for_pages(&self, count: u32, behind: u32) {
+        *self.lists.lock().unwrap() = (behind, count);
     }
     fn is_down(&self) -> bool {
         self.now.load(Ordering::Relaxed)
     }
-    fn is_down_for_a_list(&self) -> bool {
-        let one_less = |left: u32| left.checked_sub(1);
-        self.lists
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
-            .is_ok()
+    fn is_down_for_a_page(&self) -> bool {
+        let mut lists = self.lists.lock().unwrap();
+        let (answered, failing) = &mut *lists;
+        if *answered > 0 {
+            *answered -= 1;
+            return false;
+        }
+        let fails = *failing > 0;
+        *failing = failing.saturating_sub(1);
+        fails
     }
 }
 
@@ -97,7 +102,7 @@ impl Faults for Down {
         }
     }
     fn on_other(&self, call: StoreCall) -> OtherFault {
-        if self.is_down() || call == StoreCall::List && self.is_down_for_a_list() {
+        if self.is_down() || call == StoreCall::List && self.is_down_for_a_page() {
             OtherFault::Unavailable
         } else {
             OtherFault::None
