@@ -124,7 +124,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn byte(&self) -> Option<u8> {
-        self.json.as_bytes().get(self.at).copied()
+        self.rest().first().copied()
     }
 
     fn rest(&self) -> &'a [u8] {

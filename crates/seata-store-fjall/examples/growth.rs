@@ -34,7 +34,7 @@ async fn main() -> Result<()> {
     if ended > 0 {
         let (resident, cpu) = (resident_bytes()?, cpu()?);
         lives(&store, &mut names, ended).await?;
-        let each = (self::cpu()? - cpu).as_secs_f64() * 1e6 / ended as f64;
+        let each = cpu_us_each(cpu, ended)?;
         eprintln!("{ended} ended: {each:.1} µs of processor time each");
         grown(resident, ended, "ended")?;
         probe(&store, &mut names, "with those ended").await?;
@@ -65,7 +65,7 @@ fn opened(folder: &Path, what: &str) -> Result<FjallStore> {
 async fn probe(store: &FjallStore, names: &mut Names, when: &str) -> Result<()> {
     let (begun, cpu) = (Instant::now(), cpu()?);
     let slowest = lives(store, names, PROBES).await?;
-    let each = (self::cpu()? - cpu).as_secs_f64() * 1e6 / PROBES as f64;
+    let each = cpu_us_each(cpu, PROBES)?;
     let rate = PROBES as f64 / begun.elapsed().as_secs_f64();
     eprintln!("{when}: {each:.1} µs of processor time, {rate:.0}/s, slowest batch {slowest:.2?}");
     Ok(())
@@ -202,6 +202,11 @@ impl Names {
 fn cpu() -> Result<Duration> {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Ok(Duration::try_from(time)?)
+}
+
+/// Answers what each of so many took since then, in microseconds.
+fn cpu_us_each(since: Duration, count: usize) -> Result<f64> {
+    Ok((cpu()? - since).as_secs_f64() * 1e6 / count as f64)
 }
 
 fn resident_bytes() -> Result<u64> {
