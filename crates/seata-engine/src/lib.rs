@@ -27,6 +27,7 @@ mod registry;
 mod shared;
 mod snapshot;
 mod stopping;
+mod stuck;
 mod tasks;
 mod time;
 mod waiters;

@@ -12,7 +12,7 @@ const OUTCOMES: [&str; 4] = ["success", "failure", "ongoing", "unknown"];
 pub(crate) struct Meters {
     pub(crate) active: Gauge,
     pub(crate) active_bytes: Gauge,
-    stuck: Gauge,
+    pub(crate) stuck: Gauge,
     ended: [[Counter; 3]; 2],
     duration: [Histogram; 2],
     attempts: [[Counter; 4]; 5],
@@ -116,16 +116,10 @@ impl Meters {
         if from == Some(to) {
             return;
         }
-        if from == Some(Status::Stuck) {
-            self.stuck.decrement(1.0);
-        }
         match to {
             Status::Committed => self.ended[row][0].increment(1),
             Status::Aborted => self.ended[row][1].increment(1),
-            Status::Stuck => {
-                self.ended[row][2].increment(1);
-                self.stuck.increment(1.0);
-            }
+            Status::Stuck => self.ended[row][2].increment(1),
             Status::Prepared | Status::Submitted | Status::Aborting => {}
         }
         if to.is_final() {
@@ -135,11 +129,6 @@ impl Meters {
 
     pub(crate) fn purged(&self, count: usize) {
         self.purged.increment(u64::try_from(count).unwrap_or(0));
-    }
-
-    pub(crate) fn stuck_found(&self, count: usize) {
-        self.stuck
-            .increment(u32::try_from(count).map_or(f64::MAX, f64::from));
     }
 
     pub(crate) fn woken(&self, wake_at: Option<UnixMillis>, now: UnixMillis) {

@@ -27,6 +27,7 @@ use crate::pinging::Pinging;
 use crate::registry::{Posted, Registry};
 use crate::snapshot::Snapshot;
 use crate::stopping::Stopping;
+use crate::stuck::Stuck;
 use crate::time::StoreTime;
 use crate::waiters::Waiters;
 use crate::watch::Change;
@@ -53,6 +54,7 @@ pub(crate) struct Shared {
     pub(crate) lookers: Lookers,
     pub(crate) changes: broadcast::Sender<Change>,
     pub(crate) meters: Arc<Meters>,
+    pub(crate) stuck: Stuck,
     pub(crate) store_full: AtomicBool,
     pub(crate) stopping: Stopping,
     pub(crate) outage: Arc<Outage>,
@@ -251,7 +253,8 @@ impl Shared {
             at: now,
         };
         match self.journal.append(append, self.boot()).await? {
-            AppendOutcome::Applied(_) => {
+            AppendOutcome::Applied(revision) => {
+                self.stuck.saw(&header.gid, status, revision);
                 self.meters
                     .moved(header.mode, Some(header.status), status, Duration::ZERO);
             }

@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use seata_core::planted::{self, Planted};
 use seata_core::{FencingToken, Gid};
-use seata_store::{ClaimLimit, Held, ListQuery, PAGE_MAX, Status, StoreError, Stored};
+use seata_store::{ClaimLimit, Held, StoreError, Stored};
 
 use crate::config::TIME_INTERVAL;
 use crate::driver::is_left_open;
@@ -16,7 +16,7 @@ use crate::mailbox::{Handle, Message};
 use crate::outage::Seldom;
 use crate::registry::Origin;
 use crate::shared::Shared;
-use crate::{pinging, purging};
+use crate::{pinging, purging, stuck};
 
 /// The most leases of one renewal.
 const RENEWAL_COUNT_MAX: usize = 1_000;
@@ -27,9 +27,6 @@ const RENEWALS_IN_FLIGHT_MAX: usize = 4;
 
 /// How long a server that claimed what it has no room for leaves due work to others.
 const ROOMLESS_PAUSE: Duration = Duration::from_secs(1);
-
-/// The most pages that are read at start to count what is stuck.
-const STUCK_PAGES_MAX: usize = 10;
 
 /// Starts them. They end when the engine stops.
 pub(crate) fn start(shared: &Arc<Shared>) {
@@ -48,7 +45,8 @@ pub(crate) fn start(shared: &Arc<Shared>) {
     shared.clock.spawn(Box::pin(pinging::probe_all(probing)));
     spawn_until_stop(shared, |shared| Box::pin(claim_all(shared)));
     spawn_until_stop(shared, |shared| Box::pin(follow_time(shared)));
-    spawn_until_stop(shared, |shared| Box::pin(count_stuck(shared)));
+    spawn_until_stop(shared, |shared| Box::pin(stuck::find(shared)));
+    spawn_until_stop(shared, |shared| Box::pin(stuck::look_again(shared)));
     spawn_until_stop(shared, |shared| Box::pin(purging::purge_all(shared)));
     // Renewals go on while calls end during a stop: the driver that hands over no longer holds its lease.
     let interval = shared.config.lease / 4;
@@ -171,25 +169,6 @@ async fn follow_time(shared: Arc<Shared>) {
             && complaint.is_due(shared.boot())
         {
             tracing::warn!(%error, "the store does not answer");
-        }
-    }
-}
-
-/// Counts what was stuck before this start, in bounded work.
-async fn count_stuck(shared: Arc<Shared>) {
-    let mut query = ListQuery::newest(PAGE_MAX);
-    query.status = vec![Status::Stuck];
-    for _ in 0..STUCK_PAGES_MAX {
-        let Ok(page) = shared
-            .ask("counting stuck transactions", shared.store.list(&query))
-            .await
-        else {
-            return;
-        };
-        shared.meters.stuck_found(page.items.len());
-        match page.next {
-            Some(cursor) => query.behind = Some(cursor),
-            None => return,
         }
     }
 }

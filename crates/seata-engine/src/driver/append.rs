@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use seata_core::planted::{self, Planted};
-use seata_core::{Event, Status, Transaction, compact};
+use seata_core::{Event, Transaction, compact};
 use seata_store::{Append, Chunk, LeaseChange, record};
 
 use crate::driver::Driver;
@@ -19,7 +19,7 @@ pub(super) struct Sent {
     pub(super) answer: Appended,
     pub(super) at: Duration,
     /// What was appended, but for the chunk: how it changes the header.
-    append: Append,
+    pub(super) append: Append,
     /// How many of `unsaved` it makes durable.
     saves: usize,
 }
@@ -134,17 +134,13 @@ impl Driver {
 
     /// Takes note of a durable append: what was pending is told, what was unsaved is saved, the lease is as ordered.
     pub(super) fn applied(&mut self, plan: &Plan, sent: &Sent) {
-        let record = self
-            .record
-            .as_mut()
-            .expect("invariant: an append has a record");
-        let before = record.header.as_ref().map(|header| header.status);
-        let header = sent
-            .append
-            .judge(record.header.as_ref(), plan.now)
-            .unwrap_or_else(|refusal| {
-                panic!("invariant: what the store applied follows what it held: {refusal:?}")
-            });
+        let moved = self.moved(plan, sent).unwrap_or_else(|refusal| {
+            panic!("invariant: what the store applied follows what it held: {refusal:?}")
+        });
+        self.doubted = None;
+        self.tell(&moved);
+        let header = moved.after;
+        self.saw(&header);
         match plan.lease {
             LeaseChange::Take { lasts, .. } => {
                 self.handle.lease.set(Some(Held {
@@ -155,18 +151,10 @@ impl Driver {
             LeaseChange::Release => self.handle.lease.set(None),
             LeaseChange::Keep => {}
         }
-        self.handle.saw(header.revision);
-        if header.status == Status::Stuck && before != Some(Status::Stuck) {
-            // Its reason may hold what a participant said: that is in the transaction alone.
-            tracing::error!(gid = %header.gid, "a transaction is STUCK: a person must decide");
-        }
-        self.shared.meters.moved(
-            header.mode,
-            before,
-            header.status,
-            header.updated_at.since(header.created_at),
-        );
-        record.header = Some(header);
+        self.record
+            .as_mut()
+            .expect("invariant: an append has a record")
+            .header = Some(header);
         self.pending.clear();
         self.pending_since = None;
         self.creation = None;

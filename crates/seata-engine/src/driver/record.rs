@@ -133,7 +133,7 @@ impl Driver {
             header,
         } = snapshot;
         self.handle.note_flights(Arc::make_mut(&mut transaction));
-        self.handle.saw(header.revision);
+        self.saw(&header);
         self.record = Some(Record {
             txn: transaction,
             header: Some(header),

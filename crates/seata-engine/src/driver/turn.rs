@@ -209,6 +209,7 @@ impl Driver {
         ask: &mut Option<Ask>,
     ) -> Turned {
         let created_at = self.record.as_ref().map(|record| record.txn.created_at());
+        let moved = self.moved(plan, sent);
         self.forget_state();
         match error.kind {
             StoreErrorKind::Unavailable => {
@@ -216,6 +217,7 @@ impl Driver {
                 self.again_while_held().await
             }
             StoreErrorKind::Ambiguous => {
+                self.doubted = moved.ok();
                 if self.is_out_of_hand(plan, sent) {
                     // Its calls may be made by another now.
                     self.handle.lease.set(None);
@@ -254,6 +256,7 @@ impl Driver {
         if self.wait_for_store().await {
             Turned::Again
         } else {
+            self.look_at_doubted().await;
             Turned::Done
         }
     }
