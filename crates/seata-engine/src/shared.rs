@@ -7,8 +7,8 @@ use std::time::Duration;
 use seata_core::{Gid, UnixMillis};
 use seata_store::record::{self, ReadError};
 use seata_store::{
-    Append, AppendOutcome, Chunk, Expected, LeaseChange, Revision, Status, StoreError,
-    StoreErrorKind, Stored, TxnStore,
+    Append, AppendOutcome, LeaseChange, Revision, Status, StoreError, StoreErrorKind, Stored,
+    TxnStore,
 };
 use tokio::sync::{Semaphore, broadcast};
 
@@ -240,17 +240,11 @@ impl Shared {
     ) -> Result<(), StoreError> {
         let header = &stored.header;
         let append = Append {
-            gid: header.gid.clone(),
-            mode: header.mode,
-            expected: Expected::At {
-                revision: header.revision,
-                token: header.token,
-            },
             status,
             wake_at,
             lease: LeaseChange::Release,
-            chunk: Chunk::Add(bytes::Bytes::new()),
             at: now,
+            ..Append::to(header)
         };
         match self.journal.append(append, self.boot()).await? {
             AppendOutcome::Applied(revision) => {

@@ -8,10 +8,7 @@ use std::time::Duration;
 use common::*;
 use seata_core::{AttemptId, BranchIndex, Fact, Input, Operation, RetryPolicy};
 use seata_engine::{Config, Engine};
-use seata_store::{
-    Append, AppendOutcome, Chunk, ClaimLimit, Expected, FencingToken, LeaseChange, Owner, TxnStore,
-    record,
-};
+use seata_store::{Append, AppendOutcome, ClaimLimit, FencingToken, LeaseChange, Owner, TxnStore};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -49,17 +46,8 @@ async fn left_to_nobody(world: &World) {
     assert_eq!(claimed.unwrap().len(), 1);
     let header = world.store.peek(&gid("g")).unwrap().header;
     let released = Append {
-        gid: gid("g"),
-        mode: header.mode,
-        expected: Expected::At {
-            revision: header.revision,
-            token: header.token,
-        },
-        status: header.status,
-        wake_at: header.wake_at,
         lease: LeaseChange::Release,
-        chunk: Chunk::Add(record::encode(&[])),
-        at: header.updated_at,
+        ..Append::to(&header)
     };
     let applied = world.store.append(vec![released]).await;
     assert!(matches!(applied[..], [Ok(AppendOutcome::Applied(_))]));

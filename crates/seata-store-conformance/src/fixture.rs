@@ -129,17 +129,8 @@ pub fn creation(name: &str, at_ms: i64) -> Append {
 #[must_use]
 pub fn following(header: &Header, text: &str) -> Append {
     Append {
-        gid: header.gid.clone(),
-        mode: header.mode,
-        expected: Expected::At {
-            revision: header.revision,
-            token: header.token,
-        },
-        status: header.status,
-        wake_at: header.wake_at,
-        lease: LeaseChange::Keep,
         chunk: Chunk::Add(Bytes::copy_from_slice(text.as_bytes())),
-        at: header.updated_at,
+        ..Append::to(header)
     }
 }
 

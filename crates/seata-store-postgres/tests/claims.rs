@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use seata_store::{
-    Append, AppendOutcome, ClaimLimit, Expected, FencingToken, Gid, Header, Held, LeaseChange,
-    Owner, TxnStore,
+    Append, AppendOutcome, ClaimLimit, FencingToken, Gid, Header, Held, LeaseChange, Owner,
+    TxnStore,
 };
 use seata_store_postgres::PostgresStore;
 use support::{Apart, Place, applied, creation, gid, history};
@@ -28,13 +28,9 @@ struct Told {
 
 fn next(header: &Header, text: &str, lease: LeaseChange) -> Append {
     Append {
-        expected: Expected::At {
-            revision: header.revision,
-            token: header.token,
-        },
         lease,
         chunk: seata_store::Chunk::Add(text.to_owned().into()),
-        ..creation(header.gid.as_str(), 1_000)
+        ..Append::to(header)
     }
 }
 

@@ -46,14 +46,10 @@ fn creation(name: &str, at: UnixMillis) -> Append {
 
 fn following(stored: &seata_store::Stored, chunk: Chunk, status: Status) -> Append {
     Append {
-        expected: Expected::At {
-            revision: stored.header.revision,
-            token: stored.header.token,
-        },
         status,
         wake_at: stored.header.wake_at.filter(|_| !status.is_final()),
         chunk,
-        ..creation(stored.header.gid.as_str(), UnixMillis(1))
+        ..Append::to(&stored.header)
     }
 }
 

@@ -104,6 +104,24 @@ pub enum Refusal {
 }
 
 impl Append {
+    /// Makes the append to the record under this header that leaves all as it is: what changes is put in its place.
+    #[must_use]
+    pub fn to(header: &Header) -> Self {
+        Self {
+            gid: header.gid.clone(),
+            mode: header.mode,
+            expected: Expected::At {
+                revision: header.revision,
+                token: header.token,
+            },
+            status: header.status,
+            wake_at: header.wake_at,
+            lease: LeaseChange::Keep,
+            chunk: Chunk::Add(Bytes::new()),
+            at: header.updated_at,
+        }
+    }
+
     /// Decides about this append on the record as it stands: answers the header after it, or the refusal. `now` is
     /// the store's time.
     ///

@@ -25,13 +25,10 @@ pub fn creation(name: &str, chunk: Bytes) -> Append {
 /// Makes the next append to a record; a final status ends it.
 pub fn following(header: &Header, chunk: Bytes, status: Status) -> Append {
     Append {
-        expected: Expected::At {
-            revision: header.revision,
-            token: header.token,
-        },
         status,
         wake_at: header.wake_at.filter(|_| !status.is_final()),
-        ..creation(header.gid.as_str(), chunk)
+        chunk: Chunk::Add(chunk),
+        ..Append::to(header)
     }
 }
 

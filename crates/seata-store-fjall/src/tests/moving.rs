@@ -15,14 +15,10 @@ const OWNER: Owner = Owner(1);
 async fn follow(store: &FjallStore, name: &str, status: Status, lease: LeaseChange, chunk: Chunk) {
     let header = store.load(&gid(name)).await.unwrap().unwrap().header;
     let next = Append {
-        expected: Expected::At {
-            revision: header.revision,
-            token: header.token,
-        },
         status,
         lease,
         chunk,
-        ..creation(name, UnixMillis(1))
+        ..Append::to(&header)
     };
     applied(store, next).await;
 }
