@@ -75,7 +75,7 @@ fn describe() {
         ("seata_active_transactions", "transactions in memory"),
         (
             "seata_stuck_transactions",
-            "transactions that wait for an operator",
+            "transactions that wait for an operator, as far as this server knows",
         ),
         ("seata_calls_in_flight", "calls of branches under way"),
         ("seata_store_up", "1 while the store answers, by its shard"),

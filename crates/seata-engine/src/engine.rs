@@ -24,9 +24,9 @@ use crate::registry::Registry;
 use crate::shared::{RETRIES_IN_FLIGHT_MAX, RETRY_AFTER, Shared, read, store_failed};
 use crate::snapshot::{Order, Snapshot, Waited};
 use crate::stopping::Stopping;
-use crate::stuck::Stuck;
 use crate::tasks;
 use crate::time::StoreTime;
+use crate::unsettled::Unsettled;
 use crate::waiters::Waiters;
 use crate::watch::Changes;
 use crate::weight::Scale;
@@ -99,7 +99,7 @@ impl Engine {
             waiters: Waiters::new(config.waiters_max),
             lookers: Lookers::default(),
             changes: broadcast::Sender::new(config.changes_kept_max),
-            stuck: Stuck::new(meters.stuck.clone()),
+            unsettled: Unsettled::new(meters.stuck.clone()),
             meters,
             store_full: AtomicBool::new(false),
             stopping: Stopping::default(),

@@ -50,6 +50,11 @@ impl Departure {
 /// The answer to one append.
 pub(crate) type Appended = Result<AppendOutcome, StoreError>;
 
+/// Says whether nobody knows if it was applied, or will be.
+pub(crate) fn is_lost(answer: &Appended) -> bool {
+    matches!(answer, Err(error) if error.kind == StoreErrorKind::Ambiguous)
+}
+
 struct Item {
     append: Append,
     reply: oneshot::Sender<Appended>,

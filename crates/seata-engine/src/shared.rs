@@ -18,7 +18,7 @@ use crate::driver;
 use crate::ended::Ended;
 use crate::error::EngineError;
 use crate::host::Clock;
-use crate::journal::Journal;
+use crate::journal::{Journal, is_lost};
 use crate::looking::Lookers;
 use crate::mailbox::{Handle, Message};
 use crate::meters::Meters;
@@ -27,8 +27,9 @@ use crate::pinging::Pinging;
 use crate::registry::{Posted, Registry};
 use crate::snapshot::Snapshot;
 use crate::stopping::Stopping;
-use crate::stuck::Stuck;
+use crate::telling::Moved;
 use crate::time::StoreTime;
+use crate::unsettled::Unsettled;
 use crate::waiters::Waiters;
 use crate::watch::Change;
 
@@ -54,7 +55,7 @@ pub(crate) struct Shared {
     pub(crate) lookers: Lookers,
     pub(crate) changes: broadcast::Sender<Change>,
     pub(crate) meters: Arc<Meters>,
-    pub(crate) stuck: Stuck,
+    pub(crate) unsettled: Unsettled,
     pub(crate) store_full: AtomicBool,
     pub(crate) stopping: Stopping,
     pub(crate) outage: Arc<Outage>,
@@ -246,15 +247,14 @@ impl Shared {
             at: now,
             ..Append::to(header)
         };
-        match self.journal.append(append, self.boot()).await? {
-            AppendOutcome::Applied(revision) => {
-                self.stuck.saw(&header.gid, status, revision);
-                self.meters
-                    .moved(header.mode, Some(header.status), status, Duration::ZERO);
-            }
-            AppendOutcome::Stale | AppendOutcome::Fenced | AppendOutcome::Exists(_) => {}
+        let moved = Moved::by(&append, Some(header), now);
+        let answer = self.journal.append(append, self.boot()).await;
+        match (&answer, moved) {
+            (Ok(AppendOutcome::Applied(_)), Ok(moved)) => self.tell(&moved),
+            (answer, Ok(moved)) if is_lost(answer) => self.doubt(moved),
+            (_, _) => {}
         }
-        Ok(())
+        answer.map(drop)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::mailbox::{Handle, Message};
 use crate::outage::Seldom;
 use crate::registry::Origin;
 use crate::shared::Shared;
-use crate::{pinging, purging, stuck};
+use crate::{pinging, purging, unsettled};
 
 /// The most leases of one renewal.
 const RENEWAL_COUNT_MAX: usize = 1_000;
@@ -45,8 +45,8 @@ pub(crate) fn start(shared: &Arc<Shared>) {
     shared.clock.spawn(Box::pin(pinging::probe_all(probing)));
     spawn_until_stop(shared, |shared| Box::pin(claim_all(shared)));
     spawn_until_stop(shared, |shared| Box::pin(follow_time(shared)));
-    spawn_until_stop(shared, |shared| Box::pin(stuck::find(shared)));
-    spawn_until_stop(shared, |shared| Box::pin(stuck::look_again(shared)));
+    spawn_until_stop(shared, |shared| Box::pin(unsettled::search_all(shared)));
+    spawn_until_stop(shared, |shared| Box::pin(unsettled::look_again(shared)));
     spawn_until_stop(shared, |shared| Box::pin(purging::purge_all(shared)));
     // Renewals go on while calls end during a stop: the driver that hands over no longer holds its lease.
     let interval = shared.config.lease / 4;

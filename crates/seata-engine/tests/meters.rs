@@ -113,19 +113,17 @@ fn ended(number: usize, at: UnixMillis) -> Append {
     }
 }
 
-/// Loses the answers to the appends of a server behind the first, as many as these.
-struct Lost(Mutex<VecDeque<AppendFault>>);
+/// What becomes of the appends of a server behind the first, in order; the others fare well.
+struct Behind(Mutex<VecDeque<AppendFault>>);
 
-impl Lost {
-    fn new(count: usize) -> Arc<Self> {
-        let lost = std::iter::repeat_n(AppendFault::LostReply, count);
-        Arc::new(Self(Mutex::new(
-            [AppendFault::None].into_iter().chain(lost).collect(),
-        )))
+impl Behind {
+    fn first(faults: impl IntoIterator<Item = AppendFault>) -> Arc<Self> {
+        let all = [AppendFault::None].into_iter().chain(faults);
+        Arc::new(Self(Mutex::new(all.collect())))
     }
 }
 
-impl Faults for Lost {
+impl Faults for Behind {
     fn on_append(&self, _: &[Append]) -> AppendFault {
         let next = self.0.lock().unwrap().pop_front();
         next.unwrap_or(AppendFault::None)
@@ -135,31 +133,58 @@ impl Faults for Lost {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_end_is_counted_once_though_its_answer_was_lost() {
+/// Runs a saga whose appends behind the first meet this. Answers how often its end was counted.
+async fn counted(faults: impl IntoIterator<Item = AppendFault>) -> Option<f64> {
     let world = World::new();
-    let store = FaultyStore::new(world.store.clone(), Lost::new(1));
-    let server = Server::start(&world, Arc::new(store), 1).await;
+    let store = Arc::new(FaultyStore::new(world.store.clone(), Behind::first(faults)));
+    let server = Server::start(&world, Arc::clone(&store) as _, 1).await;
     let definition = saga(&[("a", &[]), ("b", &[])]);
     server.engine.run(gid("g"), definition).await.unwrap();
-    let ended = settled(&server.engine, "g").await;
-    assert_eq!(
-        (ended.status(), ended.header.revision.0),
-        (Status::Committed, 2)
-    );
-    // The server lost its lease with the answer, and looks what became of it.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(server.reached(Status::Committed), Some(1.0));
+    store.release_late().await;
+    let ended = settled(&server.engine, "g").await;
+    assert_eq!(ended.status(), Status::Committed);
+    tokio::time::sleep(A_WHILE).await;
+    server.reached(Status::Committed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_is_counted_once_whatever_became_of_its_answer() {
+    use AppendFault::{AppliesLate, Hang, HangAfter, LostReply, Unavailable};
+    for faults in [
+        vec![LostReply],
+        vec![HangAfter],
+        vec![AppliesLate],
+        vec![Hang],
+        vec![Unavailable],
+        vec![Hang, LostReply],
+        vec![AppliesLate, Hang],
+    ] {
+        assert_eq!(counted(faults.clone()).await, Some(1.0), "{faults:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_entry_into_stuck_is_counted_once_though_its_answer_was_lost() {
     let world = World::new();
-    let store = FaultyStore::new(world.store.clone(), Lost::new(3));
+    let faults = Behind::first([AppendFault::LostReply; 3]);
+    let store = FaultyStore::new(world.store.clone(), faults);
     let server = Server::start(&world, Arc::new(store), 1).await;
     server.run_into_stuck(&world, "g").await;
+    tokio::time::sleep(A_WHILE).await;
     assert_eq!(server.stuck(), Some(1.0));
     assert_eq!(server.reached(Status::Stuck), Some(1.0));
     server.resolve("g").await;
     assert_eq!(server.stuck(), Some(0.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_server_left_stuck_is_found() {
+    let world = World::new();
+    let one = Server::start(&world, Arc::new(world.store.clone()), 1).await;
+    let two = Server::start(&world, Arc::new(world.store.clone()), 2).await;
+    two.run_into_stuck(&world, "g").await;
+    two.engine.stop(Duration::ZERO).await;
+    tokio::time::sleep(Duration::from_secs(3_700)).await;
+    assert_eq!(one.stuck(), Some(1.0));
 }

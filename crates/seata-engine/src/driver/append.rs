@@ -6,20 +6,21 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use seata_core::planted::{self, Planted};
 use seata_core::{Event, Transaction, compact};
-use seata_store::{Append, Chunk, LeaseChange, record};
+use seata_store::{Append, Chunk, LeaseChange, Refusal, record};
 
 use crate::driver::Driver;
 use crate::driver::plan::{Plan, Role};
-use crate::journal::Appended;
+use crate::journal::{Appended, is_lost};
 use crate::lease::Held;
 use crate::mailbox::Message;
+use crate::telling::Moved;
 
 /// What became of an append, and the boot time before it was sent.
 pub(super) struct Sent {
     pub(super) answer: Appended,
     pub(super) at: Duration,
     /// What was appended, but for the chunk: how it changes the header.
-    pub(super) append: Append,
+    append: Append,
     /// How many of `unsaved` it makes durable.
     saves: usize,
 }
@@ -74,12 +75,27 @@ impl Driver {
         if releases {
             self.note_release(plan, &answer);
         }
-        Sent {
+        let sent = Sent {
             answer,
             at,
             append,
             saves,
+        };
+        if is_lost(&sent.answer)
+            && let Ok(moved) = self.moved(plan, &sent)
+        {
+            self.shared.doubt(moved);
         }
+        sent
+    }
+
+    /// Judges an append as the store does that applies it.
+    fn moved(&self, plan: &Plan, sent: &Sent) -> Result<Moved, Refusal> {
+        let stored = self
+            .record
+            .as_ref()
+            .and_then(|record| record.header.as_ref());
+        Moved::by(&sent.append, stored, plan.now)
     }
 
     /// Waits for the store. Calls that end meanwhile are noted for the next turn; they are given up when the lease ends,
@@ -137,10 +153,9 @@ impl Driver {
         let moved = self.moved(plan, sent).unwrap_or_else(|refusal| {
             panic!("invariant: what the store applied follows what it held: {refusal:?}")
         });
-        self.doubted = None;
-        self.tell(&moved);
+        self.shared.tell(&moved);
         let header = moved.after;
-        self.saw(&header);
+        self.handle.saw(header.revision);
         match plan.lease {
             LeaseChange::Take { lasts, .. } => {
                 self.handle.lease.set(Some(Held {

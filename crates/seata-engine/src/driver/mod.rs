@@ -9,7 +9,6 @@ mod joined;
 mod plan;
 mod record;
 mod stop;
-mod telling;
 mod turn;
 mod uncertain;
 mod wanted;
@@ -25,7 +24,6 @@ use seata_core::{Event, Gid, Input, UnixMillis};
 use crate::driver::calls::{Calls, Ended, Queued};
 pub(crate) use crate::driver::record::is_left_open;
 use crate::driver::record::{Record, STORE_BACKOFF};
-use crate::driver::telling::Moved;
 use crate::driver::uncertain::Uncertain;
 use crate::error::EngineError;
 use crate::lease::Held;
@@ -67,8 +65,6 @@ struct Driver {
     joined: Vec<Ask>,
     /// A creation whose fate is unknown.
     creation: Option<Creation>,
-    /// What the last append came to, if its answer was lost and it was applied.
-    doubted: Option<Moved>,
     /// A release of the lease whose fate is unknown.
     uncertain: Option<Uncertain>,
     /// Who has a lease that this driver doesn't hold, in this turn.
@@ -124,7 +120,6 @@ impl Driver {
             pending_since: None,
             joined: Vec::new(),
             creation: None,
-            doubted: None,
             uncertain: None,
             holder: Holder::Told,
             stop_at: None,

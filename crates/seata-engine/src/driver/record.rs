@@ -112,6 +112,7 @@ impl Driver {
             }
             Err(error) => {
                 self.let_go();
+                self.shared.saw(&stored.header);
                 if stored.header.status != Status::Stuck {
                     self.shared.set_aside(&stored, &error).await;
                 }
@@ -133,7 +134,8 @@ impl Driver {
             header,
         } = snapshot;
         self.handle.note_flights(Arc::make_mut(&mut transaction));
-        self.saw(&header);
+        self.handle.saw(header.revision);
+        self.shared.saw(&header);
         self.record = Some(Record {
             txn: transaction,
             header: Some(header),

@@ -209,7 +209,6 @@ impl Driver {
         ask: &mut Option<Ask>,
     ) -> Turned {
         let created_at = self.record.as_ref().map(|record| record.txn.created_at());
-        let moved = self.moved(plan, sent);
         self.forget_state();
         match error.kind {
             StoreErrorKind::Unavailable => {
@@ -217,7 +216,6 @@ impl Driver {
                 self.again_while_held().await
             }
             StoreErrorKind::Ambiguous => {
-                self.doubted = moved.ok();
                 if self.is_out_of_hand(plan, sent) {
                     // Its calls may be made by another now.
                     self.handle.lease.set(None);
@@ -256,7 +254,6 @@ impl Driver {
         if self.wait_for_store().await {
             Turned::Again
         } else {
-            self.look_at_doubted().await;
             Turned::Done
         }
     }

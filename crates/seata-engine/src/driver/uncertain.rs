@@ -5,13 +5,13 @@
 //! never will.
 
 use seata_core::planted::{self, Planted};
-use seata_store::{AppendOutcome, Expected, LeaseChange, Revision, StoreErrorKind};
+use seata_store::{Expected, LeaseChange, Revision};
 
 use crate::driver::Driver;
 use crate::driver::append::Sent;
 use crate::driver::calls::Calls;
 use crate::driver::plan::{Plan, Role};
-use crate::journal::Appended;
+use crate::journal::{Appended, is_lost};
 
 /// A release that may be applied, now or later, as long as the record stands at this revision.
 #[derive(Debug, Clone, Copy)]
@@ -104,22 +104,5 @@ impl Sent {
     /// Answers whether this may have released the lease, or may yet.
     pub(super) fn may_release(&self, plan: &Plan) -> bool {
         plan.lease == LeaseChange::Release && is_lost(&self.answer)
-    }
-}
-
-fn is_lost(answer: &Appended) -> bool {
-    match answer {
-        Ok(
-            AppendOutcome::Applied(_)
-            | AppendOutcome::Exists(_)
-            | AppendOutcome::Stale
-            | AppendOutcome::Fenced,
-        ) => false,
-        Err(error) => match error.kind {
-            StoreErrorKind::Ambiguous => true,
-            StoreErrorKind::Unavailable | StoreErrorKind::Corrupt | StoreErrorKind::Invalid => {
-                false
-            }
-        },
     }
 }
