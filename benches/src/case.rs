@@ -67,11 +67,12 @@ pub(crate) enum Refused {
     OneInTen,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Gids {
+    /// All of them is chance.
     Random,
-    /// They begin with the time.
+    /// They begin with the time, as those do that the server chooses.
     TimeOrdered,
 }
 

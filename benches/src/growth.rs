@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use tokio::time::sleep;
 
-use crate::case::{BASE, Shape};
+use crate::case::{BASE, Gids, Shape};
 use crate::coordinator::Coordinator;
 use crate::figures::{count, median};
 use crate::loader::Loader;
@@ -34,6 +34,8 @@ const WARM_UP_SECS: f64 = 1.0;
 pub(crate) struct Growth {
     /// How many others there are.
     pub(crate) others: u64,
+    /// How all are named.
+    pub(crate) gids: Gids,
     /// How often new ones are measured beside them, and on an empty store.
     pub(crate) rounds: u32,
     pub(crate) seconds: f64,
@@ -124,6 +126,8 @@ struct Cost {
 struct House {
     participants: Participants,
     running: Running,
+    /// What is submitted.
+    shape: Shape,
     /// Of what ends.
     load: Loader,
     ended: u64,
@@ -140,6 +144,10 @@ impl House {
         let mut house = Self {
             participants: Participants::start(wire).await?,
             running: Running::start(who, wire, &track.programs, &track.backing).await?,
+            shape: Shape {
+                gids: growth.gids,
+                ..BASE
+            },
             load: Loader::start(CONNECTIONS)?,
             ended: 0,
             calls: 0,
@@ -177,7 +185,7 @@ impl House {
     async fn submit(&mut self, until: Until) -> Result<Cost> {
         let pid = self.running.process().pid()?;
         let (before, started) = (procfs::cpu(pid)?, Instant::now());
-        let work = self.work(BASE)?;
+        let work = self.work(self.shape)?;
         let submitted = self.load.submit(work, until).await?;
         self.ended += submitted.accepted;
         self.calls += submitted.calls.all();
@@ -197,7 +205,7 @@ impl House {
         self.participants.are_busy().await?;
         let work = self.work(Shape {
             asked_every_secs: Some(ASKED_EVERY_SECS),
-            ..BASE
+            ..self.shape
         })?;
         let mut load = Loader::start(CONNECTIONS)?;
         let submitted = load.submit(work, Until::Accepted(transactions)).await?;

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use tokio::runtime::Builder;
 
 use crate::backing::{Backing, Store};
-use crate::case::{self, Place};
+use crate::case::{self, Gids, Place};
 use crate::coordinator::{Coordinator, Peer};
 use crate::growth::{self, Growth};
 use crate::open::{self, Many};
@@ -64,6 +64,9 @@ pub struct Options {
     /// How many transactions have ended before new ones are measured beside them.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     ended: Option<u64>,
+    /// How all are named in the parts growth and ended: stores that keep rows by name pay for chance.
+    #[arg(long, value_enum, default_value = "random")]
+    gids: Gids,
     /// The folder for data while it is measured, and for the results: `bench-<store>.json`.
     #[arg(long, default_value_os_t = target())]
     out: PathBuf,
@@ -184,9 +187,10 @@ impl Options {
             .unwrap_or(if self.quick { 5_000 } else { 200_000 })
     }
 
-    fn growth(others: u64, plan: &Plan) -> Growth {
+    fn growth(&self, others: u64, plan: &Plan) -> Growth {
         Growth {
             others,
+            gids: self.gids,
             rounds: plan.rounds,
             seconds: plan.seconds,
         }
@@ -219,11 +223,11 @@ impl Options {
                     runs = plan.run(&self.track(store)?).await?;
                 }
                 Part::Growth => {
-                    let growth = Self::growth(self.open(), &plan);
+                    let growth = self.growth(self.open(), &plan);
                     figures.extend(growth::beside_open(&self.track(store)?, growth).await?);
                 }
                 Part::Ended => {
-                    let growth = Self::growth(self.ended(), &plan);
+                    let growth = self.growth(self.ended(), &plan);
                     figures.extend(growth::beside_ended(&self.track(store)?, growth).await?);
                 }
                 Part::Open => figures.extend(
