@@ -32,9 +32,17 @@ impl Moved {
         (status.is_final() || status == Status::Stuck) && self.before != Some(status)
     }
 
-    /// Answers whether the record came of it, or of the same append sent again.
-    fn led_to(&self, stored: &Header) -> bool {
-        let what = |header: &Header| (header.revision, header.token, header.status);
+    /// Answers whether the record came of it. When it was decided tells it from what was sent in its place, by this server
+    /// or by another.
+    pub(crate) fn led_to(&self, stored: &Header) -> bool {
+        let what = |header: &Header| {
+            (
+                header.revision,
+                header.token,
+                header.status,
+                header.updated_at,
+            )
+        };
         what(&self.after) == what(stored)
     }
 
@@ -48,7 +56,7 @@ impl Shared {
     /// Tells of a move that is durable.
     pub(crate) fn tell(&self, moved: &Moved) {
         let Moved { before, after } = moved;
-        // If it was in doubt and was sent again, that doubt is over.
+        // What was sent before it was not applied.
         drop(self.unsettled.saw(after));
         if after.status == Status::Stuck && *before != Some(Status::Stuck) {
             // Its reason may hold what a participant said: that is in the transaction alone.
@@ -67,9 +75,8 @@ impl Shared {
 
     /// Takes note of a record as it is stored, and tells of the append in doubt that it came of.
     pub(crate) fn saw(&self, stored: &Header) {
-        match self.unsettled.saw(stored) {
-            Some(moved) if moved.led_to(stored) => self.tell(&moved),
-            Some(_) | None => {}
+        if let Some(moved) = self.unsettled.saw(stored) {
+            self.tell(&moved);
         }
     }
 }

@@ -17,6 +17,9 @@ use crate::telling::Moved;
 /// The most that are known: the gauge tells no more.
 const KNOWN_MAX: usize = 10_000;
 
+/// The most appends of one transaction that are in doubt: each took as long as a store is given to answer.
+const DOUBTS_MAX: usize = 8;
+
 /// How long after each page of a search the next one is read: a store may keep millions that have ended.
 const PAGE_PAUSE: Duration = Duration::from_millis(250);
 
@@ -32,13 +35,13 @@ const LOOK_COUNT: usize = 50;
 struct Known {
     /// Those that were STUCK, each at this revision.
     stuck: BTreeMap<Gid, Revision>,
-    /// What the last append of each came to, if it was applied: its answer was lost.
-    doubts: BTreeMap<Gid, Moved>,
+    /// What appends came to, if they were applied: their answers were lost. An append is sent again as another one.
+    doubts: BTreeMap<Gid, Vec<Moved>>,
 }
 
 pub(crate) struct Unsettled {
     known: Mutex<Known>,
-    /// How many these are: nearly always none, and then nobody locks.
+    /// How many transactions these are: while there are none, nobody locks.
     count: AtomicUsize,
     gauge: Gauge,
 }
@@ -52,7 +55,7 @@ impl Unsettled {
         }
     }
 
-    /// Takes note of a record as it is stored. Answers the append that was in doubt and is not any more.
+    /// Takes note of a record as it is stored. Answers the append in doubt that it came of.
     pub(crate) fn saw(&self, stored: &Header) -> Option<Moved> {
         let is_stuck = stored.status == Status::Stuck;
         if !is_stuck && self.count.load(Ordering::Relaxed) == 0 {
@@ -68,11 +71,14 @@ impl Unsettled {
                     known.stuck.insert(gid.clone(), stored.revision);
                 }
             }
-            let doubt = known.doubts.get(gid)?;
-            match doubt.is_settled_by(stored) {
-                true => known.doubts.remove(gid),
-                false => None,
+            let mut doubts = known.doubts.remove(gid)?;
+            let led_here = doubts.iter().position(|moved| moved.led_to(stored));
+            let led_here = led_here.map(|at| doubts.swap_remove(at));
+            doubts.retain(|moved| !moved.is_settled_by(stored));
+            if !doubts.is_empty() {
+                known.doubts.insert(gid.clone(), doubts);
             }
+            led_here
         })
     }
 
@@ -80,7 +86,10 @@ impl Unsettled {
     pub(crate) fn doubt(&self, moved: Moved) {
         self.change(|known| {
             if known.doubts.len() < KNOWN_MAX {
-                known.doubts.insert(moved.after.gid.clone(), moved);
+                let doubts = known.doubts.entry(moved.after.gid.clone()).or_default();
+                if doubts.len() < DOUBTS_MAX {
+                    doubts.push(moved);
+                }
             }
         });
     }
@@ -135,7 +144,7 @@ pub(crate) async fn search_all(shared: Arc<Shared>) {
             Ok(0) => {}
             Ok(count) => tracing::warn!(count, "transactions are STUCK: a person must decide"),
             Err(error) => {
-                tracing::warn!(%error, "the search for what is STUCK broke off: seata_stuck_transactions may be too low");
+                tracing::warn!(%error, "the search for what is STUCK broke off: what lies behind is not told of");
             }
         }
         tokio::time::sleep(SEARCH_INTERVAL).await;
@@ -185,7 +194,7 @@ pub(crate) async fn look_again(shared: Arc<Shared>) {
                 Err(_) => {}
             }
             last = Some(gid);
-            if looked.is_err() {
+            if looked.is_err_and(|error| error.kind == StoreErrorKind::Unavailable) {
                 // The others behind it have their turn next.
                 break;
             }

@@ -159,6 +159,9 @@ async fn an_end_is_counted_once_whatever_became_of_its_answer() {
         vec![Unavailable],
         vec![Hang, LostReply],
         vec![AppliesLate, Hang],
+        // Looked at while one is on its way that will be applied.
+        vec![Hang, Hang, HangAfter],
+        vec![Hang, Hang, Hang, HangAfter],
     ] {
         assert_eq!(counted(faults.clone()).await, Some(1.0), "{faults:?}");
     }
