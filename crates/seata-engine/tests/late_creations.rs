@@ -3,34 +3,20 @@
 
 mod common;
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use common::faults::Listed;
 use common::*;
 use seata_core::{Operation, Outcome, Status};
 use seata_engine::{Engine, EngineError};
-use seata_store::Append;
-use seata_store_mem::{AppendFault, Faults, FaultyStore, MemStore, OtherFault, StoreCall};
+use seata_store_mem::{AppendFault, FaultyStore, MemStore};
 use tokio::time::sleep;
-
-/// Store faults of appends, one after the other.
-struct Listed(Mutex<VecDeque<AppendFault>>);
-
-impl Faults for Listed {
-    fn on_append(&self, _: &[Append]) -> AppendFault {
-        let next = self.0.lock().unwrap().pop_front();
-        next.unwrap_or(AppendFault::None)
-    }
-    fn on_other(&self, _: StoreCall) -> OtherFault {
-        OtherFault::None
-    }
-}
 
 /// An engine whose first creation was sent, and whose store then refused all until whoever asked was told so.
 async fn in_doubt(world: &World) -> (Engine, Arc<FaultyStore<MemStore>>) {
     let faults = [AppendFault::AppliesLate, AppendFault::Unavailable];
-    let faults = Arc::new(Listed(Mutex::new(faults.into_iter().collect())));
+    let faults = Listed::new(faults);
     let store = Arc::new(FaultyStore::new(world.store.clone(), faults));
     let engine = world.engine_on(Arc::clone(&store) as _, 1).await;
     let asked = engine.run(gid("g"), saga(&[("a", &[])])).await;

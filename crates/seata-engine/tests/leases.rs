@@ -3,12 +3,12 @@
 
 mod common;
 
-use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use common::faults::Listed;
 use common::*;
 use seata_core::{
     BranchStatus, End, Endpoint, Fact, Input, Operation, Outcome, Reason, Status, UnixMillis,
@@ -18,7 +18,7 @@ use seata_store::{
     Append, AppendOutcome, ClaimLimit, FencingToken, Gid, Header, Held, ListQuery, Owner, Page,
     Revision, StoreError, Stored, TxnStore, record,
 };
-use seata_store_mem::{AppendFault, Faults, FaultyStore, MemStore, OtherFault, StoreCall};
+use seata_store_mem::{AppendFault, FaultyStore, MemStore};
 
 /// A store whose answers lie on the way for a while.
 #[derive(Clone)]
@@ -121,23 +121,6 @@ async fn a_claim_that_answers_late_calls_nobody_after_the_end() {
     );
 }
 
-/// Answers store faults from a list; renewals never arrive.
-#[derive(Default)]
-struct Listed(Mutex<VecDeque<AppendFault>>);
-
-impl Faults for Listed {
-    fn on_append(&self, _: &[Append]) -> AppendFault {
-        self.0
-            .lock()
-            .unwrap()
-            .pop_front()
-            .unwrap_or(AppendFault::None)
-    }
-    fn on_other(&self, _: StoreCall) -> OtherFault {
-        OtherFault::None
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn an_ambiguous_creation_adopts_no_lease_of_an_earlier_one() {
     let world = World::new();
@@ -154,11 +137,7 @@ async fn an_ambiguous_creation_adopts_no_lease_of_an_earlier_one() {
     let engine = engine.await.unwrap();
     // The append that releases the lease is never answered and never applied, and this server's clock is ahead: the driver
     // lets go, the lease goes on.
-    faults
-        .0
-        .lock()
-        .unwrap()
-        .extend([AppendFault::None, AppendFault::Hang]);
+    faults.then([AppendFault::None, AppendFault::Hang]);
     engine.run(gid("g"), saga(&[("a", &[])])).await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     clock.1.store(9_000, Ordering::Relaxed);
@@ -166,7 +145,7 @@ async fn an_ambiguous_creation_adopts_no_lease_of_an_earlier_one() {
     tokio::time::sleep(Duration::from_secs(6)).await;
     assert_eq!(world.script.calls().len(), 1);
     // The same request comes again, and the answer that it exists is lost.
-    faults.0.lock().unwrap().push_back(AppendFault::LostReply);
+    faults.then([AppendFault::LostReply]);
     engine.run(gid("g"), saga(&[("a", &[])])).await.unwrap();
     let lease_until = world.store.peek(&gid("g")).unwrap().header.lease_until;
     while world.store.ping().await.unwrap() < lease_until.unwrap() {
@@ -276,7 +255,7 @@ async fn an_answer_whose_append_was_ambiguous_counts_once() {
         .script
         .say("a", Operation::Action, (0..2).map(|_| (1, unknown())));
     let faults = Arc::new(Listed::default());
-    faults.0.lock().unwrap().extend([
+    faults.then([
         AppendFault::None,
         AppendFault::LostReply,
         AppendFault::LostReply,
@@ -354,8 +333,8 @@ async fn a_driver_that_was_overtaken_by_its_own_process_calls_nobody_on_an_old_s
         .unwrap();
     // The answer can't be appended before the lease has run out at the store and was claimed again.
     let unavailable = std::iter::repeat_n(AppendFault::Unavailable, 12);
-    faults.0.lock().unwrap().push_back(AppendFault::None);
-    faults.0.lock().unwrap().extend(unavailable);
+    faults.then([AppendFault::None]);
+    faults.then(unavailable);
     engine
         .run(gid("g"), saga(&[("a", &[]), ("b", &["a"])]))
         .await
@@ -378,7 +357,7 @@ async fn a_turn_that_was_given_up_is_taken_again_long_before_the_lease_ends() {
         .unwrap();
     // The store takes no appends for so long that the turn is given up. Renewals arrive: nobody else can claim it.
     let unavailable = std::iter::repeat_n(AppendFault::Unavailable, 9);
-    faults.0.lock().unwrap().extend(unavailable);
+    faults.then(unavailable);
     let ended = settled(&engine, "g").await;
     assert_eq!(ended.status(), Status::Aborted);
     let took = ended.header.updated_at.since(ended.header.created_at);
@@ -398,7 +377,7 @@ async fn a_turn_that_may_have_taken_the_lease_is_not_repeated_as_a_recovery_with
     let engine = world.engine_with(Arc::new(store), config).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     // The order takes the lease, and the answer is lost: until that lease ends, the order can only be recorded.
-    faults.0.lock().unwrap().push_back(AppendFault::LostReply);
+    faults.then([AppendFault::LostReply]);
     engine.abort(gid("g"), Reason::new("enough")).await.unwrap();
     let (_, events) = engine.history(&gid("g")).await.unwrap();
     let recovered = events

@@ -4,30 +4,17 @@
 
 mod common;
 
-use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use common::faults::Listed;
 use common::*;
 use seata_core::{Endpoint, Operation, Outcome, Reason, Status};
 use seata_engine::{Call, Caller, Config, Engine, Slot, Snapshot};
-use seata_store::{Append, Owner};
-use seata_store_mem::{AppendFault, Faults, FaultyStore, MemStore, OtherFault, StoreCall};
-
-/// Store faults of appends, one after the other.
-struct Listed(Mutex<VecDeque<AppendFault>>);
-
-impl Faults for Listed {
-    fn on_append(&self, _: &[Append]) -> AppendFault {
-        let next = self.0.lock().unwrap().pop_front();
-        next.unwrap_or(AppendFault::None)
-    }
-    fn on_other(&self, _: StoreCall) -> OtherFault {
-        OtherFault::None
-    }
-}
+use seata_store::Owner;
+use seata_store_mem::{AppendFault, FaultyStore, MemStore};
 
 /// Counts the calls that are made under a lease that the store doesn't show as held.
 struct Watchful {
@@ -61,8 +48,7 @@ struct Scene {
 impl Scene {
     async fn new(faults: impl IntoIterator<Item = AppendFault>) -> Self {
         let world = World::new();
-        let listed = [AppendFault::None].into_iter().chain(faults).collect();
-        let faults = Arc::new(Listed(Mutex::new(listed)));
+        let faults = Listed::new([AppendFault::None].into_iter().chain(faults));
         let store = Arc::new(FaultyStore::new(world.store.clone(), faults));
         let caller = Arc::new(Watchful {
             script: Arc::clone(&world.script),

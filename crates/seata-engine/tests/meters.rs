@@ -3,16 +3,16 @@
 
 mod common;
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use common::faults::Listed;
 use common::*;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use seata_core::{Operation, Reason, Status, UnixMillis};
 use seata_engine::{Engine, Order};
 use seata_store::{Append, AppendOutcome, Chunk, Expected, LeaseChange, Mode, SCAN_MAX, TxnStore};
-use seata_store_mem::{AppendFault, Faults, FaultyStore, OtherFault, StoreCall};
+use seata_store_mem::{AppendFault, FaultyStore};
 
 /// Long enough for a server to look again at all that it knows as STUCK here.
 const A_WHILE: Duration = Duration::from_secs(60);
@@ -113,30 +113,11 @@ fn ended(number: usize, at: UnixMillis) -> Append {
     }
 }
 
-/// What becomes of the appends of a server behind the first, in order; the others fare well.
-struct Behind(Mutex<VecDeque<AppendFault>>);
-
-impl Behind {
-    fn first(faults: impl IntoIterator<Item = AppendFault>) -> Arc<Self> {
-        let all = [AppendFault::None].into_iter().chain(faults);
-        Arc::new(Self(Mutex::new(all.collect())))
-    }
-}
-
-impl Faults for Behind {
-    fn on_append(&self, _: &[Append]) -> AppendFault {
-        let next = self.0.lock().unwrap().pop_front();
-        next.unwrap_or(AppendFault::None)
-    }
-    fn on_other(&self, _: StoreCall) -> OtherFault {
-        OtherFault::None
-    }
-}
-
 /// Runs a saga whose appends behind the first meet this. Answers how often its end was counted.
 async fn counted(faults: impl IntoIterator<Item = AppendFault>) -> Option<f64> {
     let world = World::new();
-    let store = Arc::new(FaultyStore::new(world.store.clone(), Behind::first(faults)));
+    let faults = Listed::new([AppendFault::None].into_iter().chain(faults));
+    let store = Arc::new(FaultyStore::new(world.store.clone(), faults));
     let server = Server::start(&world, Arc::clone(&store) as _, 1).await;
     let definition = saga(&[("a", &[]), ("b", &[])]);
     server.engine.run(gid("g"), definition).await.unwrap();
@@ -170,7 +151,8 @@ async fn an_end_is_counted_once_whatever_became_of_its_answer() {
 #[tokio::test(start_paused = true)]
 async fn an_entry_into_stuck_is_counted_once_though_its_answer_was_lost() {
     let world = World::new();
-    let faults = Behind::first([AppendFault::LostReply; 3]);
+    let lost = [AppendFault::LostReply; 3];
+    let faults = Listed::new([AppendFault::None].into_iter().chain(lost));
     let store = FaultyStore::new(world.store.clone(), faults);
     let server = Server::start(&world, Arc::new(store), 1).await;
     server.run_into_stuck(&world, "g").await;

@@ -6,6 +6,7 @@
     reason = "shared by several test crates"
 )]
 
+pub mod faults;
 pub mod moody;
 
 use std::collections::{BTreeMap, VecDeque};

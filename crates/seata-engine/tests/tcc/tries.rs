@@ -1,14 +1,14 @@
 //! Tries: who calls, who joins, and what is durable before.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use seata_core::{Operation, Outcome, Reason, Rejection, Status, TrialView};
 use seata_engine::{Config, Engine, TryAnswer};
-use seata_store::{Append, Owner, record};
-use seata_store_mem::{AppendFault, Faults, FaultyStore, OtherFault, StoreCall};
+use seata_store::{Owner, record};
+use seata_store_mem::{AppendFault, FaultyStore};
 
+use crate::common::faults::Listed;
 use crate::common::*;
 use crate::world::*;
 
@@ -235,27 +235,10 @@ async fn a_try_without_a_time_limit_is_answered_like_any_other() {
     assert_eq!(tried.unwrap().answer, TryAnswer::Succeeded);
 }
 
-/// Loses the reply to one append.
-#[derive(Default)]
-struct Losing(AtomicBool);
-
-impl Faults for Losing {
-    fn on_append(&self, _: &[Append]) -> AppendFault {
-        if self.0.swap(false, Ordering::Relaxed) {
-            AppendFault::LostReply
-        } else {
-            AppendFault::None
-        }
-    }
-    fn on_other(&self, _: StoreCall) -> OtherFault {
-        OtherFault::None
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_try_whose_order_was_durable_without_a_word_is_made_at_once() {
     let world = World::new();
-    let losing = Arc::new(Losing::default());
+    let losing = Arc::new(Listed::default());
     let store = FaultyStore::new(world.store.clone(), Arc::clone(&losing) as _);
     let engine = world
         .engine_with(Arc::new(store), Config::new(Owner(1)))
@@ -267,7 +250,7 @@ async fn a_try_whose_order_was_durable_without_a_word_is_made_at_once() {
     let holding = engine.try_branch(gid("g"), tried("a"));
     let asked = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        losing.0.store(true, Ordering::Relaxed);
+        losing.then([AppendFault::LostReply]);
         let tried = engine.try_branch(gid("g"), tried("b")).await;
         (tried.unwrap().answer, now_ms(&world))
     };
