@@ -179,7 +179,7 @@ fn tell_of(folder: &Path, other: &str, name: &'static str) {
     if folder.join(name).exists() {
         tracing::warn!(
             folder = %folder.display(),
-            "the data folder also holds transactions of the store {other}, which nobody drives now: start with SEATA_STORE={other} to end them"
+            "the data folder also holds transactions of the store {other}: nobody drives those that are open; start with SEATA_STORE={other} to end them"
         );
     }
 }

@@ -142,7 +142,7 @@ pub(crate) async fn search_all(shared: Arc<Shared>) {
     loop {
         match search(&shared).await {
             Ok(0) => {}
-            Ok(count) => tracing::warn!(count, "transactions are STUCK: a person must decide"),
+            Ok(count) => tracing::error!(count, "transactions are STUCK: a person must decide"),
             Err(error) => {
                 tracing::warn!(%error, "the search for what is STUCK broke off: what lies behind is not told of");
             }
