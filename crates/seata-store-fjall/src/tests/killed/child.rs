@@ -6,6 +6,7 @@ use std::path::Path;
 use seata_store::{FencingToken, Header};
 
 use super::*;
+use crate::settle;
 
 const OWNER: Owner = Owner(7);
 const FEW: ClaimLimit = ClaimLimit {
@@ -138,6 +139,26 @@ async fn looks_after(store: FjallStore, round: i64) {
     }
 }
 
+/// Does the first step of a move, and says so; the next one never comes. Appends go on, as they do beside any move.
+fn stands_still(store: &FjallStore) {
+    loop {
+        let _settling = store.inner.settling("settling").unwrap();
+        let moved = {
+            let _none_appends = store.inner.writer("settling").unwrap();
+            store.inner.index().unsettled()
+        };
+        let ended = moved.iter().map(Arc::as_ref);
+        let ended: Vec<_> = ended.filter(|one| one.header.status.is_final()).collect();
+        if !ended.is_empty() {
+            settle::write_ended(&store.inner.files.ended, ended).unwrap();
+            writeln!(std::io::stdout(), "{STANDS_STILL}").unwrap();
+            loop {
+                std::thread::park();
+            }
+        }
+    }
+}
+
 /// The other process. Without the folder in its environment it does nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn child_moves_until_killed() {
@@ -149,7 +170,11 @@ async fn child_moves_until_killed() {
     let mut tasks: Vec<_> = (0..4)
         .map(|task| tokio::spawn(lives(store.clone(), round, task)))
         .collect();
-    tasks.push(tokio::spawn(looks_after(store, round)));
+    tasks.push(tokio::spawn(looks_after(store.clone(), round)));
+    if is_stopped_in_a_move(round) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        std::thread::spawn(move || stands_still(&store));
+    }
     for task in tasks {
         task.await.unwrap();
     }
