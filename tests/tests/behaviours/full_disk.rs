@@ -49,6 +49,11 @@ impl Disk {
         run("mount", &["-o", &option], &self.folder).unwrap();
     }
 
+    /// Takes room that nothing the store does gives back.
+    fn occupy_mebibytes(&self, size: usize) {
+        fs::write(self.folder.path().join("occupied"), vec![0; size << 20]).unwrap();
+    }
+
     fn setup(&self, store: &str, reserve_bytes: u64) -> Setup {
         let data = self.folder.path().join("data");
         Setup::new()
@@ -233,10 +238,36 @@ async fn a_full_disk_ends_the_process_on_sled_and_loses_nothing() {
     .await;
 }
 
+/// Submits one after the other until one is answered with this status. Answers those that were taken.
+async fn submit_until(
+    client: &Client,
+    participants: &Participants,
+    prefix: &str,
+    status: u16,
+) -> Vec<String> {
+    let mut taken = Vec::new();
+    until(
+        &format!("a submission is answered with {status}"),
+        async || {
+            let gid = format!("{prefix}-{}", taken.len());
+            let whole = large(&gid, participants, PAYLOAD_BYTES);
+            let answer = client.post("/api/submit", whole).await;
+            if answer.status == 200 {
+                taken.push(gid);
+            }
+            (answer.status == status).then_some(())
+        },
+    )
+    .await;
+    taken
+}
+
 /// The same disk with a reserve: nobody is told yes beyond it, and what is open has the rest to itself.
 async fn a_reserve_keeps_the_disk_from_filling(store: &str) {
     // The room is looked at every other second: what a fast server writes meanwhile must fit into the reserve.
     const RESERVE_BYTES: u64 = 900 << 20;
+    /// More than lies between the disk and its reserve, and far less than the reserve.
+    const OCCUPIED_MEBIBYTES: usize = 200;
     let Some(disk) = Disk::of_mebibytes(1024) else {
         return;
     };
@@ -254,21 +285,23 @@ async fn a_reserve_keeps_the_disk_from_filling(store: &str) {
         answer.refused(503, "STORE_FULL");
         assert!(!answer.header("retry-after").is_empty(), "{}", answer.text);
     }
+    // What the store tidies up may bring it back above the reserve: from here on it can't.
+    disk.occupy_mebibytes(OCCUPIED_MEBIBYTES);
+    let early = submit_until(&client, &participants, "early", 503).await;
     participants.open("late");
-    all_are_committed(&client, &participants, &[held, acknowledged].concat()).await;
+    all_are_committed(
+        &client,
+        &participants,
+        &[held, acknowledged, early].concat(),
+    )
+    .await;
     let new = client
         .post("/api/submit", large("new", &participants, PAYLOAD_BYTES))
         .await;
     new.refused(503, "STORE_FULL");
     disk.grow_to_mebibytes(2048);
-    until("new work is taken again", async || {
-        let answer = client
-            .post("/api/submit", large("new", &participants, PAYLOAD_BYTES))
-            .await;
-        (answer.status == 200).then_some(())
-    })
-    .await;
-    client.reached("new", "COMMITTED").await;
+    let late = submit_until(&client, &participants, "late", 200).await;
+    all_are_committed(&client, &participants, &late).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
