@@ -16,6 +16,7 @@ mod figures;
 mod flushes;
 mod gid;
 mod growth;
+mod house;
 mod lane;
 mod load;
 mod loader;

@@ -15,7 +15,7 @@ use crate::order::{Submitted, Until, Work};
 use crate::participants::Participants;
 use crate::procfs;
 use crate::report::{Figure, mebibytes};
-use crate::server::{Home, POLL, Server};
+use crate::server::Home;
 use crate::wire::Wire;
 
 const CONNECTIONS: usize = 64;
@@ -90,7 +90,7 @@ async fn open(
     participants
         .called(submitted.calls.all(), many.asked_every())
         .await?;
-    at_rest(&mut server, many.asked_every()).await?;
+    server.at_rest(many.asked_every()).await?;
     let (resident, disk) = (procfs::resident_bytes(pid)?, home.bytes()?);
     server.process.kill().await?;
     let each = count(resident.saturating_sub(before)) / count(many.transactions);
@@ -105,18 +105,6 @@ async fn open(
         Figure::new(format!("disk, {open} open"), mebibytes(disk), "MiB"),
     ];
     Ok((submitted, figures))
-}
-
-/// Waits until what is open waits in the store alone.
-async fn at_rest(server: &mut Server, within: Duration) -> Result<()> {
-    let begun = Instant::now();
-    while server.meters().await?.active > 0.0 {
-        if begun.elapsed() > within {
-            bail!("after {within:?} transactions that wait are still in memory");
-        }
-        sleep(POLL).await;
-    }
-    Ok(())
 }
 
 async fn recover(

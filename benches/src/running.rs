@@ -133,6 +133,17 @@ impl Running {
         }
     }
 
+    /// Waits until what is open waits in the server's store alone.
+    ///
+    /// # Errors
+    /// It takes too long, or this is another coordinator.
+    pub(crate) async fn at_rest(&mut self, within: Duration) -> Result<()> {
+        match self {
+            Self::Server { server, .. } => server.at_rest(within).await,
+            Self::Null(_) | Self::Dtmrs(_) => bail!("only the server puts away what waits"),
+        }
+    }
+
     /// Waits for the end of all transactions since its start: first for the calls, since asking the stub costs the
     /// coordinator nothing. A peer doesn't count ends: the last call must do.
     ///

@@ -137,14 +137,30 @@ impl Server {
     /// # Errors
     /// It takes longer than that.
     pub(crate) async fn ended(&mut self, expected: f64, within: Duration) -> Result<()> {
+        self.becomes(|meters| meters.ended >= expected, within)
+            .await
+            .with_context(|| format!("waiting for the end of {expected} transactions"))
+    }
+
+    /// Waits until what is open waits in the store alone.
+    ///
+    /// # Errors
+    /// It takes longer than that.
+    pub(crate) async fn at_rest(&mut self, within: Duration) -> Result<()> {
+        self.becomes(|meters| meters.active <= 0.0, within)
+            .await
+            .context("waiting until nothing that waits is in memory")
+    }
+
+    async fn becomes(&mut self, is_so: impl Fn(&Meters) -> bool, within: Duration) -> Result<()> {
         let begun = Instant::now();
         loop {
-            let ended = self.meters().await?.ended;
-            if ended >= expected {
+            let meters = self.meters().await?;
+            if is_so(&meters) {
                 return Ok(());
             }
             if begun.elapsed() > within {
-                bail!("after {within:?} {ended} of {expected} transactions have ended");
+                bail!("not after {within:?}: {meters:?}");
             }
             sleep(POLL).await;
         }
