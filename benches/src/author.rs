@@ -11,7 +11,7 @@ use seata_proto::v1::{
 use serde_json::{Value, json};
 
 use crate::calls::Operation;
-use crate::case::{Answer, Begun, Mode, Shape};
+use crate::case::{Answer, Begun, Mode, Order, Shape};
 use crate::coordinator::Coordinator;
 use crate::script::{End, GID_BYTES, GID_MARK, Step};
 use crate::wire::{PREFIX_BYTES, Wire, put_prefix};
@@ -98,8 +98,9 @@ impl Author<'_> {
     /// A gid is the first field: what stands behind it is the same for all.
     pub(crate) fn grpc(&self) -> Result<Vec<Step>> {
         const GID_FIELD: u8 = 1 << 3 | 2;
-        if self.shape.mode != Mode::Saga || self.shape.begun != Begun::AtOnce {
-            bail!("over gRPC only a whole saga is measured");
+        let shape = self.shape;
+        if (shape.mode, shape.begun, shape.order) != (Mode::Saga, Begun::AtOnce, Order::Any) {
+            bail!("over gRPC only a whole saga is measured whose branches are in no order");
         }
         let request = SubmitRequest {
             gid: String::new(),
@@ -122,12 +123,16 @@ impl Author<'_> {
     }
 
     fn saga_branch(&self, id: u32) -> Value {
-        json!({
+        let mut branch = json!({
             "branch_id": name(id),
             "action": self.action(id),
             "compensation": self.endpoint(id, "_undo"),
             "payload": self.payload(id),
-        })
+        });
+        if self.shape.order == Order::Listed && id > 1 {
+            branch["after"] = json!([name(id - 1)]);
+        }
+        branch
     }
 
     fn tcc_branch(&self, id: u32) -> Value {

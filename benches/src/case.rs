@@ -18,6 +18,7 @@ pub(crate) struct Case {
 pub(crate) struct Shape {
     pub(crate) mode: Mode,
     pub(crate) branches: u32,
+    pub(crate) order: Order,
     pub(crate) begun: Begun,
     pub(crate) answer: Answer,
     pub(crate) wire: Wire,
@@ -37,6 +38,16 @@ pub(crate) enum Mode {
     Saga,
     /// The coordinator calls the tries.
     Tcc,
+}
+
+/// In which order a saga's branches are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Order {
+    /// None waits for another.
+    Any,
+    /// Each waits for the one before it.
+    Listed,
 }
 
 /// How a saga comes to the coordinator.
@@ -80,6 +91,7 @@ pub(crate) enum Gids {
 pub(crate) const BASE: Shape = Shape {
     mode: Mode::Saga,
     branches: 2,
+    order: Order::Any,
     begun: Begun::AtOnce,
     answer: Answer::Accepted,
     wire: Wire::Http,
@@ -203,6 +215,7 @@ mod tests {
             let varied = [
                 shape.mode != BASE.mode,
                 shape.branches != BASE.branches,
+                shape.order != BASE.order,
                 shape.begun != BASE.begun,
                 shape.wire != BASE.wire,
                 shape.refused != BASE.refused,

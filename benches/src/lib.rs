@@ -8,6 +8,7 @@
 mod aims;
 mod author;
 mod backing;
+mod branches;
 mod calls;
 mod case;
 mod coordinator;
@@ -26,6 +27,7 @@ mod open;
 mod order;
 mod overload;
 mod pace;
+mod part;
 mod participants;
 mod process;
 mod procfs;

@@ -8,10 +8,12 @@ use clap::{Args, ValueEnum};
 use tokio::runtime::Builder;
 
 use crate::backing::{Backing, Store};
+use crate::branches::Branches;
 use crate::case::{self, Gids, Place};
 use crate::coordinator::{Coordinator, Peer};
 use crate::growth::{self, Growth};
 use crate::open::{self, Many};
+use crate::part::Part;
 use crate::report::{Figure, Report, rows};
 use crate::rounds::{PeersIn, Plan};
 use crate::run::Track;
@@ -84,39 +86,6 @@ enum Choice {
     Mysql,
 }
 
-/// What is measured of a store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Part {
-    /// What a server costs that does nothing, and what a durable write costs here. Embedded alone.
-    Single,
-    /// Runs against the null coordinator.
-    Cases,
-    /// What a new transaction costs beside many that wait.
-    Growth,
-    /// What a new transaction costs beside many that have ended, and a start on them. Embedded alone.
-    Ended,
-    /// Many open transactions, and recovery. Embedded alone.
-    Open,
-}
-
-impl Part {
-    const ALL: [Self; 5] = [
-        Self::Single,
-        Self::Cases,
-        Self::Growth,
-        Self::Ended,
-        Self::Open,
-    ];
-
-    /// Says whether it is measured on a store.
-    fn has(self, store: Store) -> bool {
-        match self {
-            Self::Cases | Self::Growth => true,
-            Self::Single | Self::Ended | Self::Open => store == Store::Embedded,
-        }
-    }
-}
-
 impl Options {
     fn stores(&self) -> Vec<Store> {
         let chosen = |store: &Store| {
@@ -187,6 +156,13 @@ impl Options {
             .unwrap_or(if self.quick { 5_000 } else { 200_000 })
     }
 
+    fn branches(&self, plan: &Plan) -> Branches {
+        Branches {
+            rounds: plan.rounds,
+            in_all: if self.quick { 4_000 } else { 40_000 },
+        }
+    }
+
     fn growth(&self, others: u64, plan: &Plan) -> Growth {
         Growth {
             others,
@@ -221,6 +197,9 @@ impl Options {
                 Part::Single => figures.extend(self.single(&plan).await?),
                 Part::Cases => {
                     runs = plan.run(&self.track(store)?).await?;
+                }
+                Part::Branches => {
+                    figures.extend(self.branches(&plan).measure(&self.track(store)?).await?);
                 }
                 Part::Growth => {
                     let growth = self.growth(self.open(), &plan);
@@ -258,18 +237,6 @@ impl Options {
 
     fn binary(&self) -> Result<&Path> {
         self.server.as_deref().context("there is no server")
-    }
-}
-
-impl Part {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Single => "start, rest and durable waits",
-            Self::Cases => "cases",
-            Self::Growth => "growth",
-            Self::Ended => "ended transactions",
-            Self::Open => "open transactions and recovery",
-        }
     }
 }
 

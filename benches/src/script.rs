@@ -162,9 +162,10 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use prost::Message;
     use seata_proto::v1::SubmitRequest;
+    use serde_json::json;
 
     use super::*;
-    use crate::case::{Answer, BASE};
+    use crate::case::{Answer, BASE, Order};
     use crate::wire::unframed;
 
     const GID: &str = "000000000000000000000000000000ff";
@@ -212,6 +213,20 @@ mod tests {
         assert_eq!(body["options"]["retry_interval_max_secs"], 600);
         assert_eq!(body["branches"][0]["action"], "http://127.0.0.1:9/b1_10ms");
         assert_eq!(body["branches"][0]["payload"].to_string().len(), 10_000);
+    }
+
+    #[test]
+    fn branches_in_order_wait_for_the_one_before() {
+        let shape = Shape {
+            branches: 3,
+            order: Order::Listed,
+            ..BASE
+        };
+        let body = &sent(Coordinator::Server, shape)[0].1;
+        let after = |index: usize| body["branches"][index].get("after").cloned();
+        assert_eq!(after(0), None);
+        assert_eq!(after(1), Some(json!(["01"])));
+        assert_eq!(after(2), Some(json!(["02"])));
     }
 
     #[test]

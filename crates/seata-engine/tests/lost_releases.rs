@@ -48,7 +48,7 @@ struct Scene {
 impl Scene {
     async fn new(faults: impl IntoIterator<Item = AppendFault>) -> Self {
         let world = World::new();
-        let faults = Listed::new([AppendFault::None].into_iter().chain(faults));
+        let faults = Listed::behind_the_first(faults);
         let store = Arc::new(FaultyStore::new(world.store.clone(), faults));
         let caller = Arc::new(Watchful {
             script: Arc::clone(&world.script),

@@ -116,7 +116,7 @@ fn ended(number: usize, at: UnixMillis) -> Append {
 /// Runs a saga whose appends behind the first meet this. Answers how often its end was counted.
 async fn counted(faults: impl IntoIterator<Item = AppendFault>) -> Option<f64> {
     let world = World::new();
-    let faults = Listed::new([AppendFault::None].into_iter().chain(faults));
+    let faults = Listed::behind_the_first(faults);
     let store = Arc::new(FaultyStore::new(world.store.clone(), faults));
     let server = Server::start(&world, Arc::clone(&store) as _, 1).await;
     let definition = saga(&[("a", &[]), ("b", &[])]);
@@ -152,7 +152,7 @@ async fn an_end_is_counted_once_whatever_became_of_its_answer() {
 async fn an_entry_into_stuck_is_counted_once_though_its_answer_was_lost() {
     let world = World::new();
     let lost = [AppendFault::LostReply; 3];
-    let faults = Listed::new([AppendFault::None].into_iter().chain(lost));
+    let faults = Listed::behind_the_first(lost);
     let store = FaultyStore::new(world.store.clone(), faults);
     let server = Server::start(&world, Arc::new(store), 1).await;
     server.run_into_stuck(&world, "g").await;

@@ -17,6 +17,13 @@ impl Listed {
         Arc::new(listed)
     }
 
+    /// Lets the first append fare well.
+    pub fn behind_the_first(faults: impl IntoIterator<Item = AppendFault>) -> Arc<Self> {
+        let listed = Self::new([AppendFault::None]);
+        listed.then(faults);
+        listed
+    }
+
     pub fn then(&self, faults: impl IntoIterator<Item = AppendFault>) {
         self.0.lock().unwrap().extend(faults);
     }
