@@ -169,6 +169,7 @@ macro_rules! suite {
             names_of_all_legal_characters_are_ordered_by_their_bytes
             pages_go_on_among_equal_times
             a_purge_takes_nothing_that_was_created_again
+            what_is_too_young_for_a_purge_goes_first_when_it_is_old
             purges_take_no_open_transaction_while_names_come_again
             random_histories_agree_with_the_model
             random_calls_agree_with_the_model

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
-use seata_store::{AppendOutcome, StoreErrorKind, TxnStore, UnixMillis};
+use seata_store::{Append, AppendOutcome, SCAN_MAX, StoreErrorKind, TxnStore, UnixMillis};
 
-use crate::fixture::{Fixture, append, applied, creation, ending, gid, loaded};
+use crate::fixture::{Fixture, append, applied, creation, ending, gid, loaded, names_together};
 
 const LONG_AGO: UnixMillis = UnixMillis(5_000);
 
@@ -34,6 +34,50 @@ pub async fn a_purge_takes_nothing_that_was_created_again(fixture: impl Fixture)
     }
     assert_eq!(purged, 0, "it ended lately");
     assert_eq!(loaded(store.as_ref(), &gid("g")).await, ended);
+}
+
+/// What is too young for one purge is the oldest for a later one: however much there is of it, and though more comes all the
+/// time, no purge passes over it.
+pub async fn what_is_too_young_for_a_purge_goes_first_when_it_is_old(fixture: impl Fixture) {
+    const YOUNG: UnixMillis = UnixMillis(1_000);
+    const LIMIT: usize = 100;
+    let store = fixture.store();
+    let names = names_together(&fixture, "g", SCAN_MAX + 50);
+    for (chunk, first) in names.chunks(150).zip((1_000..).step_by(150)) {
+        come_and_end(store.as_ref(), chunk, first).await;
+    }
+    for (name, at_ms) in names_together(&fixture, "more", 3).into_iter().zip(6_000..) {
+        assert_eq!(store.purge(YOUNG, LIMIT).await.unwrap(), 0);
+        come_and_end(store.as_ref(), &[name], at_ms).await;
+    }
+    let mut oldest = names.as_slice();
+    while !oldest.is_empty() {
+        let purged = store.purge(LONG_AGO, LIMIT).await.unwrap();
+        assert_eq!(purged, LIMIT.min(oldest.len()));
+        for name in &oldest[..purged] {
+            assert_eq!(store.load(&gid(name)).await.unwrap(), None, "{name}");
+        }
+        oldest = &oldest[purged..];
+    }
+    assert_eq!(store.purge(LONG_AGO, LIMIT).await.unwrap(), 0);
+}
+
+/// Creates and ends transactions, a millisecond after each other.
+async fn come_and_end(store: &dyn TxnStore, names: &[String], first_ms: i64) {
+    let created = names.iter().zip(first_ms..);
+    let creations = created.map(|(name, at_ms)| creation(name, at_ms)).collect();
+    all_applied(store, creations).await;
+    let mut ends = Vec::new();
+    for name in names {
+        ends.push(ending(&loaded(store, &gid(name)).await.header));
+    }
+    all_applied(store, ends).await;
+}
+
+async fn all_applied(store: &dyn TxnStore, batch: Vec<Append>) {
+    for answer in store.append(batch).await {
+        assert!(matches!(answer.unwrap(), AppendOutcome::Applied(_)));
+    }
 }
 
 /// Purges run while transactions end and come again under their names: none that is open goes, and each that ended does.

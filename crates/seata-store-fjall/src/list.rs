@@ -89,8 +89,8 @@ fn merge(
 }
 
 /// Finds ended transactions that may go, the oldest first, among a bounded number behind where the last purge ended.
-/// Answers where the next one goes on, so that old open ones hold up none: at the end it begins anew. What the log has
-/// still is left for later.
+/// Answers where the next one goes on, so that old open ones hold up none: behind the last one that is old enough to have
+/// ended it begins anew. What the log has still is left for later.
 pub(crate) fn purgeable(
     inner: &Inner,
     ended_before: UnixMillis,
@@ -110,6 +110,9 @@ pub(crate) fn purgeable(
             return Ok((found, last));
         }
         let (created_at, gid) = layout::read_created_key(&item.key().map_err(|e| failed(&e))?)?;
+        if created_at >= ended_before {
+            break;
+        }
         let header = match inner.known(&gid) {
             Known::Nothing => read::ended_header(files, &gid)?,
             Known::Active(_) | Known::Waiting(_) => None,

@@ -167,7 +167,8 @@ impl Records {
         page
     }
 
-    /// Looks at a bounded number, from where the last purge ended: old open transactions hold up none.
+    /// Looks at a bounded number, from where the last purge ended: old open transactions hold up none. Behind the last one
+    /// that is old enough to have ended it begins anew.
     pub(crate) fn purge(&mut self, ended_before: UnixMillis, limit: usize) -> usize {
         let newer_than = self
             .purged_to
@@ -177,6 +178,10 @@ impl Records {
         let older_first = self.listed.range((Bound::Unbounded, newer_than)).rev();
         for (scanned, key) in older_first.enumerate() {
             if old.len() == limit || scanned == SCAN_MAX {
+                break;
+            }
+            if key.0.0 >= ended_before {
+                self.purged_to = None;
                 break;
             }
             let header = self.by_gid.get(&key.1).map(|stored| &stored.header);

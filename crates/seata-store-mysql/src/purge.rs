@@ -8,7 +8,7 @@ use sqlx::mysql::MySqlRow;
 use crate::batch::ended;
 use crate::connection::{Pool, Span};
 use crate::error::{Chance, failed};
-use crate::read::ask;
+use crate::read::{ask, newest_first};
 use crate::{layout, text};
 
 const DOING: &str = "purging";
@@ -58,21 +58,23 @@ pub(crate) async fn purge(
         let removed = removed.map_err(|broken| failed(DOING, &broken.error, Chance::Open))?;
         removed.first().map_or(0, |answer| answer.rows_affected)
     };
-    // Behind the newest it begins anew.
+    // Behind the last one that is old enough to have ended it begins anew.
     let is_all = answer.rows.len() < SCAN_MAX && old.len() < limit;
     place.set(next.filter(|_| !is_all));
     Ok(usize::try_from(removed).unwrap_or(usize::MAX))
 }
 
-/// Walks the list backwards, oldest first.
+/// Walks what was created before that instant backwards, oldest first.
 pub(crate) fn walk(behind: Option<&(i64, Gid)>, ended_before: UnixMillis) -> String {
     let behind = behind.map_or_else(String::new, |(at, gid)| {
-        format!(" WHERE (newest_first < {at} OR (newest_first = {at} AND gid < '{gid}'))")
+        format!(" AND (newest_first < {at} OR (newest_first = {at} AND gid < '{gid}'))")
     });
     let (ended, UnixMillis(before)) = (ended(), ended_before);
+    let youngest = newest_first(ended_before);
     format!(
         "SELECT newest_first, gid, status IN {ended} AND updated_at < {before} FROM global_transaction \
-         FORCE INDEX (global_transaction_newest){behind} ORDER BY newest_first DESC, gid DESC LIMIT {SCAN_MAX}"
+         FORCE INDEX (global_transaction_newest) WHERE newest_first > {youngest}{behind} \
+         ORDER BY newest_first DESC, gid DESC LIMIT {SCAN_MAX}"
     )
 }
 

@@ -10,13 +10,14 @@ use crate::connection::Pool;
 use crate::error::{Effect, Failure};
 use crate::layout::{gid, number, value};
 
-/// The list from its other end: oldest first, and within an instant the last gid first.
+/// What was created before an instant, from the other end of the list: oldest first, and within an instant the last gid
+/// first.
 pub(crate) const OLDEST: &str = "SELECT * FROM ( \
        (SELECT t.gid, t.created_at, t.updated_at, t.status FROM global_transaction t \
-        WHERE t.created_at = $1 AND t.gid < $2 ORDER BY t.gid DESC LIMIT $3) \
+        WHERE t.created_at = $1 AND t.created_at < $4 AND t.gid < $2 ORDER BY t.gid DESC LIMIT $3) \
        UNION ALL \
        (SELECT t.gid, t.created_at, t.updated_at, t.status FROM global_transaction t \
-        WHERE t.created_at > $1 ORDER BY t.created_at, t.gid DESC LIMIT $3) \
+        WHERE t.created_at > $1 AND t.created_at < $4 ORDER BY t.created_at, t.gid DESC LIMIT $3) \
      ) AS t ORDER BY t.created_at, t.gid DESC LIMIT $3";
 
 /// Looks again under the lock. What somebody holds locked stays for the next time: a purge makes nobody wait.
@@ -60,17 +61,19 @@ pub(crate) async fn purge(
     let query = sqlx::query(OLDEST)
         .bind(created_at)
         .bind(name)
-        .bind(i64::try_from(SCAN_MAX).unwrap_or(i64::MAX));
+        .bind(i64::try_from(SCAN_MAX).unwrap_or(i64::MAX))
+        .bind(ended_before.0);
     let mut connection = pool.take().await?;
     let rows = connection.fetch(query, Effect::Reads).await?;
     let (old, end) = choose(&rows, ended_before, limit)?;
-    let mut removed = 0;
+    let (old_count, mut removed) = (old.len(), 0);
     if !old.is_empty() {
         let query = sqlx::query(REMOVE).bind(old).bind(ended_before.0);
         removed = connection.fetch(query, Effect::Writes).await?.len();
     }
-    // Behind the newest the next one begins anew.
-    purged_to.set(end);
+    // Behind the last one that is old enough to have ended the next one begins anew.
+    let is_all = rows.len() < SCAN_MAX && old_count < limit;
+    purged_to.set(end.filter(|_| !is_all));
     Ok(removed)
 }
 

@@ -16,7 +16,8 @@ use crate::walk::{From, Losses, Walk};
 const DOING: &str = "purging";
 
 /// Looks at a bounded number, from where the last purge ended: old open transactions hold up none. Nor does a partition
-/// that is away, or a record that can't be read: they are passed over until the walk begins anew.
+/// that is away, or a record that can't be read: they are passed over until the walk begins anew, behind the last one that
+/// is old enough to have ended.
 pub(crate) async fn purge(
     inner: &Inner,
     ended_before: UnixMillis,
@@ -40,7 +41,8 @@ pub(crate) async fn purge(
             break;
         }
         let found = walk.next().await;
-        let Some(found) = found.map_err(|fault| fault.told(DOING, Access::Read))? else {
+        let found = found.map_err(|fault| fault.told(DOING, Access::Read))?;
+        let Some(found) = found.filter(|found| found.created_at() < ended_before) else {
             next = None;
             break;
         };

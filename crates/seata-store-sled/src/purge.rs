@@ -13,7 +13,8 @@ use crate::sync::Changes;
 use crate::tally::Tally;
 
 /// Finds ended transactions that may go, the oldest first, among a bounded number behind where the last purge ended.
-/// Answers where the next one goes on, so that old open ones hold up none: at the end it begins anew.
+/// Answers where the next one goes on, so that old open ones hold up none: behind the last one that is old enough to have
+/// ended it begins anew.
 pub(crate) fn find(
     inner: &Inner,
     ended_before: UnixMillis,
@@ -32,6 +33,9 @@ pub(crate) fn find(
         }
         let (key, _) = item.map_err(corrupt)?;
         let (created_at, gid) = read::read_listed(&key)?;
+        if created_at >= ended_before {
+            break;
+        }
         let header = read::header(inner, &gid)?;
         found.extend(
             header.filter(|header| header.status.is_final() && header.updated_at < ended_before),

@@ -142,7 +142,7 @@ fn cases() -> Vec<Case> {
         case(
             "looking for old ones",
             purge::OLDEST,
-            "100, 'g00100', 1000".to_owned(),
+            "100, 'g00100', 1000, 40000".to_owned(),
             created,
             1_000,
         ),
