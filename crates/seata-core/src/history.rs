@@ -30,6 +30,13 @@ pub(crate) fn attempts_kept(mode: Mode, branches: usize) -> u32 {
 /// settling answer, and cycles of refusal, standstill and retry.
 #[must_use]
 pub fn compact(events: &[Event]) -> Vec<Event> {
+    let (mode, branches) = shape(events);
+    compact_to(events, attempts_kept(mode, branches) as usize)
+}
+
+/// Keeps so many attempts of one operation, at least two.
+pub(crate) fn compact_to(events: &[Event], kept: usize) -> Vec<Event> {
+    let kept_last = kept - 1;
     let tries = try_orders(events);
     let mut attempts: BTreeMap<(BranchIndex, Operation), Vec<usize>> = BTreeMap::new();
     for (at, event) in events.iter().enumerate() {
@@ -37,8 +44,6 @@ pub fn compact(events: &[Event]) -> Vec<Event> {
             attempts.entry(key).or_default().push(at);
         }
     }
-    let (mode, branches) = shape(events);
-    let kept_last = attempts_kept(mode, branches) as usize - 1;
     let mut replaced: BTreeMap<usize, Option<Event>> =
         moot_hurries(events).map(|at| (at, None)).collect();
     for (key, run) in attempts {
@@ -56,7 +61,7 @@ pub fn compact(events: &[Event]) -> Vec<Event> {
             .collect();
         replaced.extend(counts);
     }
-    without_cycles(replace(events, replaced), kept_last + 1)
+    without_cycles(replace(events, replaced), kept)
 }
 
 /// Says whether a beginning of this try is kept in between: it bears a number, so that what is counted before it must

@@ -14,11 +14,16 @@ impl Reason {
     /// Keeps a text, cut at the bound.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        let mut end = text.len().min(Self::BYTES_MAX);
-        while !text.is_char_boundary(end) {
-            end -= 1;
+        Self(Arc::from(cut(text, Self::BYTES_MAX)))
+    }
+
+    /// Answers the beginning of it, of at most so many bytes.
+    #[must_use]
+    pub(crate) fn shortened(&self, bytes_max: usize) -> Self {
+        if self.0.len() <= bytes_max {
+            return self.clone();
         }
-        Self(Arc::from(&text[..end]))
+        Self(Arc::from(cut(&self.0, bytes_max)))
     }
 
     /// Answers whether nothing was said.
@@ -41,6 +46,15 @@ impl Reason {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Cuts a text at a character.
+fn cut(text: &str, bytes_max: usize) -> &str {
+    let mut end = text.len().min(bytes_max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 impl From<&str> for Reason {

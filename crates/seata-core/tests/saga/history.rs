@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use seata_core::{
     ATTEMPTS_KEPT_MAX, Answered, AttemptId, BranchIndex, Event, Fact, FencingToken, Operation,
-    Outcome, Transaction, UnixMillis, compact,
+    Outcome, Reason, Transaction, UnixMillis, compact, compact_tightly,
 };
 
 use crate::driven::Driven;
@@ -158,6 +158,39 @@ fn histories_of_many_branches_are_bounded_together() {
     assert_eq!(attempts(&short), [1, 9, 10, 11, 12]);
     assert_same(&fold(&short), &fold(&whole));
     assert_eq!(compact(&all_silent(100, 50)), all_silent(100, 50));
+}
+
+#[test]
+fn a_tight_history_keeps_the_first_and_the_last_attempt_and_tells_the_same() {
+    let saga = silent_for(20);
+    let tight = compact_tightly(&saga.events);
+    assert_eq!(attempts(&tight), [1, 20]);
+    assert_same(&fold(&tight), &fold(&saga.events));
+    assert_eq!(compact_tightly(&tight), tight);
+}
+
+#[test]
+fn of_long_texts_a_tight_history_keeps_the_beginning() {
+    let mut whole = all_silent(3, 5);
+    for event in &mut whole {
+        if let Fact::Answered(answered) = &mut event.fact {
+            let reason = Reason::new(&"no stock ".repeat(100));
+            answered.outcome = match answered.attempt.number {
+                5 => Outcome::Failure { reason },
+                _ => Outcome::Unknown { reason },
+            };
+        }
+    }
+    let mut reasons = 0;
+    for event in compact_tightly(&whole) {
+        if let Fact::Answered(answered) = &event.fact {
+            let reason = answered.outcome.reason().unwrap().as_str();
+            assert_eq!(reason.len(), 64);
+            assert!(reason.starts_with("no stock no stock"));
+            reasons += 1;
+        }
+    }
+    assert_eq!(reasons, 3 * 3, "the first, the last, and the refusal");
 }
 
 #[test]

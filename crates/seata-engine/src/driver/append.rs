@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use seata_core::planted::{self, Planted};
-use seata_core::{Event, Transaction, compact};
-use seata_store::{Append, Chunk, LeaseChange, Refusal, record};
+use seata_core::{Event, Transaction, compact, compact_tightly};
+use seata_store::{Append, AppendOutcome, Chunk, LeaseChange, Refusal, StoreErrorKind, record};
 
 use crate::driver::Driver;
 use crate::driver::plan::{Plan, Role};
@@ -56,7 +56,7 @@ impl Driver {
     pub(super) async fn send(&mut self, plan: &Plan) -> Sent {
         let append = self.append_of(plan);
         let compacted = match &self.record {
-            Some(record) if record.txn.compaction_due() => self.compacted(plan).await,
+            Some(record) if record.txn.compaction_due() => self.compacted(plan, compact).await,
             Some(_) | None => None,
         };
         let chunk = compacted.unwrap_or_else(|| Chunk::Add(self.encoded()));
@@ -71,7 +71,10 @@ impl Driver {
             chunk,
             ..append.clone()
         };
-        let answer = self.beside(shared.journal.append(whole, at)).await;
+        let mut answer = self.beside(shared.journal.append(whole, at)).await;
+        if is_too_much(&answer) && self.is_stored() {
+            answer = self.send_tightly(plan, &append).await;
+        }
         if releases {
             self.note_release(plan, &answer);
         }
@@ -87,6 +90,26 @@ impl Driver {
             self.shared.doubt(moved);
         }
         sent
+    }
+
+    fn is_stored(&self) -> bool {
+        let record = self.record.as_ref();
+        record.is_some_and(|record| record.header.is_some())
+    }
+
+    /// Replaces a history that has come to the store's bound by one that is as short as can be: what was accepted goes on.
+    async fn send_tightly(&mut self, plan: &Plan, append: &Append) -> Appended {
+        let Some(chunk) = self.compacted(plan, compact_tightly).await else {
+            // It can't be had now: nothing was written, and the turn is taken again on the record as it is then.
+            return Ok(AppendOutcome::Stale);
+        };
+        let shared = Arc::clone(&self.shared);
+        let whole = Append {
+            chunk,
+            ..append.clone()
+        };
+        let at = shared.boot();
+        self.beside(shared.journal.append(whole, at)).await
     }
 
     /// Judges an append as the store does that applies it.
@@ -129,7 +152,11 @@ impl Driver {
     }
 
     /// Answers the whole history, shortened, if it can be had now. The state follows it.
-    async fn compacted(&mut self, plan: &Plan) -> Option<Chunk> {
+    async fn compacted(
+        &mut self,
+        plan: &Plan,
+        shorten: fn(&[Event]) -> Vec<Event>,
+    ) -> Option<Chunk> {
         let (shared, gid) = (Arc::clone(&self.shared), self.gid.clone());
         let stored = self.beside(shared.load(&gid)).await.ok()??;
         let record = self.record.as_ref()?;
@@ -138,7 +165,7 @@ impl Driver {
         }
         let mut events: Vec<Event> = record::decode(&stored.chunks).ok()?;
         events.extend(self.pending.iter().cloned());
-        let events = compact(&events);
+        let events = shorten(&events);
         let mut txn = Transaction::fold(&self.gid, &events).ok()?;
         self.handle.note_flights(&mut txn);
         if let Role::Driver(token) | Role::Taker(token) = plan.role {
@@ -181,4 +208,9 @@ impl Driver {
             self.shared.publish(&snapshot);
         }
     }
+}
+
+/// Says whether the record would have more bytes than the store keeps of one.
+fn is_too_much(answer: &Appended) -> bool {
+    matches!(answer, Err(error) if error.kind == StoreErrorKind::Invalid)
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use seata_core::{BranchDefinition, Definition, Input, Rejection, Status, Transaction};
 
+use crate::content;
 use crate::driver::Driver;
 use crate::driver::record::Record;
 use crate::error::EngineError;
@@ -72,6 +73,9 @@ impl Driver {
             return Err(EngineError::TooManyBranches { max: branches_max });
         }
         let txn = &record.txn;
+        if record.header.is_none() {
+            self.require_bytes(content::of_definition(definition))?;
+        }
         if record.header.is_some() && definition.fingerprint != txn.fingerprint() {
             return Err(self.conflict());
         }
@@ -92,15 +96,27 @@ impl Driver {
         }
     }
 
-    /// Refuses a branch that is one too many; one that is known takes no room.
+    /// Refuses a branch that is one too many, or too large; one that is known takes no room.
     fn require_room(
         &self,
         txn: &Transaction,
         branch: &BranchDefinition,
     ) -> Result<(), EngineError> {
         let branches_max = self.shared.config.branches_max;
-        if txn.branch_count() >= branches_max && txn.find_branch(&branch.branch_id).is_err() {
+        if txn.find_branch(&branch.branch_id).is_ok() {
+            return Ok(());
+        }
+        if txn.branch_count() >= branches_max {
             return Err(EngineError::TooManyBranches { max: branches_max });
+        }
+        self.require_bytes(content::of_transaction(txn) + content::of_branch(branch))
+    }
+
+    /// Refuses what would fill more of a record than requests may. The rest is for what becomes of them: what was
+    /// accepted must be able to go on.
+    fn require_bytes(&self, bytes: usize) -> Result<(), EngineError> {
+        if bytes > self.shared.store.limits().record_bytes_max / 4 * 3 {
+            return Err(EngineError::TooLarge);
         }
         Ok(())
     }

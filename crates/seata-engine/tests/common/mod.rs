@@ -16,7 +16,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use seata_core::*;
 use seata_engine::{Call, Caller, Clock, Config, Engine, Slot, Task, Waited};
-use seata_store::{Append, AppendOutcome, Chunk, Expected, LeaseChange, Owner, TxnStore, record};
+use seata_store::{
+    Append, AppendOutcome, Chunk, Expected, LeaseChange, Owner, StoreLimits, TxnStore, record,
+};
 use seata_store_mem::MemStore;
 use tokio::time::Instant;
 
@@ -157,10 +159,15 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
+        Self::bounded(StoreLimits::default())
+    }
+
+    pub fn bounded(limits: StoreLimits) -> Self {
         let start = Instant::now();
-        let store = MemStore::new(Arc::new(move || {
+        let clock = move || {
             UnixMillis(1_700_000_000_000 + i64::try_from(start.elapsed().as_millis()).unwrap())
-        }));
+        };
+        let store = MemStore::with_limits(Arc::new(clock), limits);
         Self {
             store,
             script: Arc::default(),
