@@ -25,8 +25,29 @@ const CONNECT_EVERY: Duration = Duration::from_millis(100);
 /// What one call of the store has to do with connections: which one it takes, and until when it waits.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call {
-    pub(crate) number: usize,
-    pub(crate) until: Instant,
+    number: usize,
+    begin_by: Instant,
+    until: Instant,
+}
+
+impl Call {
+    /// Begins a call whose commands have so long together. While a quarter of it is left nothing more is sent: a server
+    /// that is slow would be taken for one that is gone, for everyone who shares the connection, and a claim of that kind
+    /// leases what nobody drives.
+    pub(crate) fn begin(number: usize, timeout: Duration) -> Self {
+        let until = Instant::now() + timeout;
+        Self {
+            number,
+            begin_by: until - timeout / 4,
+            until,
+        }
+    }
+
+    /// Answers how long an answer may take to a command that is sent now; none: it isn't to be sent.
+    fn left(self) -> Option<Duration> {
+        let now = Instant::now();
+        (now <= self.begin_by).then(|| self.until - now)
+    }
 }
 
 /// One connection after another.
@@ -130,10 +151,9 @@ impl Node {
 }
 
 async fn send(call: Call, running: &Running, command: Command) -> Result<Value, Fault> {
-    let left = call.until.saturating_duration_since(Instant::now());
-    if left.is_zero() {
+    let Some(left) = call.left() else {
         return Err(Fault::Unsent("no time was left to ask".to_owned()));
-    }
+    };
     let options = Options {
         max_attempts: Some(1),
         timeout: Some(left),
@@ -184,5 +204,22 @@ async fn keep(line: Weak<Line>, recipe: Recipe, mut running: Option<ConnectHandl
                 tokio::time::sleep(CONNECT_EVERY).await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(2);
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_sent_when_too_little_time_is_left_for_its_answer() {
+        let call = Call::begin(0, LIMIT);
+        assert_eq!(call.left(), Some(LIMIT));
+        tokio::time::advance(LIMIT * 3 / 4).await;
+        assert_eq!(call.left(), Some(LIMIT / 4));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(call.left(), None);
     }
 }

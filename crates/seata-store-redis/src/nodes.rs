@@ -13,7 +13,6 @@ use fred::error::Error;
 use fred::types::Value;
 use fred::types::config::Server;
 use futures_util::future::join_all;
-use tokio::time::Instant;
 
 use crate::connection::Recipe;
 use crate::error::{Fault, is_away};
@@ -210,10 +209,10 @@ impl Nodes {
     async fn look_now(&self) -> Result<(), Error> {
         let recipe = &self.inner.recipe;
         let number = self.inner.looks.fetch_add(1, Ordering::Relaxed);
-        let until = Instant::now() + recipe.timeout / 2;
+        let call = Call::begin(number, recipe.timeout / 2);
         let known = self.map().nodes.clone();
         let asked = known.iter().map(|(server, node)| async move {
-            let value = node.call(Call { number, until }, slots_command()).await;
+            let value = node.call(call, slots_command()).await;
             slots(&value.ok()?, Some(&server.host))
         });
         let views = join_all(asked).await.into_iter().flatten().collect();

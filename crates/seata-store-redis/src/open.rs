@@ -7,7 +7,6 @@ use fred::error::{Error, ErrorKind};
 use fred::types::Value;
 use fred::types::config::Config;
 use seata_store::{StoreError, StoreErrorKind};
-use tokio::time::Instant;
 
 use crate::connection::Recipe;
 use crate::error::{Access, Fault};
@@ -136,10 +135,7 @@ async fn settle(nodes: &Nodes, options: &RedisOptions) -> Result<Layout, StoreEr
         Value::from(options.shard.to_string()),
     ];
     let slot = fred::util::redis_keyslot(key.as_bytes());
-    let call = Call {
-        number: 0,
-        until: Instant::now() + options.timeout,
-    };
+    let call = Call::begin(0, options.timeout);
     let answer = nodes
         .call(call, slot, Command::script(&LAYOUT, vec![key], args))
         .await
@@ -202,10 +198,7 @@ fn pairs(flat: Value) -> BTreeMap<String, String> {
 async fn warn_of_settings(node: &Node, timeout: Duration) {
     let mut settings = BTreeMap::new();
     for name in ["appendonly", "appendfsync", "maxmemory", "maxmemory-policy"] {
-        let call = Call {
-            number: 0,
-            until: Instant::now() + timeout,
-        };
+        let call = Call::begin(0, timeout);
         match node
             .call(call, Command::plain("CONFIG", &["GET", name]))
             .await

@@ -6,7 +6,6 @@ use std::time::Duration;
 use fred::error::{Error, ErrorKind};
 use fred::types::Value;
 use fred::types::config::{Config, Server, ServerConfig};
-use tokio::time::Instant;
 
 use crate::connection::Recipe;
 use crate::error::Fault;
@@ -48,8 +47,7 @@ pub(crate) async fn first_slots(recipe: &Recipe, each: Duration) -> Result<Vec<R
                 continue;
             }
         };
-        let until = Instant::now() + each;
-        match node.call(Call { number: 0, until }, slots_command()).await {
+        match node.call(Call::begin(0, each), slots_command()).await {
             Ok(value) => match slots(&value, Some(&server.host)) {
                 Some(ranges) => return Ok(ranges),
                 None => last = Error::new(ErrorKind::Cluster, "no node of the cluster has slots"),

@@ -12,7 +12,6 @@ use seata_store::{
     Append, AppendOutcome, ClaimLimit, FencingToken, Gid, Header, Held, ListQuery, Owner, Page,
     StoreError, StoreLimits, Stored, TxnStore, UnixMillis,
 };
-use tokio::time::Instant;
 
 use crate::error::{Access, Fault, corrupt};
 use crate::layout::{Layout, Partition};
@@ -70,10 +69,7 @@ impl RedisStore {
 impl Inner {
     /// Begins a call of the contract: all of its commands share one time limit and one connection.
     pub(crate) fn begin(&self) -> Call {
-        Call {
-            number: self.calls.fetch_add(1, Ordering::Relaxed),
-            until: Instant::now() + self.timeout,
-        }
+        Call::begin(self.calls.fetch_add(1, Ordering::Relaxed), self.timeout)
     }
 
     pub(crate) fn spread(&self) -> Spread {
