@@ -464,7 +464,7 @@ impl Engine {
             drop(handle.send(Message::Stop { at }));
         }
         let give_up_at = at + self.shared.config.store_timeout * 2;
-        while self.shared.registry.len() > 0 && self.shared.boot() < give_up_at {
+        while !self.is_handed_over() && self.shared.boot() < give_up_at {
             if self.shared.boot() >= at && self.shared.outage.is_away() {
                 break;
             }
@@ -477,6 +477,11 @@ impl Engine {
                 "stopped before all transactions were handed over; they go on when their leases end"
             );
         }
+    }
+
+    /// Answers whether a stop is done. What the last claim brings makes drivers: so it is asked for first.
+    fn is_handed_over(&self) -> bool {
+        self.shared.stopping.have_claims_ended() && self.shared.registry.len() == 0
     }
 }
 

@@ -4,6 +4,7 @@
 //! simulation would not tell the same story twice.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -13,6 +14,8 @@ pub(crate) struct Stopping {
     /// The boot time at which calls must have ended, once the stop has begun.
     calls_end_at: OnceLock<Duration>,
     begins: Notify,
+    /// Whether nothing is claimed any more, and all that was claimed was given to its drivers or back.
+    claims_ended: AtomicBool,
 }
 
 impl Stopping {
@@ -40,5 +43,23 @@ impl Stopping {
         if !self.has_begun() {
             begins.await;
         }
+    }
+
+    /// Waits for something, at most until the stop begins.
+    pub(crate) async fn cuts_short(&self, wait: impl Future<Output = ()>) {
+        tokio::select! {
+            biased;
+            () = self.begun() => {}
+            () = wait => {}
+        }
+    }
+
+    /// Takes note that nothing will be claimed any more.
+    pub(crate) fn end_claims(&self) {
+        self.claims_ended.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn have_claims_ended(&self) -> bool {
+        self.claims_ended.load(Ordering::Acquire)
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn start(shared: &Arc<Shared>) {
         .spawn(Box::pin(async move { journal.run(way).await }));
     let probing = Arc::downgrade(shared);
     shared.clock.spawn(Box::pin(pinging::probe_all(probing)));
-    spawn_until_stop(shared, |shared| Box::pin(claim_all(shared)));
+    shared.clock.spawn(Box::pin(claim_all(Arc::clone(shared))));
     spawn_until_stop(shared, |shared| Box::pin(follow_time(shared)));
     spawn_until_stop(shared, |shared| Box::pin(unsettled::search_all(shared)));
     spawn_until_stop(shared, |shared| Box::pin(unsettled::look_again(shared)));
@@ -58,26 +58,29 @@ fn spawn_until_stop(shared: &Arc<Shared>, task: impl FnOnce(Arc<Shared>) -> crat
     let task = task(Arc::clone(shared));
     let stopped = Arc::clone(shared);
     shared.clock.spawn(Box::pin(async move {
-        tokio::select! {
-            biased;
-            () = stopped.stopping.begun() => {}
-            () = task => {}
-        }
+        stopped.stopping.cuts_short(task).await;
     }));
 }
 
-/// Claims whatever is due, at once after the start and then at intervals; at once as well when the store is back.
+/// Claims whatever is due, at once after the start and then at intervals; at once as well when the store is back. The stop
+/// ends it between claims only: what the store leased out in answer to one that is given up waits for the leases to end.
 async fn claim_all(shared: Arc<Shared>) {
     let mut complaint = Seldom::default();
+    let interval = shared.config.claim_interval;
     loop {
-        shared.outage.over().await;
-        let interval = shared.config.claim_interval;
-        match claim_some(&shared, &mut complaint).await {
-            Claimed::Full => {}
-            Claimed::Rest => tokio::time::sleep(interval).await,
-            Claimed::Roomless => tokio::time::sleep(interval.max(ROOMLESS_PAUSE)).await,
+        shared.stopping.cuts_short(shared.outage.over()).await;
+        if shared.is_stopping() {
+            break;
         }
+        let pause = match claim_some(&shared, &mut complaint).await {
+            Claimed::Full => continue,
+            Claimed::Rest => interval,
+            Claimed::Roomless => interval.max(ROOMLESS_PAUSE),
+        };
+        let pause = tokio::time::sleep(pause);
+        shared.stopping.cuts_short(pause).await;
     }
+    shared.stopping.end_claims();
 }
 
 /// What came of a claim.

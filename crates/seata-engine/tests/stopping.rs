@@ -3,10 +3,12 @@
 
 mod common;
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use common::moody::{Mood, Moody};
 use common::*;
 use seata_core::{Operation, Outcome};
 use seata_engine::{Clock, Config, Engine, Task};
@@ -41,15 +43,8 @@ const GRACE: Duration = Duration::from_secs(30);
 #[tokio::test(start_paused = true)]
 async fn what_is_claimed_while_the_stop_begins_is_given_back_at_once() {
     let world = World::new();
-    let mut options = options();
-    options.retry.first = Duration::from_secs(10);
     let one = world.engine(1).await;
-    for name in ["a", "b", "c"] {
-        let answers = [(1, unknown()), (60_000, Outcome::Success)];
-        world.script.say(name, Operation::Action, answers);
-        let saga = saga_with(&[(name, &[])], options.clone());
-        one.run(gid(name), saga).await.unwrap();
-    }
+    run_some_that_wait(&world, &one).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     one.stop(GRACE).await;
     assert_eq!(world.script.calls().len(), 3);
@@ -80,6 +75,47 @@ async fn what_is_claimed_while_the_stop_begins_is_given_back_at_once() {
     };
     let lasts = Duration::from_secs(10);
     tokio::time::sleep(Duration::from_secs(1)).await;
+    let due = world.store.claim_due(Owner(3), lasts, everything).await;
+    assert_eq!(due.unwrap().len(), 3, "given back");
+}
+
+/// Sagas that are called again after 10 s.
+async fn run_some_that_wait(world: &World, engine: &Engine) {
+    let mut options = options();
+    options.retry.first = Duration::from_secs(10);
+    for name in ["a", "b", "c"] {
+        world.script.say(
+            name,
+            Operation::Action,
+            [(1, unknown()), (60_000, Outcome::Success)],
+        );
+        let saga = saga_with(&[(name, &[])], options.clone());
+        engine.run(gid(name), saga).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_claim_under_way_brings_is_given_back_before_the_stop_ends() {
+    let world = World::new();
+    let one = world.engine(1).await;
+    run_some_that_wait(&world, &one).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    one.stop(GRACE).await;
+    // By now all are due: the first claim takes them, and is answered later.
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let late = Moody::new(&world.store);
+    late.set(Mood::ClaimsAnsweredLate(1_000));
+    let other = world.engine_on(Arc::new(late.clone()), 2).await;
+    while late.asked.claims.load(Ordering::Relaxed) == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    other.stop(GRACE).await;
+    assert_eq!(world.script.calls().len(), 3, "called while stopping");
+    let everything = ClaimLimit {
+        count: 9,
+        bytes: 1 << 20,
+    };
+    let lasts = Duration::from_secs(10);
     let due = world.store.claim_due(Owner(3), lasts, everything).await;
     assert_eq!(due.unwrap().len(), 3, "given back");
 }

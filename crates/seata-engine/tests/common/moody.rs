@@ -28,6 +28,8 @@ pub enum Mood {
     Uneven(u64),
     /// Appends hang; all else is answered after so many ms.
     AppendsHang(u64),
+    /// Claims are made at once and answered after so many ms.
+    ClaimsAnsweredLate(u64),
     /// The part that keeps gids which begin with `dead` refuses.
     PartRefuses,
     /// That part keeps whoever asks it waiting for a second and a half, then fails.
@@ -98,7 +100,11 @@ impl Moody {
     /// Waits or fails as all of the store does.
     async fn whole(&self) -> Result<(), StoreError> {
         match self.mood() {
-            Mood::Well | Mood::PingsRefused | Mood::PartRefuses | Mood::PartHangs => Ok(()),
+            Mood::Well
+            | Mood::PingsRefused
+            | Mood::ClaimsAnsweredLate(_)
+            | Mood::PartRefuses
+            | Mood::PartHangs => Ok(()),
             Mood::Uneven(most_ms) => {
                 let turn = self.turns.fetch_add(1, Ordering::Relaxed);
                 let mixed = turn.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
@@ -127,6 +133,7 @@ impl Moody {
             }
             Mood::Well
             | Mood::PingsRefused
+            | Mood::ClaimsAnsweredLate(_)
             | Mood::Uneven(_)
             | Mood::Refuses
             | Mood::Hangs
@@ -182,7 +189,11 @@ impl TxnStore for Moody {
     ) -> Result<Vec<Stored>, StoreError> {
         self.asked.claims.fetch_add(1, Ordering::Relaxed);
         self.whole().await?;
-        self.store.claim_due(owner, lasts, limit).await
+        let claimed = self.store.claim_due(owner, lasts, limit).await;
+        if let Mood::ClaimsAnsweredLate(ms) = self.mood() {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+        }
+        claimed
     }
 
     async fn renew(
