@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::host::Clock;
 use crate::meters::Meters;
 use crate::outage::Outage;
+use crate::panics;
 use crate::weight::Scale;
 
 /// So few appends under way are no reason to wait: what comes beside them is as much of a batch as they are.
@@ -251,8 +252,11 @@ impl Journal {
             .unzip();
         let count = appends.len();
         let begun = clock.boot();
-        let answers = tokio::time::timeout(timeout, store.append(appends))
+        let append = panics::survive("appending", store.append(appends));
+        let answers = tokio::time::timeout(timeout, append)
             .await
+            .ok()
+            .flatten()
             .unwrap_or_default();
         let ended = clock.boot();
         let took = ended.saturating_sub(begun);
@@ -308,6 +312,6 @@ fn silence() -> StoreError {
     StoreError::new(
         StoreErrorKind::Ambiguous,
         "appending",
-        "no answer from the store in time",
+        "no answer from the store, or none in time",
     )
 }

@@ -21,6 +21,7 @@ mod looking;
 mod mailbox;
 mod meters;
 mod outage;
+mod panics;
 mod pinging;
 mod purging;
 mod registry;

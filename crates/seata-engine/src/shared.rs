@@ -23,6 +23,7 @@ use crate::looking::Lookers;
 use crate::mailbox::{Handle, Message};
 use crate::meters::Meters;
 use crate::outage::Outage;
+use crate::panics;
 use crate::pinging::Pinging;
 use crate::registry::{Posted, Registry};
 use crate::snapshot::Snapshot;
@@ -88,19 +89,18 @@ impl Shared {
         self.store_full.load(Ordering::Relaxed)
     }
 
-    /// Bounds one question to the store by the time that the engine gives it.
+    /// Bounds one question to the store by the time that the engine gives it. A panic is no answer.
     pub(crate) async fn ask<T>(
         &self,
         doing: &'static str,
         question: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
+        let unanswered = |why| StoreError::new(StoreErrorKind::Unavailable, doing, why);
+        let question = panics::survive(doing, question);
         let answer = match tokio::time::timeout(self.config.store_timeout, question).await {
-            Ok(answer) => answer,
-            Err(_) => Err(StoreError::new(
-                StoreErrorKind::Unavailable,
-                doing,
-                "no answer from the store in time",
-            )),
+            Ok(Some(answer)) => answer,
+            Ok(None) => Err(unanswered("the store's adapter panicked")),
+            Err(_) => Err(unanswered("no answer from the store in time")),
         };
         self.outage.note(&answer, self.boot());
         if let Err(error) = &answer {
