@@ -1,7 +1,10 @@
 //! Gathers the appends of many transactions into batches. It adds no delay while the store is idle: a batch is whatever
 //! waits when the store is ready for one. Beside others a small batch waits a moment for more.
 
-use std::collections::VecDeque;
+mod queue;
+#[cfg(test)]
+mod tests;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,6 +16,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use crate::host::Clock;
+use crate::journal::queue::{Item, Queue};
 use crate::meters::Meters;
 use crate::outage::Outage;
 use crate::panics;
@@ -56,13 +60,6 @@ pub(crate) fn is_lost(answer: &Appended) -> bool {
     matches!(answer, Err(error) if error.kind == StoreErrorKind::Ambiguous)
 }
 
-struct Item {
-    append: Append,
-    reply: oneshot::Sender<Appended>,
-    /// The boot time since which it waits.
-    since: Duration,
-}
-
 /// What a batch needs on its way.
 #[derive(Clone)]
 pub(crate) struct Way {
@@ -78,7 +75,7 @@ pub(crate) struct Way {
 pub(crate) struct Journal {
     limits: StoreLimits,
     pace: Pace,
-    queue: Mutex<VecDeque<Item>>,
+    queue: Mutex<Queue>,
     queued: Notify,
     closed: AtomicBool,
     scale: Scale,
@@ -119,7 +116,7 @@ impl Journal {
         }
     }
 
-    fn queue(&self) -> MutexGuard<'_, VecDeque<Item>> {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -130,11 +127,8 @@ impl Journal {
         }
         let (reply, answer) = oneshot::channel();
         let _weight = self.scale.put(append.chunk.bytes().len());
-        self.queue().push_back(Item {
-            append,
-            reply,
-            since: boot,
-        });
+        let item = Item::new(append, reply, boot);
+        self.queue().waiting.push_back(item);
         self.queued.notify_one();
         answer.await.unwrap_or_else(|_| {
             Err(StoreError::new(
@@ -154,8 +148,11 @@ impl Journal {
     /// waited, and as long as the store has taken lately for as many batches as wait.
     pub(crate) fn waits(&self, boot: Duration) -> Duration {
         let (waiting, oldest) = {
-            let queue = self.queue();
-            (queue.len(), queue.front().map_or(boot, |item| item.since))
+            let waiting = &self.queue().waiting;
+            (
+                waiting.len(),
+                waiting.front().map_or(boot, |item| item.since),
+            )
         };
         let by_count = waiting / self.limits.batch_count_max.max(1);
         let by_bytes = self.bytes() / self.limits.batch_bytes_max.max(1);
@@ -200,42 +197,43 @@ impl Journal {
 
     /// Nothing of what is queued was sent: it is refused for sure, and at once.
     fn refuse_queued(&self) {
-        let queued = std::mem::take(&mut *self.queue());
-        for item in queued {
+        let (held_up, waiting) = {
+            let mut queue = self.queue();
+            (
+                std::mem::take(&mut queue.held_up),
+                std::mem::take(&mut queue.waiting),
+            )
+        };
+        for item in held_up.into_iter().chain(waiting) {
             // Whoever asked may be gone.
             drop(item.reply.send(Err(away())));
         }
     }
 
-    /// Waits for a batch; none once the journal is closed.
+    /// Waits for a batch; none once the journal is closed and nothing waits any more.
     async fn take(&self, limits: StoreLimits, departure: Departure) -> Option<Vec<Item>> {
         loop {
-            let count = self.queue().len();
+            let (count, held_up) = {
+                let queue = self.queue();
+                (queue.waiting.len(), queue.held_up.len())
+            };
             let closed = self.closed.load(Ordering::Acquire);
             match (count, departure.waits_until(count)) {
-                (0, _) if closed => return None,
+                (0, _) if closed && held_up == 0 => return None,
                 (0, _) => self.queued.notified().await,
                 (_, Some(until)) if !closed => tokio::select! {
                     biased;
                     () = self.queued.notified() => {}
                     () = tokio::time::sleep_until(until) => {}
                 },
-                (_, Some(_) | None) => return Some(self.take_now(limits)),
+                (_, Some(_) | None) => {
+                    let batch = self.queue().take(limits);
+                    if !batch.is_empty() {
+                        return Some(batch);
+                    }
+                }
             }
         }
-    }
-
-    fn take_now(&self, limits: StoreLimits) -> Vec<Item> {
-        let mut queue = self.queue();
-        let (mut count, mut bytes) = (0, 0);
-        for item in queue.iter().take(limits.batch_count_max) {
-            bytes += item.append.chunk.bytes().len();
-            if count > 0 && bytes > limits.batch_bytes_max {
-                break;
-            }
-            count += 1;
-        }
-        queue.drain(..count).collect()
     }
 
     /// Writes a batch, tells each whose append it is, and answers how many there were.
@@ -248,7 +246,7 @@ impl Journal {
         } = way;
         let (appends, replies): (Vec<_>, Vec<_>) = batch
             .into_iter()
-            .map(|item| (item.append, item.reply))
+            .map(|item| (item.append, (item.key, item.reply)))
             .unzip();
         let count = appends.len();
         let begun = clock.boot();
@@ -263,11 +261,12 @@ impl Journal {
         self.pace.note(took);
         meters.appended(count, took);
         self.outage.note(&answered(&answers), ended);
+        self.queue().came_back(replies.iter().map(|(key, _)| *key));
         let answers = answers
             .into_iter()
             .map(Some)
             .chain(std::iter::repeat_with(|| None));
-        for (reply, answer) in replies.into_iter().zip(answers) {
+        for ((_, reply), answer) in replies.into_iter().zip(answers) {
             let answer = answer.unwrap_or_else(|| Err(silence()));
             if let Err(error) = &answer {
                 meters.store_error(error.kind);
