@@ -89,7 +89,7 @@ fn describe() {
     describe_gauge!(
         "seata_active_bytes",
         Unit::Bytes,
-        "transactions in memory, by their payloads and a fixed part for each transaction and branch"
+        "transactions in memory, by their content and a fixed part for each transaction and branch"
     );
     describe_gauge!(
         "seata_journal_bytes",

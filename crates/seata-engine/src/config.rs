@@ -17,9 +17,9 @@ pub struct Config {
     /// The most transactions in memory at once. Beyond it due work waits in the store. Requests are refused beyond
     /// seven eighths of it: the rest is kept for due work, so that a flood of requests can't hold it up.
     pub active_max: usize,
-    /// The most bytes of transactions in memory at once, by their payloads and a fixed part for each transaction and
-    /// branch. Beyond it due work waits in the store. New content, and requests about transactions that are not in
-    /// memory, are refused beyond seven eighths of it.
+    /// The most bytes of transactions in memory at once, by their payloads, headers and endpoints, and a fixed part for
+    /// each transaction, branch, header and name in `after`. Beyond it due work waits in the store. New content, and
+    /// requests about transactions that are not in memory, are refused beyond seven eighths of it.
     pub active_bytes_max: usize,
     /// The most bytes of events that wait to be appended. Beyond it new transactions and branches are refused.
     pub journal_bytes_max: usize,

@@ -130,6 +130,37 @@ async fn a_full_memory_refuses_new_content_until_transactions_have_ended() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn names_in_after_take_room_and_one_beyond_all_room_is_taken_alone() {
+    let world = World::new();
+    let config = Config {
+        active_bytes_max: 200_000,
+        ..Config::new(Owner(1))
+    };
+    let engine = world
+        .engine_with(Arc::new(world.store.clone()), config)
+        .await;
+    // 60 branches, and 1,770 names.
+    let names: Vec<_> = (10..70).map(|number| number.to_string()).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let ordered: Vec<_> = names
+        .iter()
+        .enumerate()
+        .map(|(at, name)| (*name, &names[..at]))
+        .collect();
+    let slow = [(60_000, Outcome::Success)];
+    world.script.say("69", Operation::Action, slow);
+    engine.run(gid("ordered"), saga(&ordered)).await.unwrap();
+    assert!(is_overloaded(
+        engine.run(gid("a"), saga(&[("a", &[])])).await
+    ));
+    assert_eq!(
+        settled(&engine, "ordered").await.status(),
+        Status::Committed
+    );
+    engine.run(gid("a"), saga(&[("a", &[])])).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn questions_beyond_the_bound_of_one_transaction_are_refused_and_others_go_on() {
     let world = World::new();
     let config = Config {
