@@ -4,12 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::branch::Table;
 use crate::dag::{Dag, index};
 use crate::event::BranchIndex;
 use crate::operation::Operation;
 use crate::planted::{self, Planted};
 use crate::step::{Call, Effect};
+use crate::table::Table;
 use crate::time::UnixMillis;
 
 /// Which way the graph is walked.

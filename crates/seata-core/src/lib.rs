@@ -26,6 +26,7 @@ mod rejection;
 mod retry;
 mod saga;
 mod step;
+mod table;
 mod tcc;
 mod text;
 mod tight;

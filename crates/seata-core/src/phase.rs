@@ -1,9 +1,9 @@
 //! Where a transaction stands, in every mode. Which sides there are is the mode's own.
 
 use crate::agenda::Agenda;
-use crate::branch::Table;
 use crate::event::End;
 use crate::operation::{Operation, Outcome};
+use crate::table::Table;
 use crate::text::Reason;
 use crate::transaction::{Applied, Illegal};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::branch::{Branch, Table};
+use crate::branch::Branch;
 use crate::dag::Dag;
 use crate::definition::{Definition, Fingerprint, Options, Payload};
 use crate::event::{BranchIndex, Event, Fact};
@@ -12,6 +12,7 @@ use crate::operation::{AttemptId, FencingToken, Mode, Operation, Status};
 use crate::rejection::Rejection;
 use crate::saga::Saga;
 use crate::step::{Effect, Input, Step};
+use crate::table::Table;
 use crate::tcc::Tcc;
 use crate::time::UnixMillis;
 

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use crate::agenda::{Agenda, Place};
-use crate::branch::{Branch, By, OperationState, Table, Trace};
+use crate::branch::{Branch, By, OperationState, Trace};
 use crate::dag::Dag;
 use crate::definition::Definition;
 use crate::event::{AbortCause, Answered, BranchIndex, CompletionEnd, End, Event, Fact};
 use crate::operation::{Mode, Operation, Outcome};
 use crate::saga::{Phase, Saga, Side};
+use crate::table::Table;
 use crate::time::UnixMillis;
 use crate::transaction::{Applied, Illegal, legal};
 

@@ -11,12 +11,12 @@ mod phase;
 mod view;
 
 use crate::agenda::Place;
-use crate::branch::Table;
 use crate::completion::Said;
 use crate::event::BranchIndex;
 use crate::operation::{AttemptId, Mode, Operation, Status};
 use crate::rejection::Rejection;
 use crate::step::{Input, Step};
+use crate::table::Table;
 use crate::time::UnixMillis;
 use crate::transaction::Transaction;
 

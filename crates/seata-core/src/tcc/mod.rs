@@ -16,13 +16,14 @@ mod settle;
 mod view;
 
 use crate::agenda::{Agenda, Place};
-use crate::branch::{Branch, Table};
+use crate::branch::Branch;
 use crate::completion::Said;
 use crate::event::BranchIndex;
 use crate::operation::{AttemptId, Operation, Status};
 use crate::planted::{self, Planted};
 use crate::rejection::Rejection;
 use crate::step::{Input, Step};
+use crate::table::Table;
 use crate::time::UnixMillis;
 use crate::transaction::Transaction;
 

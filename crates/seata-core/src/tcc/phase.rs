@@ -1,9 +1,10 @@
 //! The states of a TCC, each owning what is only known in it.
 
 use crate::agenda::Agenda;
-use crate::branch::{Flights, Table};
+use crate::branch::Flights;
 use crate::dag::Dag;
 use crate::event::{AbortCause, End};
+use crate::table::Table;
 use crate::tcc::place;
 use crate::text::Reason;
 

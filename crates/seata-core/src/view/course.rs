@@ -1,9 +1,10 @@
 //! What all modes tell alike: the operations of a branch, and what a transaction waits for.
 
 use crate::agenda::{Agenda, Place};
-use crate::branch::{Branch, OperationState, Progress, Stage, Table, Trace};
+use crate::branch::{Branch, OperationState, Progress, Stage, Trace};
 use crate::event::BranchIndex;
 use crate::operation::{Operation, Status};
+use crate::table::Table;
 use crate::time::UnixMillis;
 use crate::view::{OperationStatus, OperationView, WaitingFor};
 

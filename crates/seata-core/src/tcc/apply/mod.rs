@@ -6,10 +6,11 @@ mod tries;
 use std::sync::Arc;
 
 use crate::agenda::Place;
-use crate::branch::{By, OperationState, Stage, Table, Trace};
+use crate::branch::{By, OperationState, Stage, Trace};
 use crate::event::{AbortCause, Answered, BranchIndex, CompletionEnd, End, Event, Fact};
 use crate::operation::{Mode, Operation, Outcome};
 use crate::planted::{self, Planted};
+use crate::table::Table;
 use crate::tcc::phase::all_branches;
 use crate::tcc::{Phase, Side, Tcc, due};
 use crate::time::UnixMillis;

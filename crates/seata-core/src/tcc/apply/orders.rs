@@ -1,9 +1,10 @@
 //! What the orders of an operator, and an initiator's hurry, change.
 
 use crate::agenda::Place;
-use crate::branch::{OperationState, Table};
+use crate::branch::OperationState;
 use crate::event::{BranchIndex, End};
 use crate::operation::Operation;
+use crate::table::Table;
 use crate::tcc::{Phase, Tcc, awaits_tries, due};
 use crate::text::Reason;
 use crate::time::UnixMillis;

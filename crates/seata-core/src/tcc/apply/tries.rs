@@ -1,9 +1,10 @@
 //! What the facts about tries change.
 
 use crate::agenda::Place;
-use crate::branch::{OperationState, Stage, Table};
+use crate::branch::{OperationState, Stage};
 use crate::event::{Answered, BranchIndex};
 use crate::operation::Operation;
+use crate::table::Table;
 use crate::tcc::apply::{Applied, legal, settled};
 use crate::tcc::{Tcc, due};
 use crate::time::UnixMillis;
