@@ -229,7 +229,8 @@ impl Run<'_, '_, '_> {
         }
     }
 
-    /// Reads the records of creations, as far as they exist. One that can't be read spoils no other.
+    /// Reads the records of creations, as far as they exist. One that can't be read spoils no other. Of many that are large
+    /// only as many are read as fit into a batch, or one: the others are to be asked for again.
     async fn existing(&mut self, at: &[usize]) -> Result<Existing, StoreError> {
         let gids = self
             .ledger
@@ -241,12 +242,27 @@ impl Run<'_, '_, '_> {
         if gids.is_empty() {
             return Ok(Existing::new());
         }
-        let answer = read::ask(self.lent, DOING, read::load_text(&gids)).await?;
-        answer
-            .rows
-            .iter()
-            .map(|row| Ok((layout::gid(row, 0)?, layout::stored(row))))
-            .collect()
+        let sizes = read::ask(self.lent, DOING, read::sizes_text(&gids)).await?;
+        let (mut wanted, mut bytes) = (Vec::new(), 0);
+        let mut existing = Existing::new();
+        for row in &sizes.rows {
+            let gid = layout::gid(row, 0)?;
+            bytes += layout::column::<u64>(row, 1)?;
+            if wanted.is_empty() || bytes <= self.bounds.limits.batch_bytes_max as u64 {
+                wanted.push(gid);
+            } else {
+                let why = "too much is read of other records: ask again";
+                existing.insert(gid, Err(error::unavailable(DOING, why)));
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(existing);
+        }
+        let answer = read::ask(self.lent, DOING, read::load_text(&wanted)).await?;
+        for row in &answer.rows {
+            existing.insert(layout::gid(row, 0)?, layout::stored(row));
+        }
+        Ok(existing)
     }
 
     async fn records(&mut self, at: &[usize]) -> Result<Records, StoreError> {

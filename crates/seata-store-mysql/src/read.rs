@@ -39,6 +39,11 @@ pub(crate) async fn load(pool: &Pool, gid: &Gid) -> Result<Option<Stored>, Store
     answer.rows.first().map(layout::stored).transpose()
 }
 
+pub(crate) fn sizes_text(gids: &[Gid]) -> String {
+    let gids = text::gids(gids);
+    format!("SELECT gid, events_bytes FROM global_transaction WHERE gid IN {gids}")
+}
+
 pub(crate) fn load_text(gids: &[Gid]) -> String {
     let gids = text::gids(gids);
     format!("SELECT {HEADER}, events FROM global_transaction WHERE gid IN {gids}")

@@ -236,6 +236,10 @@ fn outcome(append: &Append, answer: Value, bytes_max: usize) -> Answer {
             .map_err(|_| corrupt(DOING, "the script answered no revision")),
         b"S" => Ok(AppendOutcome::Stale),
         b"F" => Ok(AppendOutcome::Fenced),
+        b"B" => {
+            let why = "too much is told of other records: ask again";
+            Err(StoreError::new(StoreErrorKind::Unavailable, DOING, why))
+        }
         b"E" => refused("the transaction has ended: it never moves again".to_owned()),
         b"L" => refused(format!(
             "the history would have more than {bytes_max} bytes"

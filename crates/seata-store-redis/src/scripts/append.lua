@@ -3,10 +3,12 @@
 -- KEYS: free, leased, listed of each partition, then a record for each append.
 -- ARGV: the most bytes of a history, the digits of final statuses, how many partitions; then for each append which of them
 -- it belongs to, from 0, and twelve more.
--- Answers for each: A<revision>, S(tale), F(enced), E(nded), L(arge), C(orrupt) and why, or all fields of the record that exists.
+-- Answers for each: A<revision>, S(tale), F(enced), E(nded), L(arge), C(orrupt) and why, or all fields of the record that
+-- exists; B(usy) where those told already have as many bytes as a record may have, for others wait for this script.
 
 local bytes_max, finals, partitions = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local now = now_ms()
+local told_bytes = 0
 
 local function drop_chunks(key)
   for _, field in ipairs(redis.call('HKEYS', key)) do
@@ -38,7 +40,12 @@ local function apply(key, at)
   local has = redis.call('HMGET', key, 's', 'r', 'k', 'o', 'l', 'u', 'n', 'q', 'w', 'm')
   local old_status, revision, token, old_owner, old_until = has[1], has[2], has[3], has[4], has[5]
   if expected_revision == '' then
-    if old_status then return redis.call('HGETALL', key) end
+    if old_status then
+      local bytes = tonumber(has[7] or '0')
+      if told_bytes > 0 and told_bytes + bytes > bytes_max then return 'B' end
+      told_bytes = told_bytes + bytes
+      return redis.call('HGETALL', key)
+    end
   else
     if not old_status then return 'S' end
     if token ~= expected_token then return 'F' end
