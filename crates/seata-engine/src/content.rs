@@ -25,32 +25,30 @@ pub(crate) fn of_definition(definition: &Definition) -> usize {
 
 /// Answers what a driver holds for a transaction.
 pub(crate) fn of_transaction(transaction: &Transaction) -> usize {
-    TRANSACTION_BYTES
-        + of_payload(transaction.payload())
-        + of_headers(&transaction.options().headers)
-        + branches(transaction).map(of_branch).sum::<usize>()
+    TRANSACTION_BYTES + BRANCH_BYTES * transaction.branch_count() + given_of(transaction)
 }
 
-/// Answers how many bytes all payloads of a transaction have.
-pub(crate) fn of_payloads(transaction: &Transaction) -> usize {
-    let branches = branches(transaction).map(|branch| of_payload(branch.payload.as_ref()));
-    of_payload(transaction.payload()) + branches.sum::<usize>()
-}
-
-fn branches(transaction: &Transaction) -> impl Iterator<Item = &BranchDefinition> {
-    (0..u32::try_from(transaction.branch_count()).unwrap_or(u32::MAX))
+/// Answers how much of a transaction was given by requests: payloads, headers, endpoints, and names in `after`.
+pub(crate) fn given_of(transaction: &Transaction) -> usize {
+    let branches = (0..u32::try_from(transaction.branch_count()).unwrap_or(u32::MAX))
         .filter_map(|at| transaction.branch(BranchIndex(at)))
-        .map(AsRef::as_ref)
+        .map(|branch| given_of_branch(branch));
+    of_payload(transaction.payload())
+        + of_headers(&transaction.options().headers)
+        + branches.sum::<usize>()
 }
 
 /// Answers what a driver holds for a branch.
 pub(crate) fn of_branch(branch: &BranchDefinition) -> usize {
+    BRANCH_BYTES + given_of_branch(branch)
+}
+
+fn given_of_branch(branch: &BranchDefinition) -> usize {
     let endpoints = Operation::ALL
         .into_iter()
         .filter_map(|operation| branch.endpoints.of(operation))
         .map(|endpoint| endpoint.as_str().len());
-    BRANCH_BYTES
-        + of_payload(branch.payload.as_ref())
+    of_payload(branch.payload.as_ref())
         + NAME_BYTES * branch.after.len()
         + of_headers(&branch.headers)
         + endpoints.sum::<usize>()

@@ -18,16 +18,15 @@ struct Kept {
     oldest: VecDeque<Gid>,
 }
 
-/// The most bytes of payloads of a transaction that is kept.
-const PAYLOAD_BYTES_MAX: usize = 4096;
+/// The most bytes that requests gave of a transaction that is kept.
+const GIVEN_BYTES_MAX: usize = 8 << 10;
 
 /// The most branches of a transaction that is kept.
 const BRANCHES_MAX: usize = 16;
 
 fn is_small(snapshot: &Snapshot) -> bool {
     let transaction = &snapshot.transaction;
-    transaction.branch_count() <= BRANCHES_MAX
-        && content::of_payloads(transaction) <= PAYLOAD_BYTES_MAX
+    transaction.branch_count() <= BRANCHES_MAX && content::given_of(transaction) <= GIVEN_BYTES_MAX
 }
 
 /// A bounded memory; the oldest goes first.

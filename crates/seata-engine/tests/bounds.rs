@@ -4,15 +4,17 @@
 mod common;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use common::moody::Moody;
 use common::*;
-use seata_core::{Definition, Operation, Outcome, Payload, Reason, Status, UnixMillis};
+use seata_core::{Definition, Header, Operation, Outcome, Payload, Reason, Status, UnixMillis};
 use seata_engine::{Config, EngineError};
 use seata_store::{
-    Append, AppendOutcome, ClaimLimit, FencingToken, Gid, Header, Held, ListQuery, Owner, Page,
-    StoreError, Stored, TxnStore,
+    Append, AppendOutcome, ClaimLimit, FencingToken, Gid, Held, ListQuery, Owner, Page, StoreError,
+    Stored, TxnStore,
 };
 use seata_store_mem::MemStore;
 
@@ -43,7 +45,7 @@ impl TxnStore for Slow {
     ) -> Result<Vec<Held>, StoreError> {
         self.0.renew(held, lasts).await
     }
-    async fn list(&self, query: &ListQuery) -> Result<Page<Header>, StoreError> {
+    async fn list(&self, query: &ListQuery) -> Result<Page<seata_store::Header>, StoreError> {
         self.0.list(query).await
     }
     async fn purge(&self, ended_before: UnixMillis, limit: usize) -> Result<usize, StoreError> {
@@ -183,4 +185,36 @@ async fn questions_beyond_the_bound_of_one_transaction_are_refused_and_others_go
     }
     let added = ask("ccc").await.unwrap().unwrap();
     assert_eq!(added.transaction.branch_count(), 3);
+}
+
+/// Asks for a saga that has ended and that nobody drives any more; answers how often the store was asked for it.
+async fn loads_behind_the_end(definition: Arc<Definition>) -> usize {
+    let world = World::new();
+    let store = Moody::new(&world.store);
+    let engine = world.engine_on(Arc::new(store.clone()), 1).await;
+    engine.run(gid("g"), definition).await.unwrap();
+    settled(&engine, "g").await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let before = store.asked.loads.load(Ordering::Relaxed);
+    let snapshot = engine.get(&gid("g")).await.unwrap();
+    assert_eq!(snapshot.status(), Status::Committed);
+    store.asked.loads.load(Ordering::Relaxed) - before
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_ended_stays_in_memory_only_if_it_is_small() {
+    let small = saga(&[("a", &[])]);
+    assert_eq!(loads_behind_the_end(Arc::clone(&small)).await, 0);
+    let header = Header {
+        name: "x-note".into(),
+        value: "x".repeat(8 << 10).into(),
+    };
+    let mut of_all = Arc::unwrap_or_clone(small);
+    let mut of_a_branch = of_all.clone();
+    of_all.options.headers = vec![header.clone()];
+    assert_eq!(loads_behind_the_end(Arc::new(of_all)).await, 1);
+    let mut branch = Arc::unwrap_or_clone(branch("a", &[]));
+    branch.headers = vec![header];
+    of_a_branch.branches = vec![Arc::new(branch)];
+    assert_eq!(loads_behind_the_end(Arc::new(of_a_branch)).await, 1);
 }
