@@ -128,8 +128,9 @@ impl Shared {
             let sent_at = self.boot();
             let time = self.ask(DOING, self.store.ping()).await?;
             let arrived_at = self.boot();
-            if arrived_at.saturating_sub(sent_at) <= self.config.store_timeout {
-                self.time.set(time, arrived_at);
+            let took = arrived_at.saturating_sub(sent_at);
+            if took <= self.config.store_timeout {
+                self.time.set(time, arrived_at, took);
                 return Ok(());
             }
         }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use seata_core::UnixMillis;
 
 /// Tells the store's time without asking it. The offset is taken when the store's answer has arrived, so the estimate
-/// is late by at most the way back and never early: a lease that has ended here has ended there.
+/// is late by at most the way back and never early: a lease that has ended here has ended there. An answer that was long
+/// on its way, or came to a process that stood still, teaches nothing that an earlier one didn't know better.
 #[derive(Debug, Default)]
 pub(crate) struct StoreTime {
     offset_ms: AtomicI64,
@@ -19,10 +20,16 @@ fn boot_ms(boot: Duration) -> i64 {
 }
 
 impl StoreTime {
-    /// Takes the store's answer that arrived at `boot`.
-    pub(crate) fn set(&self, store: UnixMillis, boot: Duration) {
-        self.offset_ms
-            .store(store.0.saturating_sub(boot_ms(boot)), Ordering::Relaxed);
+    /// Takes the store's answer, which arrived at `boot` and was asked for so long before. It was made some time in
+    /// between: the offset that is known stays if it fits to that, and is the better one then. If it doesn't, it is late,
+    /// or the store's clock was set back.
+    pub(crate) fn set(&self, store: UnixMillis, boot: Duration, took: Duration) {
+        let least = store.0.saturating_sub(boot_ms(boot));
+        let most = least.saturating_add(boot_ms(took));
+        let known = self.offset_ms.load(Ordering::Relaxed);
+        if !(least..=most).contains(&known) {
+            self.offset_ms.store(least, Ordering::Relaxed);
+        }
     }
 
     /// Tells the store's time at `boot`.
@@ -37,12 +44,26 @@ impl StoreTime {
 mod tests {
     use super::*;
 
+    const MOMENT: Duration = Duration::from_millis(1);
+
     #[test]
     fn time_follows_the_store_and_never_goes_back() {
         let time = StoreTime::default();
-        time.set(UnixMillis(1_000_000), Duration::from_secs(5));
+        time.set(UnixMillis(1_000_000), Duration::from_secs(5), MOMENT);
         assert_eq!(time.at(Duration::from_secs(6)), UnixMillis(1_001_000));
-        time.set(UnixMillis(900_000), Duration::from_secs(6));
+        time.set(UnixMillis(900_000), Duration::from_secs(6), MOMENT);
         assert_eq!(time.at(Duration::from_secs(7)), UnixMillis(1_001_000));
+        assert_eq!(time.at(Duration::from_secs(108)), UnixMillis(1_002_000));
+    }
+
+    #[test]
+    fn an_answer_that_was_long_on_its_way_makes_nothing_late_that_was_not() {
+        let time = StoreTime::default();
+        time.set(UnixMillis(1_000_000), Duration::from_secs(5), MOMENT);
+        let took = Duration::from_millis(900);
+        time.set(UnixMillis(1_005_000), Duration::from_millis(10_800), took);
+        assert_eq!(time.at(Duration::from_secs(11)), UnixMillis(1_006_000));
+        time.set(UnixMillis(1_007_000), Duration::from_secs(11), MOMENT);
+        assert_eq!(time.at(Duration::from_secs(11)), UnixMillis(1_007_000));
     }
 }
