@@ -8,7 +8,7 @@ use seata_store::{Cursor, Header, ListQuery, PAGE_MAX};
 use tokio::time::sleep;
 
 use crate::code::ErrorCode;
-use crate::pages::{Asked, Pages};
+use crate::pages::{Asked, Pages, Place};
 use crate::path::Path;
 use crate::problem::Problem;
 use crate::request::ListRequest;
@@ -25,7 +25,7 @@ const LIMIT_DEFAULT: usize = 10;
 /// How many pages of the store are read for one answer, if filters leave little of each.
 const SCANS_MAX: usize = 16;
 
-/// Between time and gid of a cursor: no character of a gid.
+/// Between time and gid of a cursor, and what is to be stepped over behind them: no character of a gid.
 const CURSOR_MARK: char = '~';
 
 /// One page.
@@ -105,15 +105,16 @@ impl ListRequest<'_> {
     pub fn resolve(self) -> Result<Asked, Problem> {
         let limit = within("limit", self.limit, 1, LIMIT_MAX)?;
         let offset = within("offset", self.offset, 0, OFFSET_MAX)?;
-        let behind = self.cursor.as_deref().map(read_cursor).transpose()?;
-        if behind.is_some() && offset.is_some() {
+        let place = self.cursor.as_deref().map(read_cursor).transpose()?;
+        if place.is_some() && offset.is_some() {
             return Err(Problem::field(
                 "offset",
                 "is given beside `cursor`: give one of them",
             ));
         }
+        let skip = place.as_ref().map(|place| place.skip).or(offset);
         let query = ListQuery {
-            behind,
+            behind: place.map(|place| place.behind),
             status: self.status,
             mode: self.mode,
             created_from: self.created_from,
@@ -123,7 +124,7 @@ impl ListRequest<'_> {
         };
         Ok(Asked {
             query,
-            skip: offset.unwrap_or(0),
+            skip: skip.unwrap_or(0),
             limit,
         })
     }
@@ -186,21 +187,34 @@ fn prefix(text: &str) -> Result<String, Problem> {
         .map_err(|error| Problem::field("gid_prefix", error.why()))
 }
 
-fn write_cursor(cursor: &Cursor) -> String {
-    format!("{}{CURSOR_MARK}{}", cursor.created_at.0, cursor.gid)
+fn write_cursor(Place { behind, skip }: &Place) -> String {
+    let cursor = format!("{}{CURSOR_MARK}{}", behind.created_at.0, behind.gid);
+    match skip {
+        0 => cursor,
+        skip => format!("{cursor}{CURSOR_MARK}{skip}"),
+    }
 }
 
-fn read_cursor(text: &str) -> Result<Cursor, Problem> {
-    let parts = text.split_once(CURSOR_MARK).and_then(|(ms, gid)| {
-        Some(Cursor {
-            created_at: UnixMillis(ms.parse().ok()?),
-            gid: Gid::parse(gid).ok()?,
-        })
-    });
-    parts.ok_or_else(|| {
+fn read_cursor(text: &str) -> Result<Place, Problem> {
+    place(text).ok_or_else(|| {
         Problem::field(
             "cursor",
             "is none of ours: give the value of the header x-next-cursor",
         )
+    })
+}
+
+fn place(text: &str) -> Option<Place> {
+    let (ms, rest) = text.split_once(CURSOR_MARK)?;
+    let (gid, skip) = match rest.split_once(CURSOR_MARK) {
+        Some((gid, skip)) => (gid, skip.parse().ok()?),
+        None => (rest, 0),
+    };
+    Some(Place {
+        behind: Cursor {
+            created_at: UnixMillis(ms.parse().ok()?),
+            gid: Gid::parse(gid).ok()?,
+        },
+        skip: Some(skip).filter(|skip| *skip <= OFFSET_MAX)?,
     })
 }

@@ -24,6 +24,13 @@ enum Rest {
     Nothing,
 }
 
+/// Where the next page begins.
+pub(crate) struct Place {
+    pub(crate) behind: Cursor,
+    /// How many are still to be stepped over behind it.
+    pub(crate) skip: usize,
+}
+
 /// The pages of one query that were not read yet.
 pub(crate) struct Pages {
     query: ListQuery,
@@ -65,9 +72,12 @@ impl Pages {
     }
 
     /// Answers where to go on, if anything may follow.
-    pub(crate) fn next(self) -> Option<Cursor> {
+    pub(crate) fn next(self) -> Option<Place> {
         match self.rest {
-            Rest::Unread => self.query.behind,
+            Rest::Unread => self.query.behind.map(|behind| Place {
+                behind,
+                skip: self.skip,
+            }),
             Rest::Nothing => None,
         }
     }
