@@ -62,10 +62,7 @@ impl Coordinator {
         let engine = engine(folder, Executor::new(ExecutorConfig::default())).await?;
         let rules = Rules {
             defaults: Defaults::default(),
-            limits: Limits {
-                body_bytes_max: 4 << 20,
-                payload_bytes_max: 1 << 20,
-            },
+            limits: Limits::default(),
             local: LocalEndpoints::Refused,
         };
         let service = Service::new(engine.clone(), rules);

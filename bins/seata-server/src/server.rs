@@ -195,6 +195,7 @@ fn rules(settings: &Settings) -> Rules {
         limits: Limits {
             body_bytes_max: settings.body_bytes_max,
             payload_bytes_max: settings.payload_bytes_max,
+            branches_max: settings.branches_max,
         },
         local: LocalEndpoints::Refused,
     }

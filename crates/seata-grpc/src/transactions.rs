@@ -248,7 +248,7 @@ impl Transactions {
         message: v1::StartGlobalRequest,
     ) -> Result<v1::StartGlobalResponse, Problem> {
         let (rules, now) = (self.service.rules(), self.service.now());
-        let whole = read::start(&message)?.resolve(rules, now)?;
+        let whole = read::start(&message, &rules.limits)?.resolve(rules, now)?;
         drop(message);
         let begun = self.service.start(whole).await?;
         Ok(v1::StartGlobalResponse {
@@ -258,7 +258,7 @@ impl Transactions {
 
     async fn submitted(&self, message: v1::SubmitRequest) -> Result<v1::SubmitResponse, Problem> {
         let (rules, now) = (self.service.rules(), self.service.now());
-        let (submission, wait) = read::submit(&message)?.resolve(rules, now)?;
+        let (submission, wait) = read::submit(&message, &rules.limits)?.resolve(rules, now)?;
         drop(message);
         let decided = self.service.submit(submission).await?;
         let settled = self.service.settle(decided, wait).await?;

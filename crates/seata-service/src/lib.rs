@@ -34,7 +34,7 @@ pub use pages::Asked;
 pub use path::Path;
 pub use problem::{Detail, Problem};
 pub use resolve::{AddedBranch, NamedBy, Submission, Whole};
-pub use rules::{Limits, LocalEndpoints, Rules};
+pub use rules::{BRANCHES_MAX, Limits, LocalEndpoints, Rules};
 pub use service::Service;
 pub use settle::{EndWord, Settled};
 pub use store::{ShardHealth, Shards, StoreFacts, StoreHealth, StoreState};

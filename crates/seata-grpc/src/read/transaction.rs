@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use seata_proto::v1;
-use seata_service::Problem;
 use seata_service::request::{
     AddBranchRequest, BranchOptionsRequest, BranchRequest, CallOptionsRequest, OptionsRequest,
     Pairs, PayloadRequest, SubmitRequest, TransactionRequest,
 };
+use seata_service::{Limits, Problem};
 use serde::de::IgnoredAny;
 
 use super::{secs, text, wait, words};
@@ -15,9 +15,12 @@ use super::{secs, text, wait, words};
 const JSON: &str = "application/json";
 
 /// Reads what is to be begun.
-pub(crate) fn start(message: &v1::StartGlobalRequest) -> Result<TransactionRequest<'_>, Problem> {
+pub(crate) fn start<'a>(
+    message: &'a v1::StartGlobalRequest,
+    limits: &Limits,
+) -> Result<TransactionRequest<'a>, Problem> {
     match &message.transaction {
-        Some(definition) => transaction(&message.gid, definition),
+        Some(definition) => transaction(&message.gid, definition, limits),
         None => Ok(TransactionRequest {
             gid: text(&message.gid),
             ..TransactionRequest::default()
@@ -26,9 +29,12 @@ pub(crate) fn start(message: &v1::StartGlobalRequest) -> Result<TransactionReque
 }
 
 /// Reads what is to be submitted.
-pub(crate) fn submit(message: &v1::SubmitRequest) -> Result<SubmitRequest<'_>, Problem> {
+pub(crate) fn submit<'a>(
+    message: &'a v1::SubmitRequest,
+    limits: &Limits,
+) -> Result<SubmitRequest<'a>, Problem> {
     let transaction = match &message.transaction {
-        Some(definition) => transaction(&message.gid, definition)?,
+        Some(definition) => transaction(&message.gid, definition, limits)?,
         None => TransactionRequest {
             gid: text(&message.gid),
             ..TransactionRequest::default()
@@ -54,9 +60,12 @@ pub(crate) fn added_branch<'a>(
 fn transaction<'a>(
     gid: &'a str,
     definition: &'a v1::TransactionDefinition,
+    limits: &Limits,
 ) -> Result<TransactionRequest<'a>, Problem> {
+    let gid = text(gid);
+    limits.allow_branches(definition.branches.len(), gid.as_deref())?;
     Ok(TransactionRequest {
-        gid: text(gid),
+        gid,
         mode: words::mode(definition.mode)?,
         payload: definition.payload.as_ref().map(payload),
         options: definition.options.as_ref().map(options).transpose()?,

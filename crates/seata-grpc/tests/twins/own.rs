@@ -220,6 +220,33 @@ async fn bytes_that_are_no_message_are_refused_in_our_shape() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_branches_without_number_none_is_looked_at() {
+    let world = World::new().await;
+    let mut client = TransactionServiceClient::new(world.grpc.service());
+    let transaction = Some(v1::TransactionDefinition {
+        branches: vec![v1::BranchDefinition::default(); 1_001],
+        ..v1::TransactionDefinition::default()
+    });
+    let (gid, both) = ("g".to_owned(), transaction.clone());
+    let request = v1::StartGlobalRequest {
+        gid: gid.clone(),
+        transaction: both,
+    };
+    let started = client.start_global(request).await.unwrap_err();
+    let request = v1::SubmitRequest {
+        gid,
+        transaction,
+        wait: None,
+    };
+    let submitted = client.submit(request).await.unwrap_err();
+    for status in [started, submitted] {
+        let said = "a transaction may have at most 1000 branches: make several transactions of it";
+        assert_eq!(status.message(), said);
+        assert_eq!(Told::status(&status).code(), "INVALID_REQUEST");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_number_that_no_enum_has_is_refused_by_name() {
     let world = World::new().await;
     let mut client = TransactionServiceClient::new(world.grpc.service());

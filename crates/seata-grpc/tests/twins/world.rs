@@ -111,6 +111,7 @@ impl World {
             limits: Limits {
                 body_bytes_max: 64 << 10,
                 payload_bytes_max: 16 << 10,
+                branches_max: 1_000,
             },
             local: LocalEndpoints::Refused,
         };

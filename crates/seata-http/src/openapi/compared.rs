@@ -147,7 +147,7 @@ fn is_taken(body: &Value) -> bool {
         local: LocalEndpoints::Refused,
     };
     parse::<TransactionBody<'_>>(body.to_string().as_bytes())
-        .and_then(read::submit)
+        .and_then(|body| read::submit(body, &rules.limits))
         .is_ok_and(|asked| asked.resolve(&rules, UnixMillis(0)).is_ok())
 }
 

@@ -104,7 +104,10 @@ fn of_saga(fields: Fields) -> Fields {
     fields
         .optional("compensation", endpoint())
         .optional("compensate", about(endpoint(), alias))
-        .optional("after", branch_ids())
+        .optional(
+            "after",
+            about(branch_ids(), "At most 10000 names, each needed once."),
+        )
 }
 
 fn of_tcc(fields: Fields) -> Fields {

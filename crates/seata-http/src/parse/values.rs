@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use seata_service::BRANCHES_MAX;
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// A text, borrowed if nothing in it was escaped.
 #[derive(Debug, Clone)]
@@ -127,7 +128,11 @@ impl<'de> Deserialize<'de> for Count {
     }
 }
 
-/// A list of values of one kind.
+/// The most items of a list that are kept. Lists are of branches, or of their names: a longer one is refused, and with
+/// one too many it still is.
+const ITEMS_MAX: usize = BRANCHES_MAX + 1;
+
+/// A list of values of one kind, cut off at a bound: three bytes of a body may be an item that takes hundreds.
 #[derive(Debug, Clone)]
 pub(crate) struct List<T>(pub(crate) Vec<T>);
 
@@ -141,9 +146,13 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List<T>, A::Error> {
                 let mut items = Vec::new();
-                while let Some(item) = seq.next_element()? {
+                while items.len() < ITEMS_MAX {
+                    let Some(item) = seq.next_element()? else {
+                        return Ok(List(items));
+                    };
                     items.push(item);
                 }
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
                 Ok(List(items))
             }
         }
@@ -172,5 +181,24 @@ impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
             }
         }
         json.deserialize_map(Reader)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_list_that_is_too_long_one_too_many_is_kept() {
+        for (count, kept) in [
+            (0, 0),
+            (BRANCHES_MAX, BRANCHES_MAX),
+            (BRANCHES_MAX + 1, BRANCHES_MAX + 1),
+            (BRANCHES_MAX * 3, BRANCHES_MAX + 1),
+        ] {
+            let text = format!("[{}]", vec!["1"; count].join(","));
+            let list = serde_json::from_str::<List<Count>>(&text);
+            assert_eq!(list.ok().map(|list| list.0.len()), Some(kept));
+        }
     }
 }

@@ -11,7 +11,7 @@ use seata_service::request::{
     AbortRequest, BranchOrderRequest, CallOptionsRequest, CompletionRequest, OptionsRequest,
     OrderRequest, Pairs, SubmitRequest, Text, TransactionRequest, WaitRequest,
 };
-use seata_service::{Path, Problem};
+use seata_service::{Limits, Path, Problem};
 
 use crate::parse::bodies::{
     AbortBody, BranchOrderBody, CompletionBody, OptionsBody, OrderBody, TransactionBody,
@@ -20,7 +20,14 @@ use crate::parse::values;
 use payload::{Given, payload};
 
 /// Reads the body of `/api/start`.
-pub(crate) fn transaction(body: TransactionBody<'_>) -> Result<TransactionRequest<'_>, Problem> {
+pub(crate) fn transaction<'a>(
+    body: TransactionBody<'a>,
+    limits: &Limits,
+) -> Result<TransactionRequest<'a>, Problem> {
+    if let Some(list) = &body.branches {
+        let gid = body.gid.as_ref().map(|text| &*text.0);
+        limits.allow_branches(list.0.len(), gid)?;
+    }
     let mode = body.mode.as_ref().map(|text| mode(&text.0)).transpose()?;
     let given = Given {
         json: body.payload,
@@ -42,11 +49,14 @@ pub(crate) fn transaction(body: TransactionBody<'_>) -> Result<TransactionReques
 }
 
 /// Reads the body of `/api/submit`.
-pub(crate) fn submit(body: TransactionBody<'_>) -> Result<SubmitRequest<'_>, Problem> {
+pub(crate) fn submit<'a>(
+    body: TransactionBody<'a>,
+    limits: &Limits,
+) -> Result<SubmitRequest<'a>, Problem> {
     let wait = wait(body.wait);
     Ok(SubmitRequest {
         wait,
-        transaction: transaction(body)?,
+        transaction: transaction(body, limits)?,
     })
 }
 

@@ -23,7 +23,7 @@ pub(super) async fn start(api: Arc<Api>, request: Request) -> Answer {
     let service = &api.service;
     let body = api.bodies.take(request).await?;
     let whole = parse::<TransactionBody<'_>>(&body)
-        .and_then(read::transaction)
+        .and_then(|body| read::transaction(body, &service.rules().limits))
         .and_then(|asked| asked.resolve(service.rules(), service.now()))?;
     let room = body.into_room();
     let begun = service.start(whole).await;

@@ -133,10 +133,10 @@ pub(crate) fn parse_any(body: &[u8], limits: Limits, defaults: &Defaults) -> Vec
     };
     let refusals = [
         parse::<TransactionBody<'_>>(body)
-            .and_then(read::submit)
+            .and_then(|body| read::submit(body, &limits))
             .and_then(|asked| asked.resolve(&rules, UnixMillis(0)).map(drop)),
         parse::<TransactionBody<'_>>(body)
-            .and_then(read::transaction)
+            .and_then(|body| read::transaction(body, &limits))
             .and_then(|asked| asked.resolve(&rules, UnixMillis(0)).map(drop)),
         parse::<BranchBody<'_>>(body)
             .and_then(read::added_branch)

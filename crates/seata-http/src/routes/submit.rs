@@ -16,7 +16,7 @@ pub(super) async fn submit(api: Arc<Api>, request: Request) -> Answer {
     let service = &api.service;
     let body = api.bodies.take(request).await?;
     let (submission, wait) = parse::<TransactionBody<'_>>(&body)
-        .and_then(read::submit)
+        .and_then(|body| read::submit(body, &service.rules().limits))
         .and_then(|asked| asked.resolve(service.rules(), service.now()))?;
     let room = body.into_room();
     let submitted = service.submit(submission).await;

@@ -76,6 +76,53 @@ async fn more_branches_than_allowed_are_refused_however_they_come() {
         .await;
 }
 
+/// The engine knows how many branches a transaction has; of those that come at once nothing is made first.
+#[tokio::test(start_paused = true)]
+async fn too_many_branches_are_refused_alike_before_and_after_they_are_read() {
+    let mut config = Config::new(Owner(1));
+    config.branches_max = 2;
+    let late = World::with(config).await;
+    let limits = Limits {
+        branches_max: 2,
+        ..LIMITS
+    };
+    let early = World::with_limits(Config::new(Owner(1)), limits).await;
+    let three = json!({"branches": [branch("b1"), branch("b2"), branch("b3")]});
+    for more in [json!({}), json!({"gid": "g"}), json!({"gid": "g'"})] {
+        for path in ["/api/start", "/api/submit"] {
+            let body = plus(three.clone(), more.clone());
+            let expected = late.post(path, body.clone()).await;
+            assert_eq!(expected.status, 400);
+            assert_eq!(early.post(path, body).await.body, expected.body, "{path}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_branches_without_number_none_is_looked_at() {
+    let world = World::new().await;
+    for count in [1_001, 20_000] {
+        let body = json!({"gid": "g", "branches": vec![json!({}); count]});
+        let answered = world.post("/api/submit", body).await;
+        assert_eq!(answered.code(), "INVALID_REQUEST");
+        let expected = json!({"branches_max": 1_000, "field": "branches", "gid": "g"});
+        assert_eq!(answered.body["details"], expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_of_branches_before_it_without_number_are_refused() {
+    let world = World::new().await;
+    world.ok("/api/start", saga("g")).await;
+    for count in [10_001, 15_000] {
+        let added = plus(branch("b3"), json!({"gid": "g", "after": vec!["b"; count]}));
+        let answered = world.post("/api/branch/add", added).await;
+        assert_eq!(answered.code(), "INVALID_REQUEST");
+        assert_eq!(answered.body["details"]["field"], "after");
+        assert!(answered.error().contains("more than 10000 names"));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_branch_comes_once_after_another_however_often_it_says_so() {
     let world = World::new().await;

@@ -133,6 +133,7 @@ pub(crate) struct Answered {
 pub(crate) const LIMITS: Limits = Limits {
     body_bytes_max: 64 << 10,
     payload_bytes_max: 16 << 10,
+    branches_max: 1_000,
 };
 
 impl World {

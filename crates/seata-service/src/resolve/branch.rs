@@ -13,7 +13,7 @@ use crate::content::{Content, Part};
 use crate::path::Path;
 use crate::problem::Problem;
 use crate::request::{AddBranchRequest, BranchRequest};
-use crate::rules::Rules;
+use crate::rules::{BRANCHES_MAX, Rules};
 
 /// One branch more, with the name of its transaction.
 #[derive(Debug, Clone)]
@@ -71,6 +71,10 @@ pub(super) fn branch(
 
     let endpoints = endpoints(path, &asked, joining, rules, &mut content)?;
     let at = path.key("after");
+    if asked.after.len() > BRANCHES_MAX {
+        let why = format_args!("more than {BRANCHES_MAX} names: give each once");
+        return Err(Problem::field(at, why));
+    }
     let mut after = asked
         .after
         .iter()
