@@ -9,15 +9,29 @@ use seata_proto::v1::transaction_service_server::SERVICE_NAME;
 use seata_service::{Service, StoreState};
 use tonic::{Request, Response, Status};
 use tonic_health::pb::health_check_response::ServingStatus;
-use tonic_health::pb::health_server::Health;
+use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 /// How often a client that watches is looked for.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// The most bytes of a question: it takes no room of the messages, and holds the name of a service.
+const MESSAGE_BYTES_MAX: usize = 1024;
+
 /// Answers how the service is.
 pub(crate) struct Checks {
-    pub(crate) service: Service,
+    service: Service,
+}
+
+/// Makes the health service.
+pub(crate) fn server(service: Service) -> HealthServer<Checks> {
+    HealthServer::new(Checks { service }).max_decoding_message_size(MESSAGE_BYTES_MAX)
+}
+
+/// Says whether this is a path of the health service.
+pub(crate) fn is_path(path: &str) -> bool {
+    let service = path.strip_prefix('/').and_then(|path| path.split_once('/'));
+    service.is_some_and(|(service, _)| service == tonic_health::pb::health_server::SERVICE_NAME)
 }
 
 type Statuses = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;

@@ -17,6 +17,7 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
+use crate::health;
 use crate::meters::{Meters, Method};
 use crate::room::{Counted, Room};
 use crate::status::{Within, refuse};
@@ -64,8 +65,10 @@ where
     fn call(&mut self, request: Request<Body>) -> Answering {
         let observe = self.observe.clone();
         let begun = Instant::now();
-        let method = Method::of(request.uri().path());
-        let held = observe.room.enter();
+        let path = request.uri().path();
+        let method = Method::of(path);
+        // Else whoever fills the room takes the server from its balancer, too.
+        let held = (!health::is_path(path)).then(|| observe.room.enter());
         let counted = held.clone();
         let request = request.map(|body| Body::new(Counted::new(body, counted)));
         let answering = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
@@ -74,9 +77,13 @@ where
                 Ok(Ok(response)) => response,
                 Err(_) => panicked(method),
             };
-            drop(held);
+            let response = match held {
+                Some(_) => reworded(response, observe.message_bytes_max),
+                // The health service has a bound of its own.
+                None => response,
+            };
             observe.meters.begun(method, begun.elapsed());
-            Ok(observe.told(method, reworded(response, observe.message_bytes_max)))
+            Ok(observe.told(method, response))
         })
     }
 }

@@ -17,11 +17,10 @@ use tokio::sync::{Semaphore, oneshot};
 use tonic::body::Body;
 use tonic::service::Routes;
 use tonic::transport::Server;
-use tonic_health::pb::health_server::HealthServer;
 use tower::Layer;
 
 use crate::connection::Connection;
-use crate::health::Checks;
+use crate::health;
 use crate::layer::Observe;
 use crate::meters::Meters;
 use crate::room::Room;
@@ -96,9 +95,8 @@ impl Grpc {
         let service = self.service.clone();
         let transactions = TransactionServiceServer::new(Transactions { service })
             .max_decoding_message_size(self.observe.message_bytes_max);
-        let service = self.service.clone();
         Routes::new(transactions)
-            .add_service(HealthServer::new(Checks { service }))
+            .add_service(health::server(self.service.clone()))
             .add_service(reflection!(build_v1))
             .add_service(reflection!(build_v1alpha))
     }

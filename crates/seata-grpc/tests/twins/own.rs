@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::{iter, pending};
 use http::Request;
 use seata_core::{Gid, Outcome};
 use seata_grpc::Grpc;
@@ -217,6 +219,33 @@ async fn bytes_that_are_no_message_are_refused_in_our_shape() {
     assert_eq!(told.code(), "PAYLOAD_TOO_LARGE");
     let unknown = raw(&world, "Nothing", b"").await;
     assert_eq!(unknown.code(), Code::Unimplemented);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_never_ends_is_refused_with_its_time() {
+    let world = World::new().await;
+    // A message of five bytes of which one comes, a whole one behind which the request goes on, and none.
+    for begun in [&[0, 0, 0, 0, 5, 0][..], &[0; 5], &[]] {
+        let piece = http_body::Frame::data(Bytes::from_static(begun));
+        let pieces = iter([Ok::<_, Status>(piece)]).chain(pending());
+        let request = Request::post("/seata.v1.TransactionService/Submit")
+            .header("content-type", "application/grpc")
+            .body(Body::new(http_body_util::StreamBody::new(pieces)));
+        let asked = world.grpc.service().oneshot(request.unwrap());
+        let response = tokio::time::timeout(Duration::from_secs(61), asked).await;
+        let status = Status::from_header_map(response.unwrap().unwrap().headers()).unwrap();
+        assert_eq!(Told::status(&status).code(), "INVALID_REQUEST");
+        assert!(status.message().contains("within 60 s"), "{status:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_health_service_takes_names_of_services_alone() {
+    let world = World::new().await;
+    let service = "x".repeat(1_100);
+    let mut client = HealthClient::new(world.grpc.service());
+    let refused = client.check(HealthCheckRequest { service }).await;
+    assert_eq!(refused.unwrap_err().code(), Code::OutOfRange);
 }
 
 #[tokio::test(start_paused = true)]
