@@ -1,11 +1,14 @@
 //! Server-sent events, as the HTML standard defines their text. It knows no meaning.
 
+use std::fmt::Display;
+
+use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::Body;
 
 use crate::error::Error;
+use crate::transport::connection::next_frame;
 
 /// The longest event, in bytes.
 const EVENT_BYTES_MAX: usize = 1024 * 1024;
@@ -120,12 +123,15 @@ impl SseParser {
 }
 
 /// Reads the events that a body says.
-pub(crate) fn said_by(body: Incoming) -> BoxStream<'static, Result<SseEvent, Error>> {
+pub(crate) fn said_by<B>(body: B) -> BoxStream<'static, Result<SseEvent, Error>>
+where
+    B: Body<Data = Bytes, Error: Display> + Send + Unpin + 'static,
+{
     let pieces = stream::unfold(Some((body, SseParser::default())), |state| async {
         let (mut body, mut parser) = state?;
-        let read = match body.frame().await? {
+        let read = match next_frame(&mut body).await? {
             Ok(frame) => parser.feed(frame.data_ref().map_or(&[][..], AsRef::as_ref)),
-            Err(error) => Err(Error::NoAnswer(format!("the watch broke off: {error}"))),
+            Err(error) => Err(error),
         };
         let next = read.is_ok().then_some((body, parser));
         Some((read, next))
@@ -141,7 +147,44 @@ pub(crate) fn said_by(body: Incoming) -> BoxStream<'static, Result<SseEvent, Err
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use std::convert::Infallible;
+    use std::time::Duration;
+
+    use futures_util::stream::{iter, pending};
+    use http_body_util::StreamBody;
+    use hyper::body::Frame;
+    use tokio::time::{sleep, timeout};
+
     use super::*;
+
+    fn frame(text: &'static str) -> Result<Frame<Bytes>, Infallible> {
+        Ok(Frame::data(Bytes::from_static(text.as_bytes())))
+    }
+
+    /// A peer that is gone without a word: no end of its stream is ever seen.
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_falls_silent_ends_with_an_error_that_passes() {
+        let body = iter([frame("data: a\n\ndata: b")]).chain(pending());
+        let mut said = said_by(StreamBody::new(body));
+        assert_eq!(said.next().await.unwrap().unwrap(), event(None, None, "a"));
+        let silent = timeout(Duration::from_secs(60), said.next()).await;
+        let error = silent.unwrap().unwrap().unwrap_err();
+        assert!(error.may_pass(), "{error}");
+        assert!(error.to_string().contains("silent for 45 s"), "{error}");
+        assert!(said.next().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_with_signs_of_life_may_tell_nothing_for_long() {
+        let lives = iter(0..100).then(|_| async {
+            sleep(Duration::from_secs(15)).await;
+            frame(":\n\n")
+        });
+        let body = lives.chain(iter([frame("data: a\n\n")]));
+        let mut said = said_by(StreamBody::new(Box::pin(body)));
+        assert_eq!(said.next().await.unwrap().unwrap(), event(None, None, "a"));
+        assert!(said.next().await.is_none());
+    }
 
     fn event(id: Option<&str>, name: Option<&str>, data: &str) -> SseEvent {
         SseEvent {

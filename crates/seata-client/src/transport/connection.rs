@@ -1,6 +1,7 @@
 //! Pooled connections over HTTP/1.1, and HTTP/2 where a TLS peer offers it. It knows nothing of what is sent.
 
 use std::error::Error as _;
+use std::fmt::Display;
 use std::iter::successors;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Frame, Incoming};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -19,6 +20,10 @@ use crate::error::Error;
 
 /// Below what servers keep an idle connection.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// How long a body may say nothing: three of the signs of life that a server gives in a stream every 15 s. A peer that is
+/// gone without a word would be waited for else without end.
+const SILENCE_MAX: Duration = Duration::from_secs(45);
 
 type Plain = legacy::Client<HttpConnector, Full<Bytes>>;
 type Secure = legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
@@ -96,8 +101,8 @@ impl Connections {
 /// Reads a body to its end.
 pub(crate) async fn read(mut body: Incoming, bytes_max: usize) -> Result<Bytes, Error> {
     let mut bytes = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Error::NoAnswer(format!("it broke off: {error}")))?;
+    while let Some(frame) = next_frame(&mut body).await {
+        let frame = frame?;
         if let Some(data) = frame.data_ref() {
             bytes.extend_from_slice(data);
         }
@@ -108,6 +113,18 @@ pub(crate) async fn read(mut body: Incoming, bytes_max: usize) -> Result<Bytes, 
         }
     }
     Ok(bytes.freeze())
+}
+
+/// Waits for what a body says next; none: that was all.
+pub(crate) async fn next_frame<B>(body: &mut B) -> Option<Result<Frame<Bytes>, Error>>
+where
+    B: Body<Data = Bytes, Error: Display> + Unpin,
+{
+    let Ok(frame) = timeout(SILENCE_MAX, body.frame()).await else {
+        let secs = SILENCE_MAX.as_secs();
+        return Some(Err(Error::NoAnswer(format!("silent for {secs} s"))));
+    };
+    Some(frame?.map_err(|error| Error::NoAnswer(format!("it broke off: {error}"))))
 }
 
 fn too_slow(limit: Duration) -> Error {

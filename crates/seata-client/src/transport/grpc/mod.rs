@@ -25,6 +25,11 @@ use crate::view::{Event, Page, Transaction};
 /// The longest time limit that the wire has words for: eight digits of hours. A longer one is none.
 const TIMEOUT_MAX: Duration = Duration::from_secs(99_999_999 * 3_600);
 
+/// How often a coordinator is asked whether it lives, and how long it may take to say so: a watch would wait for one that
+/// is gone without a word else without end.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+const KEEPALIVE_WITHIN: Duration = Duration::from_secs(20);
+
 type Metadata = Vec<(MetadataKey<Ascii>, MetadataValue<Ascii>)>;
 
 /// A coordinator's gRPC port.
@@ -37,14 +42,12 @@ pub(crate) struct GrpcTransport {
 impl GrpcTransport {
     pub(crate) fn new(url: &str, config: &ClientConfig) -> Result<Self, Error> {
         let invalid = |error: tonic::transport::Error| Error::Invalid(format!("{url:?}: {error}"));
-        let mut endpoint = Endpoint::from_shared(url.to_owned())
-            .map_err(invalid)?
-            .connect_timeout(config.connect_timeout);
-        if url.starts_with("https://") {
-            let tls = ClientTlsConfig::new().with_native_roots();
-            endpoint = endpoint.tls_config(tls).map_err(invalid)?;
-        }
-        let client = TransactionServiceClient::new(endpoint.connect_lazy());
+        let endpoint = endpoint(url, config).map_err(invalid)?;
+        Self::over(endpoint.connect_lazy(), config)
+    }
+
+    fn over(channel: Channel, config: &ClientConfig) -> Result<Self, Error> {
+        let client = TransactionServiceClient::new(channel);
         Ok(Self {
             client: client.max_decoding_message_size(config.answer_bytes_max),
             metadata: metadata(config)?,
@@ -76,6 +79,18 @@ impl GrpcTransport {
         }
         request
     }
+}
+
+fn endpoint(url: &str, config: &ClientConfig) -> Result<Endpoint, tonic::transport::Error> {
+    let endpoint = Endpoint::from_shared(url.to_owned())?
+        .connect_timeout(config.connect_timeout)
+        .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(KEEPALIVE_WITHIN)
+        .keep_alive_while_idle(true);
+    if url.starts_with("https://") {
+        return endpoint.tls_config(ClientTlsConfig::new().with_native_roots());
+    }
+    Ok(endpoint)
 }
 
 fn metadata(config: &ClientConfig) -> Result<Metadata, Error> {
@@ -282,7 +297,70 @@ impl Transport for GrpcTransport {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::task::{Context, Poll};
+
+    use futures_util::future::{BoxFuture, ready};
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, copy, duplex, sink};
+    use tokio::time::timeout;
+    use tonic::codegen::Service;
+
     use super::*;
+
+    /// Connects to a coordinator that opens one stream of answers and is gone then without a word.
+    struct Gone;
+
+    impl Service<http::Uri> for Gone {
+        type Response = TokioIo<DuplexStream>;
+        type Error = io::Error;
+        type Future = BoxFuture<'static, io::Result<Self::Response>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: http::Uri) -> Self::Future {
+            let (ours, theirs) = duplex(64 * 1024);
+            tokio::spawn(opens_and_goes(theirs));
+            Box::pin(ready(Ok(TokioIo::new(ours))))
+        }
+    }
+
+    async fn opens_and_goes(mut stream: DuplexStream) -> io::Result<()> {
+        // Settings, of which there are none.
+        stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await?;
+        stream.read_exact(&mut [0; 24]).await?;
+        loop {
+            let mut head = [0; 9];
+            stream.read_exact(&mut head).await?;
+            let [a, b, c, kind, ..] = head;
+            let mut frame = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
+            stream.read_exact(&mut frame).await?;
+            // The head of the request.
+            if kind == 1 {
+                break;
+            }
+        }
+        // The head of an answer on stream 1: status 200, a content type.
+        let answer = [0, 0, 20, 1, 4, 0, 0, 0, 1, 0x88, 0x0f, 0x10, 16];
+        stream.write_all(&answer).await?;
+        stream.write_all(b"application/grpc").await?;
+        copy(&mut stream, &mut sink()).await.map(drop)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_ends_with_an_error_that_passes_when_its_server_is_gone_without_a_word() {
+        let config = ClientConfig::default();
+        let endpoint = endpoint("http://gone", &config).expect("a URL");
+        let channel = endpoint.connect_with_connector_lazy(Gone);
+        let transport = GrpcTransport::over(channel, &config).expect("no headers");
+        let gid = Gid::parse("g").expect("a gid");
+        let mut events = transport.watch(&gid, None).await.expect("a stream");
+        let told = timeout(Duration::from_secs(60), events.next()).await;
+        let error = told.expect("an end").expect("an error").expect_err("gone");
+        assert!(error.may_pass(), "{error}");
+    }
 
     #[tokio::test]
     async fn a_time_limit_without_end_is_none() {
