@@ -106,6 +106,16 @@ pub async fn filters_select_and_a_rare_match_still_comes(fixture: impl Fixture) 
         names(&all(store.as_ref(), between).await),
         ["g12", "g11", "g10"]
     );
+    let beyond = |created_from, created_before| ListQuery {
+        created_from,
+        created_before,
+        ..ListQuery::newest(10)
+    };
+    let before_all = beyond(None, Some(UnixMillis(i64::MIN)));
+    let after_all = beyond(Some(UnixMillis(i64::MAX)), None);
+    for nothing in [before_all, after_all] {
+        assert_eq!(all(store.as_ref(), nothing).await, []);
+    }
     let open = loaded(store.as_ref(), &gid("g5")).await;
     applied(store.as_ref(), ending(&open.header)).await;
     let ended = ListQuery {

@@ -50,7 +50,7 @@ fn is_too_old(query: &ListQuery, key: &Result<(UnixMillis, Gid), StoreError>) ->
 fn lower(query: &ListQuery) -> Bound<Key> {
     let newest = query
         .created_before
-        .map(|before| layout::newest_first(UnixMillis(before.0 - 1)).to_vec());
+        .map(|before| layout::newest_first(UnixMillis(before.0.saturating_sub(1))).to_vec());
     let behind = query
         .behind
         .as_ref()
