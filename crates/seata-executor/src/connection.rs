@@ -5,7 +5,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::Request;
@@ -58,8 +58,13 @@ impl Connection {
     /// Says whether a request may be sent: the last answer was whole, and the peer has neither closed the connection
     /// nor said what nobody asked for.
     pub(crate) fn is_idle(&mut self) -> bool {
+        // Unconstrained: a task that has used up its budget would not see that the peer has closed it.
+        let looking = unconstrained(poll_fn(|context| {
+            advance(&mut self.driver, context);
+            Poll::Ready(())
+        }));
         // Nobody needs to be woken: whoever takes it looks again.
-        advance(&mut self.driver, &mut Context::from_waker(Waker::noop()));
+        let _ = pin!(looking).poll(&mut Context::from_waker(Waker::noop()));
         self.driver.is_some() && self.requests.is_ready()
     }
 
@@ -116,6 +121,14 @@ mod tests {
 
     use super::*;
 
+    async fn connected() -> (Connection, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await;
+        let (peer, _) = listener.accept().await.unwrap();
+        let connection = Connection::begin(TokioIo::new(stream.unwrap())).await;
+        (connection.ok().unwrap(), peer)
+    }
+
     /// Leaves the task so much of its budget.
     fn spend_but(left: usize, context: &mut Context<'_>) {
         // As much as tokio gives a task for one poll.
@@ -128,13 +141,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_has_come_is_taken_however_little_the_task_may_do() {
         for left in 0..6 {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let stream = TcpStream::connect(listener.local_addr().unwrap()).await;
-            let (mut peer, _) = listener.accept().await.unwrap();
-            let mut connection = Connection::begin(TokioIo::new(stream.unwrap()))
-                .await
-                .ok()
-                .unwrap();
+            let (mut connection, mut peer) = connected().await;
             let mut said = None;
             let request = Request::post("/")
                 .header("host", "x")
@@ -159,6 +166,21 @@ mod tests {
                 () = tokio::time::sleep(Duration::from_secs(20)) => panic!("not with {left} left"),
                 answered = poor => assert!(answered.is_ok()),
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_its_peer_closed_is_not_idle_however_little_the_task_may_do() {
+        for left in 0..6 {
+            let (mut connection, peer) = connected().await;
+            assert!(connection.is_idle());
+            drop(peer);
+            tokio::task::yield_now().await;
+            let is_idle = poll_fn(|context| {
+                spend_but(left, context);
+                Poll::Ready(connection.is_idle())
+            });
+            assert!(!is_idle.await, "with {left} left");
         }
     }
 }
