@@ -24,7 +24,7 @@ pub(crate) struct Lease {
     held: Mutex<Option<Held>>,
     /// A release is on its way to the store: no call may begin.
     held_back: AtomicBool,
-    prolonged: Notify,
+    changed: Notify,
 }
 
 impl Lease {
@@ -34,7 +34,7 @@ impl Lease {
 
     pub(crate) fn set(&self, held: Option<Held>) {
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
-        self.prolonged.notify_waiters();
+        self.changed.notify_waiters();
     }
 
     /// Lets no call begin while the store is asked to release the lease.
@@ -45,7 +45,7 @@ impl Lease {
     /// Lets calls begin again, if the lease is still held.
     pub(crate) fn go_on(&self) {
         self.held_back.store(false, Ordering::Relaxed);
-        self.prolonged.notify_waiters();
+        self.changed.notify_waiters();
     }
 
     /// Prolongs the lease if it is still the one that was renewed.
@@ -57,7 +57,7 @@ impl Lease {
             held.until = held.until.max(until);
         }
         drop(held);
-        self.prolonged.notify_waiters();
+        self.changed.notify_waiters();
     }
 
     /// Gives the lease up if it is still the one that was found lost. Answers whether it was.
@@ -67,22 +67,37 @@ impl Lease {
         if mine {
             *held = None;
         }
+        drop(held);
+        self.changed.notify_waiters();
         mine
+    }
+
+    /// Waits until it isn't held.
+    pub(crate) async fn gone(&self) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if self.held().is_none() {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// Waits until a call may start: at least half of the lease is left. The driver drops the call if that never comes.
     pub(crate) async fn fresh(&self, token: FencingToken, lasts: Duration, clock: &dyn Clock) {
         loop {
-            let prolonged = self.prolonged.notified();
-            tokio::pin!(prolonged);
-            prolonged.as_mut().enable();
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
             let enough = self.held().is_some_and(|held| {
                 held.token >= token && held.until.saturating_sub(clock.boot()) >= lasts / 2
             }) && !self.held_back.load(Ordering::Relaxed);
             if enough || planted::is(Planted::CallAfterLostLease) {
                 return;
             }
-            prolonged.await;
+            changed.await;
         }
     }
 }

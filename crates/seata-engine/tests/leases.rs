@@ -4,7 +4,7 @@
 mod common;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,10 +20,11 @@ use seata_store::{
 };
 use seata_store_mem::{AppendFault, FaultyStore, MemStore};
 
-/// A store whose answers lie on the way for a while.
+/// A store whose answers lie on the way for a while, or that has given leases to others.
 #[derive(Clone)]
 struct Distant {
     store: MemStore,
+    leases_are_lost: Arc<AtomicBool>,
     claim_back_ms: Arc<AtomicU64>,
     append_back_ms: Arc<AtomicU64>,
 }
@@ -32,6 +33,7 @@ impl Distant {
     fn new(store: &MemStore) -> Self {
         Self {
             store: store.clone(),
+            leases_are_lost: Arc::default(),
             claim_back_ms: Arc::default(),
             append_back_ms: Arc::default(),
         }
@@ -67,6 +69,9 @@ impl TxnStore for Distant {
         held: &[(Gid, FencingToken)],
         lasts: Duration,
     ) -> Result<Vec<Held>, StoreError> {
+        if self.leases_are_lost.load(Ordering::Relaxed) {
+            return Ok(held.iter().map(|_| Held::Lost).collect());
+        }
         self.store.renew(held, lasts).await
     }
     async fn list(&self, query: &ListQuery) -> Result<Page<Header>, StoreError> {
@@ -414,4 +419,63 @@ async fn a_server_whose_clock_is_ahead_ends_nothing_that_another_drives() {
         "the driver's lease was released"
     );
     assert_eq!(settled(&driver, "g").await.status(), Status::Aborted);
+}
+
+/// Notes how many calls were broken off.
+struct Noting {
+    script: Arc<Script>,
+    broken_off: Arc<AtomicU64>,
+}
+
+struct Unended(Arc<AtomicU64>);
+
+impl Drop for Unended {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl Caller for Noting {
+    async fn slot(&self, endpoint: &Endpoint) -> Slot {
+        self.script.slot(endpoint).await
+    }
+    async fn call(&self, call: Call, slot: Slot) -> Outcome {
+        let unended = Unended(Arc::clone(&self.broken_off));
+        let outcome = self.script.call(call, slot).await;
+        std::mem::forget(unended);
+        outcome
+    }
+}
+
+/// Another may begin the same call at once: it is given up then, and not when the store answers what was asked before.
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_is_lost_ends_calls_although_an_append_is_under_way() {
+    let world = World::new();
+    let slow = [(60_000, Outcome::Success)];
+    world.script.say("slow", Operation::Action, slow);
+    let distant = Distant::new(&world.store);
+    let faults = Listed::behind_the_first([AppendFault::Hang]);
+    let store = FaultyStore::new(distant.clone(), faults);
+    let caller = Arc::new(Noting {
+        script: world.script.clone(),
+        broken_off: Arc::default(),
+    });
+    let config = Config {
+        lease: Duration::from_secs(4),
+        store_timeout: Duration::from_secs(3),
+        ..Config::new(Owner(1))
+    };
+    let clock = Arc::new(VirtualClock(world.start));
+    let engine = Engine::start(Arc::new(store), Arc::clone(&caller) as _, clock, config)
+        .await
+        .unwrap();
+    let definition = saga(&[("quick", &[]), ("slow", &[])]);
+    engine.run(gid("g"), definition).await.unwrap();
+    // The success is being appended, and the lease was not renewed yet.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    distant.leases_are_lost.store(true, Ordering::Relaxed);
+    assert_eq!(caller.broken_off.load(Ordering::Relaxed), 0);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(caller.broken_off.load(Ordering::Relaxed), 1);
 }

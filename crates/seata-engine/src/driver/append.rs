@@ -121,18 +121,22 @@ impl Driver {
         Moved::by(&sent.append, stored, plan.now)
     }
 
-    /// Waits for the store. Calls that end meanwhile are noted for the next turn; they are given up when the lease ends,
-    /// however long the store takes: another may begin them then. The lease is given up with them. A renewal that comes
-    /// late would bring it back, and this driver would go on as if those calls had never been made.
+    /// Waits for the store. Calls that end meanwhile are noted for the next turn; they are given up when the lease ends or
+    /// is found lost, however long the store takes: another may begin them then. The lease is given up with them. A renewal
+    /// that comes late would bring it back, and this driver would go on as if those calls had never been made.
     pub(super) async fn beside<T>(&mut self, question: impl Future<Output = T>) -> T {
         tokio::pin!(question);
+        let handle = Arc::clone(&self.handle);
+        let calls_end_with_lease = !planted::is(Planted::CallAfterLostLease);
         loop {
             let left = self.lease_left();
+            let watched = calls_end_with_lease && !self.calls.is_empty();
             tokio::select! {
                 biased;
                 answer = &mut question => return answer,
                 Some(ended) = self.calls.next(), if !self.calls.is_empty() => self.note(ended),
-                () = tokio::time::sleep(left.unwrap_or_default()), if left.is_some() && !self.calls.is_empty() => {
+                () = handle.lease.gone(), if watched => self.drop_calls(),
+                () = tokio::time::sleep(left.unwrap_or_default()), if left.is_some() && watched => {
                     if self.lease_left().is_some_and(|left| left.is_zero()) {
                         self.handle.lease.set(None);
                         self.drop_calls();
