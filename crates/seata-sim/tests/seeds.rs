@@ -53,3 +53,9 @@ fn a_server_that_has_read_of_a_takeover_calls_no_more() {
 fn a_freeze_in_a_question_for_the_time_makes_no_try_outlive_its_limit() {
     keeps_every_promise(700_104);
 }
+
+/// The store's clock jumped, a renewal found the lease lost while an append was awaited, and another called already.
+#[test]
+fn a_call_ends_with_a_lease_that_is_found_lost_during_an_append() {
+    keeps_every_promise(702_803);
+}

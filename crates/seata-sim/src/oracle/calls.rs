@@ -168,7 +168,7 @@ impl Oracle {
             let what = format!("branch {branch_id} was called with {operation}, of another mode");
             breaches.push((Promise::P3, what));
         }
-        breaches.extend(self.judge_repeat(truth, branch, seen));
+        breaches.extend(self.judge_repeat(truth, branch, seen, now));
         breaches.extend(self.judge_width(truth, seen));
         breaches
     }
@@ -177,10 +177,7 @@ impl Oracle {
     fn judge_caller(&self, truth: &Truth, seen: &Seen, now: Now) -> Option<(Promise, String)> {
         let header = &truth.header;
         let half_ms = i128::from(self.lease_ms / 2);
-        let by_real_time_ms = self
-            .lease_end_by_real_time(truth, seen.owner, now.ms)
-            .map(|end_ms| i128::from(end_ms) - i128::from(now.ms));
-        if by_real_time_ms.is_some_and(|left_ms| left_ms >= half_ms) {
+        if self.is_misled_by_jump(truth, seen.owner, now) {
             return None;
         }
         if header.owner != Some(seen.owner) {

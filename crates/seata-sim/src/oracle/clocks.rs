@@ -66,6 +66,13 @@ impl Oracle {
             .then_some(granted_ms + self.lease_ms)
     }
 
+    /// Answers whether this server may begin calls although another has taken its lease: the store's clock jumped, and by
+    /// real time at least half of the lease is left.
+    pub(crate) fn is_misled_by_jump(&self, truth: &Truth, owner: Owner, now: Now) -> bool {
+        let end_ms = self.lease_end_by_real_time(truth, owner, now.ms);
+        end_ms.is_some_and(|end_ms| now.ms + self.lease_ms / 2 <= end_ms)
+    }
+
     /// Answers how much too late a server may have told the time during a call that it began at `begun_ms`: by what the
     /// clock jumped since it asked last, and by how long the answer was on its way. It asks at intervals, and may have
     /// failed to as long as something was wrong.

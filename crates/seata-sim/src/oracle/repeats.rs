@@ -3,7 +3,7 @@
 
 use seata_core::{BranchIndex, Operation, Outcome};
 
-use crate::oracle::{CallEnd, Oracle, Promise, Seen, Truth};
+use crate::oracle::{CallEnd, Now, Oracle, Promise, Seen, Truth};
 use crate::outage::is_in_dead_part;
 use crate::plan::act::Finishing;
 
@@ -13,6 +13,7 @@ impl Oracle {
         truth: &Truth,
         branch: BranchIndex,
         seen: &Seen,
+        now: Now,
     ) -> Option<(Promise, String)> {
         let operation = seen.key.2;
         let part = (branch, operation);
@@ -29,7 +30,10 @@ impl Oracle {
             let what = format!("the {operation} of {branch:?} was called again after its refusal");
             return Some((Promise::P8, what));
         }
-        if truth.succeeded.contains(&part) {
+        // What another recorded who took the lease it can't know yet.
+        let misled = truth.header.owner != Some(seen.owner)
+            && self.is_misled_by_jump(truth, seen.owner, now);
+        if truth.succeeded.contains(&part) && !misled {
             return Some((
                 Promise::P8,
                 format!(
