@@ -263,8 +263,7 @@ impl Engine {
         self.shared.require_store()?;
         self.shared.admit(&asked)?;
         let (reply, answer) = oneshot::channel();
-        let over_at = self.shared.boot() + self.shared.config.store_timeout;
-        let ask = Message::Ask(Ask::new(asked, reply, over_at));
+        let ask = Message::Ask(Ask::new(asked, reply, self.shared.boot()));
         self.shared.post(gid, ask).map_err(overloaded)?;
         Ok(answer)
     }

@@ -47,8 +47,8 @@ pub(crate) enum Asked {
 pub(crate) struct Ask {
     pub(crate) asked: Asked,
     pub(crate) reply: oneshot::Sender<Result<Snapshot, EngineError>>,
-    /// The boot time from which on the store is not asked again for it.
-    pub(crate) over_at: Duration,
+    /// The boot time before it came: no older state answers it.
+    pub(crate) asked_at: Duration,
     /// One of the driver's places for questions, until it is answered.
     place: Option<Place>,
 }
@@ -57,13 +57,13 @@ impl Ask {
     pub(crate) const fn new(
         asked: Asked,
         reply: oneshot::Sender<Result<Snapshot, EngineError>>,
-        over_at: Duration,
+        asked_at: Duration,
     ) -> Self {
         let place = None;
         Self {
             asked,
             reply,
-            over_at,
+            asked_at,
             place,
         }
     }

@@ -197,10 +197,12 @@ impl Driver {
             LeaseChange::Release => self.handle.lease.set(None),
             LeaseChange::Keep => {}
         }
-        self.record
+        let record = self
+            .record
             .as_mut()
-            .expect("invariant: an append has a record")
-            .header = Some(header);
+            .expect("invariant: an append has a record");
+        record.header = Some(header);
+        record.as_of = sent.at;
         self.pending.clear();
         self.pending_since = None;
         self.creation = None;

@@ -255,7 +255,7 @@ impl Driver {
                         return;
                     }
                 } else {
-                    self.adopt(snapshot);
+                    self.adopt(snapshot, sent_at);
                 }
                 self.recover_if_needed(token);
                 if self.stop_at.is_none() {

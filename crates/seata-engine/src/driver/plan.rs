@@ -50,7 +50,8 @@ pub(super) enum Needed {
 
 impl Driver {
     /// Steps the state as far as it goes. A question that is refused is answered here, and the turn goes on without it.
-    pub(super) fn plan(&mut self, ask: &mut Option<Ask>) -> Plan {
+    /// None: the state is too old to refuse it.
+    pub(super) fn plan(&mut self, ask: &mut Option<Ask>) -> Option<Plan> {
         let record = self
             .record
             .as_ref()
@@ -70,16 +71,25 @@ impl Driver {
         if let Role::Driver(token) = role {
             step.then(self.doubt_lost_tries(token, now));
         }
-        match self.wanted(ask.as_ref()) {
-            Ok(Wanted::Read) => {}
+        let refused = match self.wanted(ask.as_ref()) {
+            Ok(Wanted::Read) => None,
             Ok(Wanted::Input(input)) => match self.txn_mut().record(input, now) {
-                Ok(more) => step.then(more),
+                Ok(more) => {
+                    step.then(more);
+                    None
+                }
                 Err(rejection) => {
                     let present = self.appended_snapshot().map(Box::new);
-                    self.answer(ask, Err(EngineError::Rejected { rejection, present }));
+                    Some(EngineError::Rejected { rejection, present })
                 }
             },
-            Err(error) => self.answer(ask, Err(error)),
+            Err(error) => Some(error),
+        };
+        if let Some(error) = refused {
+            if self.is_older_than(ask.as_ref()) {
+                return None;
+            }
+            self.answer(ask, Err(error));
         }
         if let Role::Driver(token) | Role::Taker(token) = role {
             self.withdraw_unwanted(now);
@@ -90,7 +100,7 @@ impl Driver {
         } else {
             self.pending.append(&mut step.events);
         }
-        self.finish_plan(role, step, ask.is_some(), now)
+        Some(self.finish_plan(role, step, ask.is_some(), now))
     }
 
     fn role(&self, record: &Record, asked: Option<&Asked>, now: UnixMillis) -> Role {

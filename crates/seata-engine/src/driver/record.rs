@@ -1,6 +1,7 @@
 //! The transaction in a driver's hands: loading it, adopting what is stored, and what its header tells of the past.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use seata_core::planted::{self, Planted};
@@ -16,15 +17,17 @@ use crate::shared::{read, store_failed};
 use crate::snapshot::Snapshot;
 
 /// How long a driver waits before it asks a failing store again.
-pub(super) const STORE_BACKOFF: std::time::Duration = std::time::Duration::from_millis(100);
+pub(super) const STORE_BACKOFF: Duration = Duration::from_millis(100);
 
 /// How long at most, between two questions to a store that answers others.
-const STORE_BACKOFF_MAX: std::time::Duration = std::time::Duration::from_millis(500);
+const STORE_BACKOFF_MAX: Duration = Duration::from_millis(500);
 
 /// A transaction and its header as of the last append. No header: its creation has not been appended.
 pub(super) struct Record {
     pub(super) txn: Arc<Transaction>,
     pub(super) header: Option<Header>,
+    /// The boot time before it was read or appended.
+    pub(super) as_of: Duration,
 }
 
 impl Driver {
@@ -50,6 +53,7 @@ impl Driver {
                     self.record = Some(Record {
                         txn: Arc::new(txn),
                         header: None,
+                        as_of: self.shared.boot(),
                     });
                     self.weigh();
                     true
@@ -79,10 +83,11 @@ impl Driver {
                 _ => self.beside(shared.retries.acquire()).await.ok(),
             };
             let gid = self.gid.clone();
+            let asked_at = shared.boot();
             let loaded = self.beside(shared.load(&gid)).await;
             drop(retry);
             match loaded {
-                Ok(Some(stored)) => return self.adopt_stored(stored, ask).await,
+                Ok(Some(stored)) => return self.adopt_stored(stored, asked_at, ask).await,
                 Ok(None) => {
                     self.let_go();
                     self.answer(
@@ -103,11 +108,16 @@ impl Driver {
         }
     }
 
-    /// Takes what is stored as the present state. Answers false if it can't be read.
-    pub(super) async fn adopt_stored(&mut self, stored: Stored, ask: &mut Option<Ask>) -> bool {
+    /// Takes what is stored as the present state; it was asked for at that boot time. Answers false if it can't be read.
+    pub(super) async fn adopt_stored(
+        &mut self,
+        stored: Stored,
+        asked_at: Duration,
+        ask: &mut Option<Ask>,
+    ) -> bool {
         match read(&stored) {
             Ok(snapshot) => {
-                self.adopt(snapshot);
+                self.adopt(snapshot, asked_at);
                 true
             }
             Err(error) => {
@@ -128,7 +138,7 @@ impl Driver {
     }
 
     /// Takes a state as the present one and notes the calls that are in flight from here.
-    pub(super) fn adopt(&mut self, snapshot: Snapshot) {
+    pub(super) fn adopt(&mut self, snapshot: Snapshot, as_of: Duration) {
         let Snapshot {
             mut transaction,
             header,
@@ -139,8 +149,18 @@ impl Driver {
         self.record = Some(Record {
             txn: transaction,
             header: Some(header),
+            as_of,
         });
         self.weigh();
+    }
+
+    /// Says whether the state may be older than the question. Whoever asks may have been told of a later one by another
+    /// server: without an append, which the store judges, the state must be read once more.
+    pub(super) fn is_older_than(&self, ask: Option<&Ask>) -> bool {
+        match (&self.record, ask) {
+            (Some(record), Some(ask)) => record.header.is_some() && record.as_of < ask.asked_at,
+            (Some(_) | None, _) => false,
+        }
     }
 
     /// Notes how many bytes the state holds.

@@ -60,7 +60,10 @@ impl Driver {
                 continue;
             }
             self.judge_release();
-            let plan = self.plan(&mut ask);
+            let Some(plan) = self.plan(&mut ask) else {
+                self.forget_state();
+                continue;
+            };
             if self.holder == Holder::Nobody {
                 // So it was when the record was read: what comes next may be another's.
                 self.holder = Holder::Told;
@@ -77,9 +80,10 @@ impl Driver {
 
     /// Tells whoever has waited long enough to ask again. What this driver must do goes on without.
     fn answer_if_over(&self, ask: &mut Option<Ask>) {
+        let patience = self.shared.config.store_timeout;
         if ask
             .as_ref()
-            .is_some_and(|ask| ask.over_at <= self.shared.boot())
+            .is_some_and(|ask| ask.asked_at + patience <= self.shared.boot())
         {
             self.answer(
                 ask,
@@ -101,6 +105,10 @@ impl Driver {
 
     async fn carry_out(&mut self, mut plan: Plan, ask: &mut Option<Ask>) -> Turned {
         match plan.needed {
+            Needed::Nothing | Needed::Behind if self.is_older_than(ask.as_ref()) => {
+                self.forget_state();
+                Turned::Again
+            }
             Needed::Nothing | Needed::Behind => {
                 if plan.needed == Needed::Behind {
                     self.pending_since.get_or_insert(self.shared.boot());
@@ -145,7 +153,7 @@ impl Driver {
                     }
                 }
             }
-            Ok(AppendOutcome::Exists(stored)) => self.exists(*stored, ask).await,
+            Ok(AppendOutcome::Exists(stored)) => self.exists(*stored, sent.at, ask).await,
             Ok(AppendOutcome::Stale) => {
                 if planted::is(Planted::BehindDroppedOnStale) {
                     self.unsaved.clear();
@@ -173,12 +181,12 @@ impl Driver {
 
     /// A creation met a record. It is this driver's own, and so is its lease, if it bears this process's name and the
     /// time of a creation whose fate was unknown.
-    async fn exists(&mut self, stored: Stored, ask: &mut Option<Ask>) -> Turned {
+    async fn exists(&mut self, stored: Stored, sent_at: Duration, ask: &mut Option<Ask>) -> Turned {
         let (owner, token) = (stored.header.owner, stored.header.token);
         let living = stored.header.is_leased(self.shared.now());
         let creation = self.creation.take();
         self.forget_state();
-        if !self.adopt_stored(stored, ask).await {
+        if !self.adopt_stored(stored, sent_at, ask).await {
             return Turned::Done;
         }
         let created_at = self.record.as_ref().map(|record| record.txn.created_at());

@@ -6,6 +6,7 @@
     reason = "shared by several test crates"
 )]
 
+pub mod distant;
 pub mod faults;
 pub mod moody;
 
