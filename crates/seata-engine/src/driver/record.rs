@@ -37,41 +37,47 @@ impl Driver {
         if self.record.is_some() {
             return true;
         }
-        if let Some(Asked::Create {
+        // Who drives knows more than a draft has: what is stored is read.
+        if self.held().is_none()
+            && let Some(drafted) = self.draft(ask)
+        {
+            return drafted;
+        }
+        self.load(ask).await
+    }
+
+    /// Makes the state of a creation that is asked for. Answers false if it can't be, and none if nothing is to be created.
+    fn draft(&mut self, ask: &mut Option<Ask>) -> Option<bool> {
+        let Some(Asked::Create {
             definition,
             submission,
         }) = ask.as_ref().map(|ask| &ask.asked)
-        {
-            // Only what takes the lease is repeated with its time. What is not submitted yet would be aborted too early.
-            let repeated = self.creation.filter(|_| *submission == Submission::Now);
-            let at = repeated.map_or_else(|| self.shared.now(), |creation| creation.created_at);
-            let created = Transaction::create(Arc::clone(definition), at);
-            let drafted = created.map(|event| (Transaction::fold(&self.gid, [&event]), event));
-            return match drafted {
-                Ok((Ok(txn), event)) => {
-                    self.pending = vec![event];
-                    self.record = Some(Record {
-                        txn: Arc::new(txn),
-                        header: None,
-                        as_of: self.shared.boot(),
-                    });
-                    self.weigh();
-                    true
-                }
-                Ok((Err(illegal), _)) => panic!("invariant: a creation folds: {illegal}"),
-                Err(rejection) => {
-                    self.answer(
-                        ask,
-                        Err(EngineError::Rejected {
-                            rejection,
-                            present: None,
-                        }),
-                    );
-                    false
-                }
-            };
+        else {
+            return None;
+        };
+        // Only what takes the lease is repeated with its time. What is not submitted yet would be aborted too early.
+        let repeated = self.creation.filter(|_| *submission == Submission::Now);
+        let at = repeated.map_or_else(|| self.shared.now(), |creation| creation.created_at);
+        let created = Transaction::create(Arc::clone(definition), at);
+        let drafted = created.map(|event| (Transaction::fold(&self.gid, [&event]), event));
+        match drafted {
+            Ok((Ok(txn), event)) => {
+                self.pending = vec![event];
+                self.record = Some(Record {
+                    txn: Arc::new(txn),
+                    header: None,
+                    as_of: self.shared.boot(),
+                });
+                self.weigh();
+                Some(true)
+            }
+            Ok((Err(illegal), _)) => panic!("invariant: a creation folds: {illegal}"),
+            Err(rejection) => {
+                let present = None;
+                self.answer(ask, Err(EngineError::Rejected { rejection, present }));
+                Some(false)
+            }
         }
-        self.load(ask).await
     }
 
     async fn load(&mut self, ask: &mut Option<Ask>) -> bool {
@@ -90,6 +96,9 @@ impl Driver {
                 Ok(Some(stored)) => return self.adopt_stored(stored, asked_at, ask).await,
                 Ok(None) => {
                     self.let_go();
+                    if let Some(drafted) = self.draft(ask) {
+                        return drafted;
+                    }
                     self.answer(
                         ask,
                         Err(EngineError::NotFound {

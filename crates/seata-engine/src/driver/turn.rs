@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use seata_core::FencingToken;
 use seata_core::planted::{self, Planted};
-use seata_store::{AppendOutcome, LeaseChange, Owner, Status, StoreError, StoreErrorKind, Stored};
+use seata_store::{
+    AppendOutcome, Expected, LeaseChange, Owner, Status, StoreError, StoreErrorKind, Stored,
+};
 
 use crate::driver::append::Sent;
 use crate::driver::plan::{Needed, Plan, Role};
@@ -35,6 +37,10 @@ impl Driver {
     /// Takes one turn, with a question or without.
     pub(super) async fn turn(&mut self, mut ask: Option<Ask>) {
         self.holder = Holder::Told;
+        if self.held().is_none() && !planted::is(Planted::CallAfterLostLease) {
+            // It was lost, and the news of that come behind this question.
+            self.drop_calls();
+        }
         for tries in 0.. {
             if tries > 0 {
                 self.answer_if_over(&mut ask);
@@ -228,7 +234,8 @@ impl Driver {
                     // Its calls may be made by another now.
                     self.handle.lease.set(None);
                 }
-                if creates_now(ask.as_ref())
+                if plan.expected == Expected::Absent
+                    && creates_now(ask.as_ref())
                     && let Some(created_at) = created_at
                 {
                     self.creation.get_or_insert(Creation {
