@@ -43,6 +43,9 @@ pub(crate) const RETRIES_IN_FLIGHT_MAX: usize = 32;
 /// How often the store's time is asked at once, until an answer comes in time.
 const TIME_TRIES_MAX: u32 = 3;
 
+/// How late the store's time may be told without another question: less than any lease or time limit of a call.
+const TIME_TAKES_MAX: Duration = Duration::from_millis(100);
+
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn TxnStore>,
     pub(crate) caller: Arc<dyn Caller>,
@@ -121,18 +124,30 @@ impl Shared {
     }
 
     /// Asks the store for its time and goes by it from now on. An answer that was too long on its way is not taken: this
-    /// process may have stood still meanwhile, and would be late by as much.
+    /// process may have stood still meanwhile, and would be late by as much. One that was long on its way is taken for
+    /// want of a better one, for which the store is asked again.
     pub(crate) async fn learn_time(&self) -> Result<(), StoreError> {
         const DOING: &str = "asking the store's time";
+        let mut learnt = false;
         for _ in 0..TIME_TRIES_MAX {
             let sent_at = self.boot();
-            let time = self.ask(DOING, self.store.ping()).await?;
+            let time = match self.ask(DOING, self.store.ping()).await {
+                Err(error) if !learnt => return Err(error),
+                Err(_) => break,
+                Ok(time) => time,
+            };
             let arrived_at = self.boot();
             let took = arrived_at.saturating_sub(sent_at);
             if took <= self.config.store_timeout {
                 self.time.set(time, arrived_at, took);
-                return Ok(());
+                learnt = true;
             }
+            if took <= TIME_TAKES_MAX {
+                break;
+            }
+        }
+        if learnt {
+            return Ok(());
         }
         Err(StoreError::new(
             StoreErrorKind::Unavailable,
