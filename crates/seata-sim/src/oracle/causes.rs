@@ -48,6 +48,9 @@ fn is_refused(truth: &Truth, participants: &Participants, index: BranchIndex) ->
     let Some(branch) = truth.branch(index) else {
         return false;
     };
+    if truth.said_to_have_failed.contains(&part) {
+        return true;
+    }
     match truth.completed.get(&part) {
         Some((Finishing::Succeeds, _)) => false,
         Some((Finishing::Fails, _)) => true,

@@ -38,6 +38,8 @@ pub(crate) struct Truth {
     pub(crate) succeeded: BTreeSet<Part>,
     /// What was refused, with the number of the event, until an operator orders to try again.
     pub(crate) refused: BTreeMap<Part, u32>,
+    /// What was completed as failed, whatever was ordered or said since: that decides, though nobody was there to act on it.
+    pub(crate) said_to_have_failed: BTreeSet<Part>,
     /// What was completed from outside, with the number of the event.
     pub(crate) completed: BTreeMap<Part, (Finishing, u32)>,
     pub(crate) skipped: BTreeSet<Part>,
@@ -76,6 +78,7 @@ impl Truth {
             answered: BTreeSet::new(),
             succeeded: BTreeSet::new(),
             refused: BTreeMap::new(),
+            said_to_have_failed: BTreeSet::new(),
             completed: BTreeMap::new(),
             skipped: BTreeSet::new(),
             decided: None,
@@ -276,7 +279,10 @@ impl Truth {
         let how = Finishing::from(end);
         match how {
             Finishing::Succeeds => {}
-            Finishing::Fails => drop(self.refused.insert(part, event)),
+            Finishing::Fails => {
+                self.said_to_have_failed.insert(part);
+                self.refused.insert(part, event);
+            }
         }
         self.completed.insert(part, (how, event));
     }
