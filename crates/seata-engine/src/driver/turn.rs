@@ -37,10 +37,6 @@ impl Driver {
     /// Takes one turn, with a question or without.
     pub(super) async fn turn(&mut self, mut ask: Option<Ask>) {
         self.holder = Holder::Told;
-        if self.held().is_none() && !planted::is(Planted::CallAfterLostLease) {
-            // It was lost, and the news of that come behind this question.
-            self.drop_calls();
-        }
         for tries in 0.. {
             if tries > 0 {
                 self.answer_if_over(&mut ask);
