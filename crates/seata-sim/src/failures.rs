@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, Weak};
 
-use seata_store::Append;
+use seata_store::{Append, LeaseChange};
 use seata_store_mem::{AppendFault, Faults, FaultyStore, OtherFault, StoreCall};
 
 use crate::faults::Fault;
@@ -45,10 +45,16 @@ impl Failures {
     }
 
     /// Notes that an append's answer is lost: that excuses less.
-    fn lost_append(&self, fault: Fault) {
-        let until_ms = self.world.now().ms + self.world.plan.knobs.store_timeout_ms;
+    fn lost_append(&self, fault: Fault, batch: &[Append]) {
+        let now = self.world.now();
+        let until_ms = now.ms + self.world.plan.knobs.store_timeout_ms;
         let state = &mut *self.world.state();
         state.oracle.lost_append(self.life.owner, until_ms);
+        for append in batch {
+            if append.lease == LeaseChange::Release {
+                state.oracle.release_lost(self.life.owner, &append.gid, now);
+            }
+        }
         self.note(state, fault);
     }
 
@@ -156,16 +162,16 @@ impl Faults for Failures {
                 AppendFault::HangAfter
             }
             Mishap::ReplyLost => {
-                self.lost_append(Fault::LostAppendReply);
+                self.lost_append(Fault::LostAppendReply, batch);
                 AppendFault::LostReply
             }
             Mishap::Late => {
-                self.lost_append(Fault::LateAppend);
+                self.lost_append(Fault::LateAppend, batch);
                 self.release_later();
                 AppendFault::AppliesLate
             }
             Mishap::Hang => {
-                self.lost_append(Fault::AppendHang);
+                self.lost_append(Fault::AppendHang, batch);
                 AppendFault::Hang
             }
             Mishap::Unavailable => {

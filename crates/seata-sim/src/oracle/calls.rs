@@ -223,8 +223,11 @@ impl Oracle {
             .index(&seen.key.1)
             .is_some_and(|branch| truth.completed.contains_key(&(branch, seen.key.2)));
         let part_is_dead = is_in_dead_part(seen.gid()) && self.part_trouble_ms >= since_ms;
-        let excused =
-            truth.is_overridden() || completed || part_is_dead || self.is_at_limit(seen, now);
+        let excused = truth.is_overridden()
+            || completed
+            || part_is_dead
+            || self.is_at_limit(seen, now)
+            || truth.may_have_released(seen.owner, seen.begun_ms);
         if excused || !self.leases_live_on(seen.owner, since_ms) {
             return;
         }

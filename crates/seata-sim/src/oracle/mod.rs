@@ -244,6 +244,13 @@ impl Oracle {
         }
     }
 
+    /// Notes that a process does not learn what became of its release of this lease.
+    pub(crate) fn release_lost(&mut self, owner: Owner, gid: &Gid, now: Now) {
+        if let Some(truth) = self.truths.get_mut(gid) {
+            truth.release_lost(owner, now.ms);
+        }
+    }
+
     /// Notes that what is kept in the part of the store that dies can't be had until then.
     pub(crate) fn part_troubled(&mut self, until_ms: u64) {
         self.part_trouble_ms = self.part_trouble_ms.max(until_ms);

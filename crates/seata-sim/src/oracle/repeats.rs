@@ -30,10 +30,12 @@ impl Oracle {
             let what = format!("the {operation} of {branch:?} was called again after its refusal");
             return Some((Promise::P8, what));
         }
-        // What another recorded who took the lease it can't know yet.
+        // What another recorded who took the lease it may not know yet.
         let misled = truth.header.owner != Some(seen.owner)
             && self.is_misled_by_jump(truth, seen.owner, now);
-        if truth.succeeded.contains(&part) && !misled {
+        if let Some(event) = truth.succeeded.get(&part)
+            && (!misled || truth.knows(seen.owner, *event))
+        {
             return Some((
                 Promise::P8,
                 format!(

@@ -35,7 +35,8 @@ pub(crate) struct Truth {
     pub(crate) abort_requested: bool,
     pub(crate) turned: Option<Turned>,
     pub(crate) answered: BTreeSet<(BranchIndex, Operation, AttemptId)>,
-    pub(crate) succeeded: BTreeSet<Part>,
+    /// With the number of the first event that says so.
+    pub(crate) succeeded: BTreeMap<Part, u32>,
     /// What was refused, with the number of the event, until an operator orders to try again.
     pub(crate) refused: BTreeMap<Part, u32>,
     /// What was completed as failed, whatever was ordered or said since: that decides, though nobody was there to act on it.
@@ -50,6 +51,8 @@ pub(crate) struct Truth {
     known: BTreeMap<Owner, u32>,
     /// When each process was last granted the lease, in real ms, unless it released it since.
     granted: BTreeMap<Owner, u64>,
+    /// When the answer to a release by each process was lost last, in real ms.
+    releases_lost: BTreeMap<Owner, u64>,
     pub(crate) forced: Option<End>,
     pub(crate) ended: Option<End>,
     /// When the store removed it.
@@ -76,7 +79,7 @@ impl Truth {
             abort_requested: false,
             turned: None,
             answered: BTreeSet::new(),
-            succeeded: BTreeSet::new(),
+            succeeded: BTreeMap::new(),
             refused: BTreeMap::new(),
             said_to_have_failed: BTreeSet::new(),
             completed: BTreeMap::new(),
@@ -85,6 +88,7 @@ impl Truth {
             trials: Trials::default(),
             known: BTreeMap::new(),
             granted: BTreeMap::new(),
+            releases_lost: BTreeMap::new(),
             forced: None,
             ended: None,
             purged_ms: None,
@@ -125,7 +129,7 @@ impl Truth {
 
     /// Answers whether an operation is known to be done, or counts as done.
     pub(crate) fn is_done(&self, part: Part) -> bool {
-        self.succeeded.contains(&part)
+        self.succeeded.contains_key(&part)
             || self.skipped.contains(&part)
             || self.is_completed(part, Finishing::Succeeds)
     }
@@ -149,6 +153,17 @@ impl Truth {
     /// Notes that a process releases the lease.
     pub(crate) fn release(&mut self, owner: Owner) {
         self.granted.remove(&owner);
+    }
+
+    /// Notes that a process doesn't know whether it has released the lease.
+    pub(crate) fn release_lost(&mut self, owner: Owner, at_ms: u64) {
+        self.releases_lost.insert(owner, at_ms);
+    }
+
+    /// Answers whether a process may have released the lease since then without knowing it: others may call.
+    pub(crate) fn may_have_released(&self, owner: Owner, since_ms: u64) -> bool {
+        let lost_ms = self.releases_lost.get(&owner);
+        lost_ms.is_some_and(|at_ms| *at_ms >= since_ms)
     }
 
     /// Answers when a process was granted the lease last. It may have lost it since.
@@ -227,7 +242,9 @@ impl Truth {
                     // What was completed from outside stays so, whatever is answered later.
                     Outcome::Success | Outcome::Failure { .. }
                         if self.completed.contains_key(&part) => {}
-                    Outcome::Success => drop(self.succeeded.insert(part)),
+                    Outcome::Success => {
+                        self.succeeded.entry(part).or_insert(event.number);
+                    }
                     Outcome::Failure { .. } => drop(self.refused.insert(part, event.number)),
                     Outcome::Ongoing | Outcome::Unknown { .. } => {}
                 }
