@@ -11,6 +11,8 @@ use seata_core::UnixMillis;
 #[derive(Debug, Default)]
 pub(crate) struct StoreTime {
     offset_ms: AtomicI64,
+    /// How long the answer took that told it.
+    took_ms: AtomicI64,
     /// Invariant: no time below this is ever told again.
     floor_ms: AtomicI64,
 }
@@ -21,14 +23,18 @@ fn boot_ms(boot: Duration) -> i64 {
 
 impl StoreTime {
     /// Takes the store's answer, which arrived at `boot` and was asked for so long before. It was made some time in
-    /// between: the offset that is known stays if it fits to that, and is the better one then. If it doesn't, it is late,
-    /// or the store's clock was set back.
+    /// between: the offset that is known stays if it fits to that and its own answer was much quicker. If it doesn't fit, it
+    /// is late, or the store's clock was set back.
     pub(crate) fn set(&self, store: UnixMillis, boot: Duration, took: Duration) {
         let least = store.0.saturating_sub(boot_ms(boot));
-        let most = least.saturating_add(boot_ms(took));
-        let known = self.offset_ms.load(Ordering::Relaxed);
-        if !(least..=most).contains(&known) {
+        let took_ms = boot_ms(took);
+        let most = least.saturating_add(took_ms);
+        let fits = (least..=most).contains(&self.offset_ms.load(Ordering::Relaxed));
+        // Else clocks of different speed would drift apart, as far as a usual answer takes.
+        let is_slower = took_ms > self.took_ms.load(Ordering::Relaxed).saturating_mul(2);
+        if !(fits && is_slower) {
             self.offset_ms.store(least, Ordering::Relaxed);
+            self.took_ms.store(took_ms, Ordering::Relaxed);
         }
     }
 
@@ -65,5 +71,19 @@ mod tests {
         assert_eq!(time.at(Duration::from_secs(11)), UnixMillis(1_006_000));
         time.set(UnixMillis(1_007_000), Duration::from_secs(11), MOMENT);
         assert_eq!(time.at(Duration::from_secs(11)), UnixMillis(1_007_000));
+    }
+
+    /// Of two clocks one is faster, and each answer takes longer than they part in between.
+    #[test]
+    fn a_slow_clock_is_followed_however_long_answers_take() {
+        let time = StoreTime::default();
+        let usual = Duration::from_millis(40);
+        time.set(UnixMillis(1_000_000), Duration::from_secs(0), usual);
+        for round in 1..=10 {
+            let store = UnixMillis(1_000_000 + round * 4_990);
+            let boot = Duration::from_secs(5) * u32::try_from(round).unwrap_or(0);
+            time.set(store, boot, usual);
+        }
+        assert_eq!(time.at(Duration::from_secs(60)), UnixMillis(1_059_900));
     }
 }
