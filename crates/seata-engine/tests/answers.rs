@@ -5,11 +5,13 @@ mod common;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use common::distant::Distant;
 use common::*;
-use seata_core::{Operation, Outcome, Reason, Status};
+use seata_core::{BranchStatus, Operation, Outcome, Reason, Status};
 use seata_engine::EngineError;
+use seata_store::record;
 
 #[tokio::test(start_paused = true)]
 async fn no_question_is_answered_by_what_was_read_before_it_came() {
@@ -43,4 +45,23 @@ async fn no_question_is_answered_by_what_was_read_before_it_came() {
         panic!("it has ended");
     };
     assert_eq!(present.unwrap().status(), Status::Committed);
+}
+
+/// What travels behind is appended in time, however often somebody asks for what can't be.
+#[tokio::test(start_paused = true)]
+async fn refused_questions_put_off_nothing_that_is_to_be_appended() {
+    let world = World::new();
+    let slow = [(60_000, Outcome::Success)];
+    world.script.say("b", Operation::Action, slow);
+    let engine = world.engine(1).await;
+    let definition = saga(&[("a", &[]), ("b", &["a"])]);
+    engine.run(gid("g"), definition).await.unwrap();
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let refused = engine.add_branch(gid("g"), branch("c", &[])).await;
+        assert!(matches!(refused, Err(EngineError::Rejected { .. })));
+    }
+    let stored = world.store.peek(&gid("g")).unwrap();
+    let (transaction, _) = record::transaction(&stored).unwrap();
+    assert_eq!(transaction.branches()[0].status, BranchStatus::Succeeded);
 }

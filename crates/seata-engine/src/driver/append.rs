@@ -127,15 +127,14 @@ impl Driver {
     pub(super) async fn beside<T>(&mut self, question: impl Future<Output = T>) -> T {
         tokio::pin!(question);
         let handle = Arc::clone(&self.handle);
-        // What is held no more by then was given up here, with whatever that has to do with calls.
-        let may_be_lost = self.lease_left().is_some();
+        let calls_end_with_lease = !planted::is(Planted::CallAfterLostLease);
         loop {
             let left = self.lease_left();
             tokio::select! {
                 biased;
                 answer = &mut question => return answer,
                 Some(ended) = self.calls.next(), if !self.calls.is_empty() => self.note(ended),
-                () = handle.lease.gone(), if may_be_lost && !self.calls.is_empty() => self.drop_calls(),
+                () = handle.lease.gone(), if calls_end_with_lease && !self.calls.is_empty() => self.drop_calls(),
                 () = tokio::time::sleep(left.unwrap_or_default()), if left.is_some() && !self.calls.is_empty() => {
                     if self.lease_left().is_some_and(|left| left.is_zero()) {
                         self.handle.lease.set(None);

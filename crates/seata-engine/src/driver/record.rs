@@ -191,6 +191,7 @@ impl Driver {
             shared.outage.over().await;
         };
         tokio::pin!(patience);
+        let handle = Arc::clone(&self.handle);
         loop {
             let Some(Held { until, .. }) = self.held() else {
                 self.let_go();
@@ -205,6 +206,7 @@ impl Driver {
                 biased;
                 () = &mut patience => return true,
                 Some(ended) = self.calls.next(), if !self.calls.is_empty() => self.note(ended),
+                () = handle.lease.gone() => {}
                 () = tokio::time::sleep(left - STORE_BACKOFF) => {}
             }
         }

@@ -63,7 +63,10 @@ impl Driver {
             }
             self.judge_release();
             let Some(plan) = self.plan(&mut ask) else {
+                let since = self.pending_since;
                 self.forget_state();
+                // Whoever is refused puts nothing off.
+                self.pending_since = since;
                 continue;
             };
             if self.holder == Holder::Nobody {
@@ -119,6 +122,7 @@ impl Driver {
                     // Whatever was fed is durable already, or changes nothing.
                     self.unsaved.drain(..self.fed);
                     self.fed = 0;
+                    self.pending_since = None;
                 }
                 self.dispatch_as(plan.role, std::mem::take(&mut plan.effects));
                 self.answer_appended(ask);
@@ -229,6 +233,7 @@ impl Driver {
                 if self.is_out_of_hand(plan, sent) {
                     // Its calls may be made by another now.
                     self.handle.lease.set(None);
+                    self.drop_calls();
                 }
                 if plan.expected == Expected::Absent
                     && creates_now(ask.as_ref())
@@ -240,7 +245,7 @@ impl Driver {
                     });
                 }
                 if ask.is_some() {
-                    tokio::time::sleep(STORE_BACKOFF).await;
+                    self.beside(tokio::time::sleep(STORE_BACKOFF)).await;
                     Turned::Again
                 } else {
                     self.again_while_held().await
