@@ -15,7 +15,17 @@ async fn port_stays_reachable(setup: Setup, sagas: usize) -> (usize, usize) {
     let flooded = flood(&client, &participants.url("gate/flood"), gids, 24).await;
     for _ in 0..20 {
         is_in_reach(&client).await;
-        assert_eq!(client.another().get("/api/tx").await.status, 200);
+        // Connections that were closed a moment ago may still have their places.
+        until("a new connection is served", async || {
+            let answer = client.another().get("/api/tx").await;
+            if answer.status != 200 {
+                is_later(&answer);
+                assert!(answer.text.contains("connections"), "{}", answer.text);
+                return None;
+            }
+            Some(())
+        })
+        .await;
     }
     participants.open("flood");
     client.all_ended().await;
