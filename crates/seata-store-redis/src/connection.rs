@@ -11,7 +11,7 @@ use fred::types::config::{
     Config, ConnectionConfig, PerformanceConfig, TcpConfig, UnresponsiveConfig,
 };
 use fred::types::{Builder, ConnectHandle};
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, poll_immediate, select};
 use tokio::task::AbortHandle;
 
 /// The most commands that wait for one connection.
@@ -56,6 +56,13 @@ impl Running {
 /// Connects, or says why that can't be done.
 pub(crate) async fn connect(recipe: &Recipe) -> Result<(Arc<Running>, ConnectHandle), Error> {
     let client = build(recipe)?;
+    let waiting = client.clone();
+    let mut connected = std::pin::pin!(waiting.wait_for_connect());
+    // fred looks whether it is connected, and then listens for the one notice. Asked after `connect` alone it would miss a
+    // connection that is made between the two, and wait without end.
+    if let Some(Err(error)) = poll_immediate(connected.as_mut()).await {
+        return Err(error);
+    }
     let task = client.connect();
     let end = task.abort_handle();
     // From here on whoever stops waiting leaves no connection behind.
@@ -64,8 +71,6 @@ pub(crate) async fn connect(recipe: &Recipe) -> Result<(Arc<Running>, ConnectHan
         end,
         is_ended: AtomicBool::new(false),
     });
-    let waiting = Arc::clone(&running);
-    let connected = std::pin::pin!(waiting.client.wait_for_connect());
     // A client that can't connect ends, whether or not its notice came in time.
     let task = match select(connected, task).await {
         Either::Left((connected, task)) => connected.map(|()| task)?,
