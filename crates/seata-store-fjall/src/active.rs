@@ -5,7 +5,7 @@ use bytes::Bytes;
 use seata_store::{Chunk, Header, LeaseChange, Revision, UnixMillis};
 
 /// What an active transaction takes beside the bytes of its chunks, about.
-const OVERHEAD_BYTES: usize = 400;
+pub(crate) const OVERHEAD_BYTES: usize = 400;
 
 /// Revisions without a gap, whose chunks stand in the table of open ones. One row there may have several of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use seata_store::{Chunk, ClaimLimit, FencingToken, Gid, Header, Held, LeaseChange, UnixMillis};
 
-use crate::active::{Active, lease_after, wake_at};
+use crate::active::{Active, OVERHEAD_BYTES, lease_after, wake_at};
 use crate::claim::Lease;
 use crate::waiting::{Waiting, Waits};
 
@@ -62,6 +62,8 @@ pub(crate) struct Index {
     active_due_from: UnixMillis,
     /// How much memory is to be won by settling.
     unsettled_bytes: usize,
+    /// What the log was given since settling last began.
+    logged_bytes: usize,
 }
 
 impl Index {
@@ -74,8 +76,15 @@ impl Index {
         self.waiting.get(gid).map_or(Known::Nothing, Known::Waiting)
     }
 
+    #[cfg(test)]
     pub(crate) const fn unsettled_bytes(&self) -> usize {
         self.unsettled_bytes
+    }
+
+    /// Answers how much there is to settle: the memory that is to be won, or what the log was given, at a quarter of its
+    /// weight. A history that is replaced again and again wins no memory, and a start reads each of its versions.
+    pub(crate) fn due_bytes(&self) -> usize {
+        self.unsettled_bytes.max(self.logged_bytes / 4)
     }
 
     /// Takes in one that waits, at open.
@@ -149,10 +158,17 @@ impl Index {
             Slot::Creating => Arc::new(Active::created(header, chunk)),
         };
         self.unsettled_bytes += active.unsettled_bytes();
+        self.logged_bytes += OVERHEAD_BYTES + chunk.bytes().len();
         if let Some(due_at) = active.due_at() {
             self.active_due_from = self.active_due_from.min(due_at);
         }
         *slot = Slot::Still(active);
+    }
+
+    /// Begins to settle: answers all that settling changes something about.
+    pub(crate) fn begin_settling(&mut self) -> Vec<Arc<Active>> {
+        self.logged_bytes = 0;
+        self.unsettled()
     }
 
     /// Answers all that settling changes something about.

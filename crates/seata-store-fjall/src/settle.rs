@@ -110,7 +110,7 @@ pub(crate) struct Settled {
 impl Inner {
     /// Answers whether it is time to settle.
     pub(crate) fn is_much_unsettled(&self) -> bool {
-        self.index().unsettled_bytes() > self.options.log_bytes
+        self.index().due_bytes() > self.options.log_bytes
     }
 
     /// Moves all that can be moved now. One at a time.
@@ -119,7 +119,7 @@ impl Inner {
         let mut settled = self.settling("settling")?;
         let (moved, from) = {
             let writer = self.writer("settling")?;
-            (self.index().unsettled(), writer.next)
+            (self.index().begin_settling(), writer.next)
         };
         let failed = |error| self.write_failed("settling", &error);
         if from > settled.first {

@@ -208,7 +208,7 @@ impl Inner {
 
     fn append(&self, batch: Vec<Append>) -> Vec<Result<AppendOutcome, StoreError>> {
         let count = batch.len();
-        if self.index().unsettled_bytes() / 4 > self.options.log_bytes
+        if self.index().due_bytes() / 4 > self.options.log_bytes
             && let Err(error) = self.settle()
         {
             return vec![Err(error); count];

@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use seata_store::{ListQuery, PAGE_MAX};
 
-use super::moving::{add, filled};
+use super::moving::{add, filled, follow};
 use super::*;
 use crate::index::Known;
-use crate::{list, settle};
+use crate::{list, log, settle};
 
 /// Dropped, also by a test that fails, it ends what goes on beside it.
 #[derive(Default)]
-struct Done(Arc<AtomicBool>);
+pub(super) struct Done(pub(super) Arc<AtomicBool>);
 
 impl Drop for Done {
     fn drop(&mut self) {
@@ -71,6 +71,32 @@ async fn what_the_log_says_is_moved_when_there_is_much_of_it() {
             "nothing is moved"
         );
     }
+}
+
+/// Else a start would read each of its versions, however many there are.
+#[tokio::test]
+async fn a_history_that_is_replaced_again_and_again_does_not_fill_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(&folder);
+    applied(&store, creation("g", UnixMillis(1))).await;
+    let whole = Chunk::Replace(Bytes::from(vec![b'x'; 1 << 20]));
+    let first = log::key(0);
+    for n in 0.. {
+        follow(
+            &store,
+            "g",
+            Status::Submitted,
+            LeaseChange::Keep,
+            whole.clone(),
+        )
+        .await;
+        if !store.inner.files.log.contains_key(first).unwrap() {
+            break;
+        }
+        assert!(n < 200, "the log keeps all");
+    }
+    let stored = store.load(&gid("g")).await.unwrap().unwrap();
+    assert_eq!(stored.chunks, [whole.bytes().clone()]);
 }
 
 /// It would come back from the log after a crash.

@@ -12,7 +12,13 @@ use crate::{log, settle};
 const OWNER: Owner = Owner(1);
 
 /// Appends what follows, on what is there.
-async fn follow(store: &FjallStore, name: &str, status: Status, lease: LeaseChange, chunk: Chunk) {
+pub(super) async fn follow(
+    store: &FjallStore,
+    name: &str,
+    status: Status,
+    lease: LeaseChange,
+    chunk: Chunk,
+) {
     let header = store.load(&gid(name)).await.unwrap().unwrap().header;
     let next = Append {
         status,
