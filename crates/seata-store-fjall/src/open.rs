@@ -9,7 +9,7 @@ use fjall::compaction::Leveled;
 use fjall::config::{
     BlockSizePolicy, BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry, PartitioningPolicy,
 };
-use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use fjall::{AbstractTree, Database, Keyspace, KeyspaceCreateOptions};
 use seata_store::StoreError;
 
 use crate::damage::{self, Damage, Wrong};
@@ -108,6 +108,7 @@ pub enum OpenError {
 
 const LOCK_FILE: &str = "seata.lock";
 const CACHE_BYTES: u64 = 8 << 20;
+/// From so many bytes on, what a table has in memory is written out.
 const MEMTABLE_BYTES: u64 = 8 << 20;
 /// A start reads them all, and keeps what they say in memory until it is in tables.
 const JOURNALS_BYTES_MAX: u64 = 64 << 20;
@@ -128,6 +129,22 @@ pub(crate) struct Files {
     pub(crate) created: Keyspace,
     /// Held as long as the store is.
     _lock: File,
+}
+
+impl Files {
+    /// Has what tables have in memory written out, where it is much. fjall would ask its worker for that by itself, at every
+    /// commit until the worker gets round to it. Behind a merge that lasts, these questions would fill the worker's queue,
+    /// and the worker, which asks itself for more, would wait for a place in it without end.
+    pub(crate) fn write_out(&self) -> Result<(), fjall::Error> {
+        for table in [&self.log, &self.open, &self.ended, &self.created] {
+            let is_much = table.tree.active_memtable().size() > MEMTABLE_BYTES;
+            // One at a time: with some of them on their way, each commit would wait for the worker.
+            if is_much && table.tree.sealed_memtable_count() == 0 {
+                table.rotate_memtable()?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What the engine below takes at least.
@@ -250,7 +267,8 @@ fn keyspace_options() -> KeyspaceCreateOptions {
         .with_table_target_size(TABLE_BYTES);
     KeyspaceCreateOptions::default()
         .compaction_strategy(Arc::new(merging))
-        .max_memtable_size(MEMTABLE_BYTES)
+        // See `write_out`.
+        .max_memtable_size(u64::MAX)
         .data_block_size_policy(BlockSizePolicy::all(4 * 1024))
         .filter_policy(FilterPolicy::all(filter))
         .filter_block_partitioning_policy(parts.clone())

@@ -131,6 +131,6 @@ impl Inner {
         }
         clear_log(&self.files, settled.first, from).map_err(failed)?;
         settled.first = from;
-        Ok(())
+        self.files.write_out().map_err(failed)
     }
 }

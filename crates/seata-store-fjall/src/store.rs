@@ -241,7 +241,9 @@ impl Inner {
         let mut writer = self.writer("purging")?;
         let (old, next) = list::purgeable(self, ended_before, limit, &writer.purge_from)?;
         writer.purge_from = next;
-        write::remove(&self.files, &old).map_err(|error| self.write_failed("purging", &error))?;
+        write::remove(&self.files, &old)
+            .and_then(|()| self.files.write_out())
+            .map_err(|error| self.write_failed("purging", &error))?;
         Ok(old.len())
     }
 }

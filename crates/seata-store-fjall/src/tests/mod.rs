@@ -4,6 +4,7 @@
 mod beside;
 mod claiming;
 mod killed;
+mod merging;
 mod moving;
 
 use std::sync::Arc;
