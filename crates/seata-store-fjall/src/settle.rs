@@ -92,10 +92,15 @@ const UNMERGED_MAX: usize = 20;
 const MERGE_WITHIN: Duration = Duration::from_secs(1);
 const GLANCE: Duration = Duration::from_millis(10);
 
+/// Answers whether merging is behind.
+pub(crate) fn is_unmerged(files: &Files) -> bool {
+    files.ended.l0_table_count() > UNMERGED_MAX
+}
+
 /// Waits while merging is behind. Else a disk that can't keep up would get more and more of them.
 fn await_merges(files: &Files) {
     let begun = Instant::now();
-    while files.ended.l0_table_count() > UNMERGED_MAX && begun.elapsed() < MERGE_WITHIN {
+    while is_unmerged(files) && begun.elapsed() < MERGE_WITHIN {
         thread::sleep(GLANCE);
     }
 }

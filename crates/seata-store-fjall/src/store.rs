@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::index::{Index, Known};
 use crate::open::{self, Files, FjallOptions, OpenError};
 use crate::read::Found;
-use crate::settle::Settled;
+use crate::settle::{self, Settled};
 use crate::settler::Settler;
 use crate::{list, read, write};
 
@@ -237,6 +237,10 @@ impl Inner {
         self.check("purging")?;
         if self.index().has_ended_before(ended_before) {
             self.settle()?;
+        }
+        // A write to that table would wait for a merge, also for one that failed, and whoever appends would wait behind it.
+        if settle::is_unmerged(&self.files) {
+            return Ok(0);
         }
         let mut writer = self.writer("purging")?;
         let (old, next) = list::purgeable(self, ended_before, limit, &writer.purge_from)?;

@@ -7,8 +7,10 @@ use std::time::Instant;
 use fjall::AbstractTree;
 
 use super::beside::Done;
+use super::moving::add;
 use super::*;
 use crate::open::Files;
+use crate::settle;
 use crate::write::synced;
 
 /// Holds the worker up until it is called off.
@@ -71,4 +73,32 @@ async fn writes_behind_a_merge_that_lasts_do_not_stop_the_worker_for_ever() {
     drop(done);
     writer.join().unwrap();
     assert_eq!(told.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn a_purge_does_not_wait_for_a_merge() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(&folder);
+    let later = store.ping().await.unwrap().plus(LEASE);
+    applied(&store, creation("old", UnixMillis(1))).await;
+    add(&store, "old", Status::Committed, " end").await;
+    store.inner.settle().unwrap();
+    applied(&store, creation("new", UnixMillis(1))).await;
+    let call_off = hold_up(&store.inner.files);
+    add(&store, "new", Status::Committed, " end").await;
+    let active = store.inner.index().unsettled();
+    for _ in 0..40 {
+        let ended = active.iter().map(Arc::as_ref).collect();
+        settle::write_ended(&store.inner.files.ended, ended).unwrap();
+    }
+    assert_eq!(store.purge(later, 10).await.unwrap(), 0);
+    applied(&store, creation("next", UnixMillis(1))).await;
+    call_off();
+    let begun = Instant::now();
+    let mut purged = 0;
+    while purged < 2 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nothing goes");
+        purged += store.purge(later, 10).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
