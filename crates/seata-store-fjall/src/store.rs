@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use seata_store::{
     Append, AppendOutcome, ClaimLimit, Cursor, FencingToken, Gid, Header, Held, ListQuery, Owner,
-    Page, StoreError, StoreErrorKind, StoreLimits, Stored, TxnStore, UnixMillis,
+    Page, StoreError, StoreErrorKind, StoreLimits, Stored, TxnStore, UnixMillis, Waits,
 };
 
 use crate::claim::{self, Lease};
@@ -49,6 +49,7 @@ pub(crate) struct Inner {
     pub(crate) options: FjallOptions,
     pub(crate) limits: StoreLimits,
     broken: AtomicBool,
+    waits: Waits,
     clock: Clock,
 }
 
@@ -86,6 +87,7 @@ impl FjallStore {
                 ..StoreLimits::default()
             },
             broken: AtomicBool::new(false),
+            waits: Waits::default(),
             clock,
         });
         let settler = Settler::start(&inner).map_err(|why| OpenError::Folder {
@@ -150,6 +152,12 @@ impl Inner {
         Ok(())
     }
 
+    /// As `check`, for what would be answered from memory, or wait, while a write waits for the disk.
+    fn serves(&self, doing: &'static str) -> Result<(), StoreError> {
+        self.check(doing)?;
+        self.waits.check(doing)
+    }
+
     /// Lets one writer in at a time, and none after a write that failed or panicked: what is on disk is not known.
     pub(crate) fn writer(&self, doing: &'static str) -> Result<MutexGuard<'_, Writer>, StoreError> {
         self.enter(&self.writer, doing)
@@ -207,6 +215,7 @@ impl Inner {
     }
 
     fn append(&self, batch: Vec<Append>) -> Vec<Result<AppendOutcome, StoreError>> {
+        let _waits = self.waits.begin();
         let count = batch.len();
         if self.index().due_bytes() / 4 > self.options.log_bytes
             && let Err(error) = self.settle()
@@ -235,6 +244,7 @@ impl Inner {
 
     fn purge(&self, ended_before: UnixMillis, limit: usize) -> Result<usize, StoreError> {
         self.check("purging")?;
+        let _waits = self.waits.begin();
         if self.index().has_ended_before(ended_before) {
             self.settle()?;
         }
@@ -256,6 +266,9 @@ impl Inner {
 impl TxnStore for FjallStore {
     async fn append(&self, batch: Vec<Append>) -> Vec<Result<AppendOutcome, StoreError>> {
         let count = batch.len();
+        if let Err(error) = self.inner.serves("appending") {
+            return vec![Err(error); count];
+        }
         let answers = self
             .blocking("appending", move |inner| Ok(inner.append(batch)))
             .await
@@ -278,7 +291,7 @@ impl TxnStore for FjallStore {
         lasts: Duration,
         limit: ClaimLimit,
     ) -> Result<Vec<Stored>, StoreError> {
-        self.inner.check("claiming")?;
+        self.inner.serves("claiming")?;
         let now = self.inner.now();
         if !self.inner.index().may_be_due(now) {
             return Ok(Vec::new());
@@ -293,7 +306,7 @@ impl TxnStore for FjallStore {
         held: &[(Gid, FencingToken)],
         lasts: Duration,
     ) -> Result<Vec<Held>, StoreError> {
-        self.inner.check("renewing")?;
+        self.inner.serves("renewing")?;
         let now = self.inner.now();
         let mut index = self.inner.index();
         Ok(held
@@ -309,12 +322,13 @@ impl TxnStore for FjallStore {
     }
 
     async fn purge(&self, ended_before: UnixMillis, limit: usize) -> Result<usize, StoreError> {
+        self.inner.serves("purging")?;
         self.blocking("purging", move |inner| inner.purge(ended_before, limit))
             .await
     }
 
     async fn ping(&self) -> Result<UnixMillis, StoreError> {
-        self.inner.check("asking the embedded store")?;
+        self.inner.serves("asking the embedded store")?;
         Ok(self.inner.now())
     }
 

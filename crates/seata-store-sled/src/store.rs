@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use seata_store::{
     Append, AppendOutcome, ClaimLimit, Cursor, FencingToken, Gid, Header, Held, ListQuery, Owner,
-    Page, StoreError, StoreErrorKind, StoreLimits, Stored, TxnStore, UnixMillis,
+    Page, StoreError, StoreErrorKind, StoreLimits, Stored, TxnStore, UnixMillis, Waits,
 };
 
 use crate::clock::Clock;
@@ -45,6 +45,7 @@ pub(crate) struct Inner {
     pub(crate) limits: StoreLimits,
     clock: Clock,
     broken: AtomicBool,
+    waits: Waits,
     folder: PathBuf,
     options: SledOptions,
     /// Let go of last.
@@ -87,6 +88,7 @@ impl SledStore {
             },
             clock: Clock::starting_at(opened.latest),
             broken: AtomicBool::new(false),
+            waits: Waits::default(),
             folder: opened.folder,
             options,
             _lock: opened.lock,
@@ -140,6 +142,12 @@ impl Inner {
         Ok(())
     }
 
+    /// As `check`, for what would be answered from memory, or wait, while a write waits for the disk.
+    fn serves(&self, doing: &'static str) -> Result<(), StoreError> {
+        self.check(doing)?;
+        self.waits.check(doing)
+    }
+
     /// Lets one writer in at a time, and none after a write that failed or panicked: what is on disk is not known.
     pub(crate) fn writer(&self, doing: &'static str) -> Result<MutexGuard<'_, Writer>, StoreError> {
         let guard = self.writer.lock().unwrap_or_else(|poisoned| {
@@ -164,6 +172,7 @@ impl Inner {
     }
 
     fn append(&self, batch: Vec<Append>) -> Vec<Result<AppendOutcome, StoreError>> {
+        let _waits = self.waits.begin();
         let count = batch.len();
         let mut writer = match self.writer("appending") {
             Ok(guard) => guard,
@@ -185,6 +194,7 @@ impl Inner {
     }
 
     fn purge(&self, ended_before: UnixMillis, limit: usize) -> Result<usize, StoreError> {
+        let _waits = self.waits.begin();
         let mut writer = self.writer("purging")?;
         let from = writer.purged_to.as_ref();
         let (old, next) = purge::find(self, ended_before, limit, from)?;
@@ -199,6 +209,9 @@ impl Inner {
 impl TxnStore for SledStore {
     async fn append(&self, batch: Vec<Append>) -> Vec<Result<AppendOutcome, StoreError>> {
         let count = batch.len();
+        if let Err(error) = self.inner.serves("appending") {
+            return vec![Err(error); count];
+        }
         self.blocking("appending", move |inner| Ok(inner.append(batch)))
             .await
             .unwrap_or_else(|error| vec![Err(error); count])
@@ -216,7 +229,7 @@ impl TxnStore for SledStore {
         lasts: Duration,
         limit: ClaimLimit,
     ) -> Result<Vec<Stored>, StoreError> {
-        self.inner.check("claiming")?;
+        self.inner.serves("claiming")?;
         let now = self.inner.now();
         let claimed = self.inner.index().claim(owner, lasts, limit, now);
         if claimed.is_empty() {
@@ -231,7 +244,7 @@ impl TxnStore for SledStore {
         held: &[(Gid, FencingToken)],
         lasts: Duration,
     ) -> Result<Vec<Held>, StoreError> {
-        self.inner.check("renewing")?;
+        self.inner.serves("renewing")?;
         Ok(lease::renew(&self.inner, held, lasts))
     }
 
@@ -242,12 +255,13 @@ impl TxnStore for SledStore {
     }
 
     async fn purge(&self, ended_before: UnixMillis, limit: usize) -> Result<usize, StoreError> {
+        self.inner.serves("purging")?;
         self.blocking("purging", move |inner| inner.purge(ended_before, limit))
             .await
     }
 
     async fn ping(&self) -> Result<UnixMillis, StoreError> {
-        self.inner.check("asking the embedded store")?;
+        self.inner.serves("asking the embedded store")?;
         Ok(self.inner.now())
     }
 

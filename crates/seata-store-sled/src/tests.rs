@@ -172,6 +172,45 @@ async fn nobody_sees_an_append_before_it_is_synced() {
     assert!(waiting.await.unwrap().unwrap().is_some());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_a_write_waits_for_the_disk_nothing_is_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let (go_on, wait) = mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    let sync = move |file: &File| {
+        wait.lock().unwrap().recv().map_err(io::Error::other)?;
+        file.sync_data()
+    };
+    // For the batch that begins the start, and the first creation.
+    go_on.send(()).unwrap();
+    go_on.send(()).unwrap();
+    let (store, told) = open_with(&folder, Box::new(sync));
+    applied(&store, creation("before", UnixMillis(1))).await;
+    let waiting = {
+        let store = store.clone();
+        tokio::spawn(async move { applied(&store, creation("waits", UnixMillis(1))).await })
+    };
+    while store.ping().await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let append = store.append(vec![creation("next", UnixMillis(1))]);
+    let refused = [
+        append.await.remove(0).err(),
+        store.claim_due(Owner(1), LEASE, ALL).await.err(),
+        store.renew(&[], LEASE).await.err(),
+        store.purge(UnixMillis(1), 1).await.err(),
+    ];
+    for error in refused {
+        assert_eq!(error.unwrap().kind, StoreErrorKind::Unavailable);
+    }
+    go_on.send(()).unwrap();
+    go_on.send(()).unwrap();
+    waiting.await.unwrap();
+    store.ping().await.unwrap();
+    applied(&store, creation("next", UnixMillis(1))).await;
+    assert_eq!(told.load(Ordering::Relaxed), 0);
+}
+
 #[tokio::test]
 async fn a_failed_sync_is_told_once_and_nothing_is_tried_again() {
     let folder = tempfile::tempdir().unwrap();

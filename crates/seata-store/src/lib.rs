@@ -20,6 +20,7 @@ mod generated;
 mod header;
 mod list;
 mod open;
+mod patience;
 pub mod record;
 mod store;
 
@@ -28,5 +29,6 @@ pub use error::{StoreError, StoreErrorKind};
 pub use header::{Header, Owner, Revision, Stored};
 pub use list::{Cursor, ListQuery, PAGE_MAX, Page, SCAN_MAX};
 pub use open::{Migrate, Migrated, Shard};
+pub use patience::{Waiting, Waits};
 pub use seata_core::{FencingToken, Gid, Mode, Status, UnixMillis};
 pub use store::{ClaimLimit, Held, StoreLimits, TxnStore};

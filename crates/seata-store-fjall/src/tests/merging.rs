@@ -102,3 +102,43 @@ async fn a_purge_does_not_wait_for_a_merge() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
+
+#[tokio::test]
+async fn while_a_write_waits_for_the_disk_nothing_is_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, told) = open(&folder);
+    applied(&store, creation("g", UnixMillis(1))).await;
+    let (off, called_off) = mpsc::channel::<()>();
+    let (hold, holds) = mpsc::channel();
+    let inner = Arc::clone(&store.inner);
+    let disk = thread::spawn(move || {
+        let _writing = inner.writer("holding").unwrap();
+        hold.send(()).unwrap();
+        let _called_off = called_off.recv();
+    });
+    holds.recv().unwrap();
+    let waiting = {
+        let store = store.clone();
+        tokio::spawn(async move { applied(&store, creation("waits", UnixMillis(1))).await })
+    };
+    while store.ping().await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let append = store
+        .append(vec![creation("next", UnixMillis(1))])
+        .await
+        .remove(0);
+    let claim = store.claim_due(Owner(1), LEASE, ALL).await;
+    let renewal = store.renew(&[], LEASE).await;
+    let purge = store.purge(UnixMillis(1), 1).await;
+    let refused = [append.err(), claim.err(), renewal.err(), purge.err()];
+    for error in refused {
+        assert_eq!(error.unwrap().kind, StoreErrorKind::Unavailable);
+    }
+    drop(off);
+    disk.join().unwrap();
+    waiting.await.unwrap();
+    store.ping().await.unwrap();
+    applied(&store, creation("next", UnixMillis(1))).await;
+    assert_eq!(told.load(Ordering::Relaxed), 0);
+}
