@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::OnceCell;
 
 use crate::config::ExecutorConfig;
+use crate::connector::{Bounded, tcp};
 use crate::names::Names;
 use crate::{silence, tls};
 
@@ -25,8 +26,8 @@ const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 /// silent: else all calls to its host would wait on it in vain until the system gives it up.
 const PING_AFTER: Duration = Duration::from_secs(5);
 
-type Plain = Client<HttpConnector<Names>, Full<Bytes>>;
-type Secure = Client<HttpsConnector<HttpConnector<Names>>, Full<Bytes>>;
+type Plain = Client<Bounded<HttpConnector<Names>>, Full<Bytes>>;
+type Secure = Client<Bounded<HttpsConnector<HttpConnector<Names>>>, Full<Bytes>>;
 
 /// What is spoken on a connection.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +43,8 @@ pub(crate) struct Clear(Plain);
 
 impl Clear {
     pub(crate) fn new(config: &ExecutorConfig, names: Names) -> Self {
-        Self(builder(config, Spoken::Http2).build(connector(config, names)))
+        let connector = Bounded::new(tcp(config, names), config.connect_timeout);
+        Self(builder(config, Spoken::Http2).build(connector))
     }
 
     /// Sends a request and awaits the head of its answer.
@@ -112,14 +114,6 @@ fn builder(config: &ExecutorConfig, spoken: Spoken) -> Builder {
     builder
 }
 
-pub(crate) fn connector(config: &ExecutorConfig, names: Names) -> HttpConnector<Names> {
-    let mut connector = HttpConnector::new_with_resolver(names);
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(Some(config.connect_timeout));
-    connector.enforce_http(false);
-    connector
-}
-
 /// Makes the client for TLS. What fails here is tried again at the next call: it mends without a restart.
 async fn secure(config: &ExecutorConfig, names: Names, spoken: Spoken) -> Result<Secure, String> {
     let roots = config.tls_roots.clone();
@@ -128,10 +122,10 @@ async fn secure(config: &ExecutorConfig, names: Names, spoken: Spoken) -> Result
     let https = HttpsConnectorBuilder::new()
         .with_tls_config(tls)
         .https_only();
-    let connector = connector(config, names);
+    let tcp = tcp(config, names);
     let https = match spoken {
-        Spoken::AsOffered => https.enable_all_versions().wrap_connector(connector),
-        Spoken::Http2 => https.enable_http2().wrap_connector(connector),
+        Spoken::AsOffered => https.enable_all_versions().wrap_connector(tcp),
+        Spoken::Http2 => https.enable_http2().wrap_connector(tcp),
     };
-    Ok(builder(config, spoken).build(https))
+    Ok(builder(config, spoken).build(Bounded::new(https, config.connect_timeout)))
 }

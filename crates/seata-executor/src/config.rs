@@ -9,7 +9,7 @@ pub struct ExecutorConfig {
     pub calls_in_flight_max: usize,
     /// The most calls in flight to one scheme, host and port, at least 1; also the most idle connections kept to it.
     pub calls_in_flight_per_destination_max: usize,
-    /// How long connecting may take; the call's own time limit holds besides.
+    /// How long connecting may take, the lookup of the name and TLS included; the call's own time limit holds besides.
     pub connect_timeout: Duration,
     /// How long an idle connection is kept: less than participants keep it (Node's default is 5 s), so that they
     /// seldom close it under a call.

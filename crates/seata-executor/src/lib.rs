@@ -8,6 +8,7 @@ mod answer;
 mod client;
 mod config;
 mod connection;
+mod connector;
 mod executor;
 mod grpc;
 mod headers;

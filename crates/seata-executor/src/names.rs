@@ -38,7 +38,8 @@ impl Names {
         Self::by(|name| (name, 0).to_socket_addrs())
     }
 
-    fn by(
+    /// Asks this function.
+    pub(crate) fn by(
         look_up: impl Fn(&str) -> io::Result<vec::IntoIter<SocketAddr>> + Send + Sync + 'static,
     ) -> Self {
         Self {

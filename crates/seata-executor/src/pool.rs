@@ -15,15 +15,15 @@ use tokio::time::{Instant, sleep};
 use tower::ServiceExt;
 
 use crate::answer::Said;
-use crate::client::connector;
 use crate::config::ExecutorConfig;
 use crate::connection::{Connection, Silence};
+use crate::connector::{Bounded, tcp};
 use crate::names::Names;
 use crate::silence;
 
 /// Connections to participants, by host and port.
 pub(crate) struct Pool {
-    connector: HttpConnector<Names>,
+    connector: Bounded<HttpConnector<Names>>,
     idle: Arc<Idle>,
     answer_bytes_max: usize,
 }
@@ -31,7 +31,7 @@ pub(crate) struct Pool {
 impl Pool {
     pub(crate) fn new(config: &ExecutorConfig, names: Names) -> Self {
         Self {
-            connector: connector(config, names),
+            connector: Bounded::new(tcp(config, names), config.connect_timeout),
             idle: Arc::new(Idle {
                 rests: Mutex::default(),
                 all_max: config.calls_in_flight_max,
@@ -82,7 +82,7 @@ impl Pool {
             .build()
             .map_err(|error| format!("the endpoint can't be called: {error}"))?;
         let stream = self.connector.clone().oneshot(uri).await;
-        let stream = stream.map_err(|error| silence::of_connecting(&error))?;
+        let stream = stream.map_err(|error| silence::of_connecting(&*error))?;
         Connection::begin(stream).await
     }
 }

@@ -3,6 +3,7 @@
 
 mod bounds;
 mod calls;
+mod connecting;
 mod connections;
 mod grpc;
 mod grpc_tls;

@@ -1,7 +1,8 @@
 //! Calls over TLS: HTTP/2 where offered, and nobody is trusted without a root.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Response;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -9,6 +10,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use seata_core::Outcome;
 use seata_executor::{Executor, ExecutorConfig, TlsRoots};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use crate::calls::{call, made, reason};
@@ -21,11 +23,27 @@ pub(crate) struct Secured {
 
 impl Secured {
     async fn offering(protocols: &[&[u8]]) -> Self {
-        Self::answering(protocols, |_| std::future::ready(answer(200, "ok"))).await
+        Self::answering(protocols, |_| ready(answer(200, "ok"))).await
     }
 
     pub(crate) async fn answering<F, Fut, B>(protocols: &[&[u8]], answer: F) -> Self
     where
+        F: Fn(Received) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Response<B>> + Send + 'static,
+        B: Answered,
+    {
+        Self::greeting(protocols, |stream, _| ready(Some(stream)), answer).await
+    }
+
+    /// Begins the handshake on a connection, the how many-th it is, only once it is given back.
+    pub(crate) async fn greeting<G, Greeted, F, Fut, B>(
+        protocols: &[&[u8]],
+        greet: G,
+        answer: F,
+    ) -> Self
+    where
+        G: Fn(TcpStream, usize) -> Greeted + Send + 'static,
+        Greeted: Future<Output = Option<TcpStream>> + Send + 'static,
         F: Fn(Received) -> Fut + Clone + Send + Sync + 'static,
         Fut: Future<Output = Response<B>> + Send + 'static,
         B: Answered,
@@ -44,9 +62,12 @@ impl Secured {
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let participant = Participant::on_streams(move |stream, notes| {
             let (acceptor, answer) = (acceptor.clone(), answer.clone());
+            let greeted = greet(stream, notes.connections());
             async move {
                 // A caller that does not trust us ends here.
-                if let Ok(stream) = acceptor.accept(stream).await {
+                if let Some(stream) = greeted.await
+                    && let Ok(stream) = acceptor.accept(stream).await
+                {
                     serve(stream, notes, answer).await;
                 }
             }
@@ -69,6 +90,8 @@ impl Secured {
 
 pub(crate) fn trusting(certificates: Vec<Vec<u8>>) -> Executor {
     Executor::new(ExecutorConfig {
+        // Longer than a handshake takes on any machine.
+        connect_timeout: Duration::from_secs(20),
         tls_roots: TlsRoots::Der(certificates),
         ..ExecutorConfig::default()
     })
