@@ -1,6 +1,7 @@
 //! Pooled connections over TLS and over HTTP/2, by hyper-util's client. A request is delivered once at most; redirects are
 //! not followed.
 
+use std::mem::replace;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,13 +9,13 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::client::legacy::{Builder, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::OnceCell;
 
 use crate::config::ExecutorConfig;
-use crate::connector::{Bounded, tcp};
+use crate::connector::{Bounded, GivenUp, tcp};
 use crate::names::Names;
 use crate::{silence, tls};
 
@@ -26,8 +27,8 @@ const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 /// silent: else all calls to its host would wait on it in vain until the system gives it up.
 const PING_AFTER: Duration = Duration::from_secs(5);
 
-type Plain = Client<Bounded<HttpConnector<Names>>, Full<Bytes>>;
-type Secure = Client<Bounded<HttpsConnector<HttpConnector<Names>>>, Full<Bytes>>;
+type Plain = Shared<HttpConnector<Names>>;
+type Secure = Shared<HttpsConnector<HttpConnector<Names>>>;
 
 /// What is spoken on a connection.
 #[derive(Debug, Clone, Copy)]
@@ -43,20 +44,18 @@ pub(crate) struct Clear(Plain);
 
 impl Clear {
     pub(crate) fn new(config: &ExecutorConfig, names: Names) -> Self {
-        let connector = Bounded::new(tcp(config, names), config.connect_timeout);
-        Self(builder(config, Spoken::Http2).build(connector))
+        Self(Shared::new(config, Spoken::Http2, tcp(config, names)))
     }
 
-    /// Sends a request and awaits the head of its answer.
+    /// Sends what `request` makes and awaits the head of its answer.
     ///
     /// # Errors
     /// Says for a person why no answer came. Whether the participant got the request is then unknown.
     pub(crate) async fn send(
         &self,
-        request: Request<Full<Bytes>>,
+        request: impl Fn() -> Result<Request<Full<Bytes>>, String>,
     ) -> Result<Response<Incoming>, String> {
-        let sent = self.0.request(request).await;
-        sent.map_err(|error| silence::describe(&error))
+        self.0.send(request).await
     }
 }
 
@@ -78,18 +77,60 @@ impl Secured {
         }
     }
 
-    /// Sends a request and awaits the head of its answer.
+    /// Sends what `request` makes and awaits the head of its answer.
     ///
     /// # Errors
     /// Says for a person why no answer came. Whether the participant got the request is then unknown.
     pub(crate) async fn send(
         &self,
-        request: Request<Full<Bytes>>,
+        request: impl Fn() -> Result<Request<Full<Bytes>>, String>,
     ) -> Result<Response<Incoming>, String> {
         let secure = || secure(&self.config, self.names.clone(), self.spoken);
         let client = self.client.get_or_try_init(secure).await?;
-        let sent = client.request(request).await;
-        sent.map_err(|error| silence::describe(&error))
+        client.send(request).await
+    }
+}
+
+/// Connections that calls share.
+struct Shared<C> {
+    client: Client<Bounded<C>, Full<Bytes>>,
+    given_up: GivenUp,
+}
+
+impl<C> Shared<C>
+where
+    C: Clone,
+    Bounded<C>: Connect + Send + Sync + 'static,
+{
+    fn new(config: &ExecutorConfig, spoken: Spoken, connector: C) -> Self {
+        let connector = Bounded::new(connector, config.connect_timeout);
+        Self {
+            given_up: connector.given_up(),
+            client: builder(config, spoken).build(connector),
+        }
+    }
+
+    /// Over HTTP/2, calls wait for a connection that one of them makes. If it comes to nothing, hyper-util fails them
+    /// all, though nothing of theirs was sent and perhaps only that one call was given up. So a call that waited begins
+    /// again: for each connection that was given up, and once for one that failed. More often for these, a dead peer
+    /// would wake all its callers each time to let one of them fail.
+    async fn send(
+        &self,
+        request: impl Fn() -> Result<Request<Full<Bytes>>, String>,
+    ) -> Result<Response<Incoming>, String> {
+        let mut failed_before = false;
+        loop {
+            let given_up = self.given_up.count();
+            let error = match self.client.request(request()?).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let again = silence::waited_in_vain(&error)
+                && (self.given_up.count() != given_up || !replace(&mut failed_before, true));
+            if !again {
+                return Err(silence::describe(&error));
+            }
+        }
     }
 }
 
@@ -127,5 +168,5 @@ async fn secure(config: &ExecutorConfig, names: Names, spoken: Spoken) -> Result
         Spoken::AsOffered => https.enable_all_versions().wrap_connector(tcp),
         Spoken::Http2 => https.enable_http2().wrap_connector(tcp),
     };
-    Ok(builder(config, spoken).build(Bounded::new(https, config.connect_timeout)))
+    Ok(Shared::new(config, spoken, https))
 }

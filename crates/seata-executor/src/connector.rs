@@ -6,6 +6,8 @@
 use std::error::Error;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -34,11 +36,21 @@ pub(crate) fn tcp(config: &ExecutorConfig, names: Names) -> HttpConnector<Names>
 pub(crate) struct Bounded<C> {
     connector: C,
     limit: Duration,
+    given_up: GivenUp,
 }
 
 impl<C> Bounded<C> {
-    pub(crate) const fn new(connector: C, limit: Duration) -> Self {
-        Self { connector, limit }
+    pub(crate) fn new(connector: C, limit: Duration) -> Self {
+        Self {
+            connector,
+            limit,
+            given_up: GivenUp::default(),
+        }
+    }
+
+    /// Counts for this connector and all its clones.
+    pub(crate) fn given_up(&self) -> GivenUp {
+        self.given_up.clone()
     }
 }
 
@@ -56,12 +68,43 @@ where
 
     fn call(&mut self, to: Uri) -> Self::Future {
         let connecting = timeout(self.limit, self.connector.call(to));
-        Box::pin(async {
-            match connecting.await {
+        let begun = Begun(Some(self.given_up()));
+        Box::pin(async move {
+            let ended = connecting.await;
+            begun.end();
+            match ended {
                 Ok(connected) => connected.map_err(Into::into),
                 Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
             }
         })
+    }
+}
+
+/// Counts connections that were given up before they came about or failed. hyper-util drops such a connection first, and
+/// then tells those who wait for it.
+#[derive(Clone, Default)]
+pub(crate) struct GivenUp(Arc<AtomicUsize>);
+
+impl GivenUp {
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A connection under way. If it is dropped before its end, it was given up.
+struct Begun(Option<GivenUp>);
+
+impl Begun {
+    fn end(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if let Some(given_up) = &self.0 {
+            given_up.0.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 

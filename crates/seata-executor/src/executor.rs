@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use http::{HeaderValue, Request, StatusCode, uri};
-use http_body_util::Full;
+use http::{HeaderValue, StatusCode};
 use metrics::{Gauge, Histogram, gauge, histogram};
 use seata_core::{Endpoint, Outcome, Scheme};
 use seata_engine::{Call, Caller, Slot};
@@ -83,7 +81,7 @@ impl Executor {
     async fn over_http(&self, call: &Call, limit: Duration) -> Outcome {
         let request = match request::plain(call, self.user_agent.as_ref()) {
             Ok(request) => request,
-            Err(error) => return uncallable(&error),
+            Err(error) => return unknown(&uncallable(&error)),
         };
         let mut said = None;
         let exchange = self
@@ -94,36 +92,33 @@ impl Executor {
     }
 
     async fn over_https(&self, call: &Call, limit: Duration) -> Outcome {
-        let request = match request::absolute(call, self.user_agent.as_ref()) {
-            Ok(request) => request,
-            Err(error) => return uncallable(&error),
-        };
         let mut said = None;
-        let ended = timeout(limit, self.exchange(request, &mut said)).await;
+        let ended = timeout(limit, self.exchange(call, &mut said)).await;
         outcome_of(said, ended, limit)
     }
 
-    async fn exchange(
-        &self,
-        request: Request<Full<Bytes>>,
-        said: &mut Option<Said>,
-    ) -> Result<(), String> {
+    async fn exchange(&self, call: &Call, said: &mut Option<Said>) -> Result<(), String> {
+        let request = || {
+            let request = request::absolute(call, self.user_agent.as_ref());
+            request.map_err(|error| uncallable(&error))
+        };
         let answer = self.https.send(request).await?;
         answer::read(answer, self.answer_bytes_max, said).await;
         Ok(())
     }
 
     async fn over_grpc(&self, call: &Call, limit: Duration) -> Outcome {
-        match request::grpc(call, self.user_agent.as_ref()) {
-            Ok(request) => timeout(limit, self.answer_over_grpc(request))
-                .await
-                .unwrap_or_else(|_| unknown(&silence::no_answer_within(limit))),
-            Err(error) => uncallable(&error),
-        }
+        timeout(limit, self.answer_over_grpc(call))
+            .await
+            .unwrap_or_else(|_| unknown(&silence::no_answer_within(limit)))
     }
 
-    async fn answer_over_grpc(&self, request: Request<Full<Bytes>>) -> Outcome {
-        let sent = if request.uri().scheme() == Some(&uri::Scheme::HTTPS) {
+    async fn answer_over_grpc(&self, call: &Call) -> Outcome {
+        let request = || {
+            let request = request::grpc(call, self.user_agent.as_ref());
+            request.map_err(|error| uncallable(&error))
+        };
+        let sent = if call.endpoint.scheme() == Scheme::Grpcs {
             self.grpcs.send(request).await
         } else {
             self.grpc.send(request).await
@@ -160,8 +155,8 @@ impl Caller for Executor {
     }
 }
 
-fn uncallable(error: &dyn Display) -> Outcome {
-    unknown(&format!("the endpoint can't be called: {error}"))
+fn uncallable(error: &dyn Display) -> String {
+    format!("the endpoint can't be called: {error}")
 }
 
 /// Answers what an attempt came to. The status stands however it ended: see the outcome table.

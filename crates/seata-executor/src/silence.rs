@@ -16,6 +16,18 @@ const KNOWN_KINDS: [(io::ErrorKind, &str); 6] = [
     (io::ErrorKind::TimedOut, "no connection in time"),
 ];
 
+/// What hyper-util says to those who waited for a connection that came to nothing. Its type is private; this is its whole
+/// text.
+const WAITED_IN_VAIN: &str = "request was canceled";
+
+/// Says whether a call waited for a connection that another one made and that came to nothing. Nothing of it was sent.
+pub(crate) fn waited_in_vain(error: &legacy::Error) -> bool {
+    error.is_connect()
+        && causes(error)
+            .last()
+            .is_some_and(|deepest| deepest.to_string() == WAITED_IN_VAIN)
+}
+
 /// Describes a connection that didn't come about.
 pub(crate) fn of_connecting(error: &(dyn Error + 'static)) -> String {
     in_words("can't connect", error)
@@ -97,6 +109,10 @@ fn known(cause: &(dyn Error + 'static)) -> Option<&'static str> {
             None
         };
     }
-    // The connector's own error type is private; this is its whole text.
-    (cause.to_string() == "dns error").then_some("name not resolved")
+    match cause.to_string().as_str() {
+        // The connector's own error type is private; this is its whole text.
+        "dns error" => Some("name not resolved"),
+        WAITED_IN_VAIN => Some("can't connect, and neither could other calls to the same host"),
+        _ => None,
+    }
 }
