@@ -256,6 +256,11 @@ impl Handle {
         self.revision.store(revision.0, Ordering::Relaxed);
     }
 
+    /// Answers which revision the driver knows.
+    pub(crate) fn revision(&self) -> Revision {
+        Revision(self.revision.load(Ordering::Relaxed))
+    }
+
     /// Answers whether the driver knows a later revision.
     pub(crate) fn knows_newer(&self, revision: Revision) -> bool {
         self.revision.load(Ordering::Relaxed) > revision.0

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use seata_core::Gid;
+use seata_store::Revision;
 
 use crate::admission::{MEMORY, QUESTIONS};
 use crate::config::Config;
@@ -19,15 +20,29 @@ const SHARDS: usize = 16;
 const OTHERS_SHARE: usize = 8;
 
 /// Hashes without a random seed: gids are looked up, and no order of the map decides anything.
-type Map = HashMap<Gid, Arc<Handle>, BuildHasherDefault<DefaultHasher>>;
+type Map<V> = HashMap<Gid, V, BuildHasherDefault<DefaultHasher>>;
 
 /// Finds drivers by gid.
 pub(crate) struct Registry {
-    shards: [Mutex<Map>; SHARDS],
+    shards: [Mutex<Map<Arc<Handle>>>; SHARDS],
     asked: Part,
     due: Part,
     max: Room,
     questions_max: usize,
+    departed: Departed,
+}
+
+/// What drivers knew that ended while a claim is on its way: it may bring what was there before.
+#[derive(Default)]
+struct Departed {
+    is_claiming: AtomicBool,
+    knew: Mutex<Map<Revision>>,
+}
+
+impl Departed {
+    fn knew(&self) -> MutexGuard<'_, Map<Revision>> {
+        self.knew.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What a driver was made for.
@@ -112,7 +127,19 @@ impl Registry {
                 bytes: config.active_bytes_max,
             },
             questions_max: config.questions_max,
+            departed: Departed::default(),
         }
+    }
+
+    /// Begins a claim: what drivers know when they end is kept until it ends.
+    pub(crate) fn begin_claim(&self) {
+        self.departed.is_claiming.store(true, Ordering::SeqCst);
+    }
+
+    /// Ends a claim, once what it brought has been posted.
+    pub(crate) fn end_claim(&self) {
+        self.departed.is_claiming.store(false, Ordering::SeqCst);
+        *self.departed.knew() = Map::default();
     }
 
     const fn part(&self, origin: Origin) -> &Part {
@@ -122,7 +149,7 @@ impl Registry {
         }
     }
 
-    fn shard(&self, gid: &Gid) -> MutexGuard<'_, Map> {
+    fn shard(&self, gid: &Gid) -> MutexGuard<'_, Map<Arc<Handle>>> {
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(gid);
         let at = usize::try_from(hash % SHARDS as u64).unwrap_or(0);
         self.shards[at]
@@ -136,11 +163,14 @@ impl Registry {
         let (message, ended) = match shard.get(gid) {
             Some(handle) => match handle.send(message) {
                 Delivery::Taken => return Posted::Delivered,
-                Delivery::Closed(message) => (message, Some(handle.origin)),
+                Delivery::Closed(message) => (message, Some(Arc::clone(handle))),
                 Delivery::Crowded => return Posted::Full(QUESTIONS),
             },
             None => (message, None),
         };
+        if let Some(ended) = &ended {
+            self.depart(gid, ended);
+        }
         let bytes = message.bytes();
         let origin = message.origin();
         // The place of a driver that has ended is this one's.
@@ -152,10 +182,17 @@ impl Registry {
         let part = self.part(origin);
         let weight = part.scale.put(bytes);
         let handle = Arc::new(Handle::new(message, weight, self.questions_max));
+        if origin == Origin::Due
+            && let Some(revision) = self.departed.knew().get(gid)
+        {
+            handle.saw(*revision);
+        }
         shard.insert(gid.clone(), Arc::clone(&handle));
         part.count.fetch_add(1, Ordering::Relaxed);
-        if let Some(origin) = ended {
-            self.part(origin).count.fetch_sub(1, Ordering::Relaxed);
+        if let Some(ended) = ended {
+            self.part(ended.origin)
+                .count
+                .fetch_sub(1, Ordering::Relaxed);
         }
         Posted::New(handle)
     }
@@ -212,8 +249,17 @@ impl Registry {
             .is_some_and(|handle| Arc::ptr_eq(handle, ended))
         {
             shard.remove(gid);
+            self.depart(gid, ended);
             let part = self.part(ended.origin);
             part.count.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    fn depart(&self, gid: &Gid, ended: &Handle) {
+        if self.departed.is_claiming.load(Ordering::SeqCst) {
+            let mut knew = self.departed.knew();
+            let known = knew.entry(gid.clone()).or_insert(Revision(0));
+            *known = (*known).max(ended.revision());
         }
     }
 

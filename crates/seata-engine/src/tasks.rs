@@ -72,7 +72,10 @@ async fn claim_all(shared: Arc<Shared>) {
         if shared.is_stopping() {
             break;
         }
-        let pause = match claim_some(&shared, &mut complaint).await {
+        shared.registry.begin_claim();
+        let claimed = claim_some(&shared, &mut complaint).await;
+        shared.registry.end_claim();
+        let pause = match claimed {
             Claimed::Full => continue,
             Claimed::Rest => interval,
             Claimed::Roomless => interval.max(ROOMLESS_PAUSE),

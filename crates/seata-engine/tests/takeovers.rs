@@ -3,11 +3,16 @@
 
 mod common;
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use common::distant::Distant;
 use common::*;
-use seata_core::{AttemptId, BranchIndex, Fact, Input, Operation, RetryPolicy};
-use seata_engine::{Config, Engine};
+use seata_core::{
+    AttemptId, BranchId, BranchIndex, CompletionEnd, Fact, Input, Operation, RetryPolicy, Status,
+};
+use seata_engine::{Completion, Config, Engine};
 use seata_store::{Append, AppendOutcome, ClaimLimit, FencingToken, LeaseChange, Owner, TxnStore};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -88,4 +93,24 @@ async fn a_submission_that_is_repeated_recovers_nothing_twice() {
     }
     assert_eq!(recovered(&engine).await, 1);
     assert!(world.script.calls().is_empty());
+}
+
+/// The claim's answer tells what was there before.
+#[tokio::test(start_paused = true)]
+async fn what_was_completed_while_a_claim_is_on_its_way_is_not_called_again() {
+    let world = World::new();
+    left_behind(&world, saga(&[("a", &[]), ("b", &["a"])]), [Input::Submit]).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let distant = Distant::new(&world.store);
+    distant.claim_back_ms.store(1_000, Ordering::Relaxed);
+    let engine = world.engine_on(Arc::new(distant), 1).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let done = Completion {
+        branch: BranchId::parse("a").unwrap(),
+        operation: Some(Operation::Action),
+        end: CompletionEnd::Succeeded,
+    };
+    engine.complete(gid("g"), done).await.unwrap();
+    assert_eq!(settled(&engine, "g").await.status(), Status::Committed);
+    assert_eq!(world.script.calls(), ["action b#1"]);
 }
