@@ -6,8 +6,9 @@ use std::time::Duration;
 use seata_core::UnixMillis;
 
 /// Tells the store's time without asking it. The offset is taken when the store's answer has arrived, so the estimate
-/// is late by at most the way back and never early: a lease that has ended here has ended there. An answer that was long
-/// on its way, or came to a process that stood still, teaches nothing that an earlier one didn't know better.
+/// is late by at most the way back, and never early but by what the clocks have parted since: a lease that has ended here
+/// has ended there. An answer that was long on its way, or came to a process that stood still, teaches nothing that an
+/// earlier one didn't know better.
 #[derive(Debug, Default)]
 pub(crate) struct StoreTime {
     offset_ms: AtomicI64,
