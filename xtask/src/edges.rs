@@ -31,8 +31,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "seata-http",
-        &["seata-core", "seata-store", "seata-engine", "seata-service"],
+        &[
+            "seata-core",
+            "seata-store",
+            "seata-engine",
+            "seata-service",
+            "seata-stalling",
+        ],
     ),
+    // What transports share of their connections, and nothing of what goes over them.
+    ("seata-stalling", &[]),
     // Values of its own: who uses one makes what it needs of it.
     ("seata-config", &[]),
     ("seata-proto", &[]),

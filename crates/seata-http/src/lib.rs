@@ -24,7 +24,6 @@ mod read;
 mod routes;
 mod serve;
 mod sse;
-mod stalling;
 
 pub use api::{Api, ApiConfig, Render};
 pub use cors::{OriginError, Origins};

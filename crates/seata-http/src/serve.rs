@@ -15,11 +15,12 @@ use http::header::CONNECTION;
 use http::{HeaderValue, Request, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use metrics::gauge;
 use seata_service::{ErrorCode, Problem};
+use seata_stalling::{Pieces, Stalling, Streams};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tower::Service;
@@ -27,7 +28,6 @@ use tower::Service;
 use crate::body::discard;
 use crate::places::{Admission, Places, Wishes};
 use crate::problem::respond;
-use crate::stalling::Stalling;
 
 /// How long a client may take for the head of a request; also how long a connection may idle.
 const HEAD_WITHIN: Duration = Duration::from_secs(60);
@@ -201,9 +201,14 @@ where
     A: Future<Output = Result<Response, Infallible>> + Send + 'static,
 {
     let asked = AtomicBool::new(false);
-    let service = service_fn(|request| {
+    let service = service_fn(|request: Request<Incoming>| {
         asked.store(true, Ordering::Relaxed);
-        answer(request)
+        let in_pieces = match request.version() {
+            Version::HTTP_2 => Pieces::streamed,
+            _ => Pieces::whole,
+        };
+        let answer = answer(request);
+        async move { Ok::<_, Infallible>(answer.await?.map(in_pieces)) }
     });
     let builder = builder();
     let connection = builder.serve_connection(TokioIo::new(Stalling::new(stream)), service);
@@ -215,8 +220,8 @@ where
     }
 }
 
-fn builder() -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn builder() -> auto::Builder<Streams> {
+    let mut builder = auto::Builder::new(Streams);
     builder
         .http1()
         .timer(TokioTimer::new())

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -17,6 +17,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
+mod streams;
+
 struct Server {
     at: SocketAddr,
     stop: oneshot::Sender<()>,
@@ -27,6 +29,14 @@ struct Server {
     go: Arc<Notify>,
     /// Is told when `/slow` was asked.
     asked: Arc<Notify>,
+    /// What `/stream` answers next.
+    stream: Arc<Mutex<Body>>,
+}
+
+impl Server {
+    fn answer_at_stream(&self, body: Body) {
+        *self.stream.lock().unwrap() = body;
+    }
 }
 
 async fn server(connections_max: usize, drain: Duration) -> Server {
@@ -34,7 +44,13 @@ async fn server(connections_max: usize, drain: Duration) -> Server {
     let at = listener.local_addr().unwrap();
     let (go, asked) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (wait, tell) = (Arc::clone(&go), Arc::clone(&asked));
+    let stream = Arc::new(Mutex::new(Body::empty()));
+    let streamed = Arc::clone(&stream);
     let router = Router::new()
+        .route(
+            "/stream",
+            get(async move || std::mem::take(&mut *streamed.lock().unwrap())),
+        )
         .route("/fast", get(async || "fast"))
         .route("/health", get(async || "healthy"))
         .route(
@@ -67,6 +83,7 @@ async fn server(connections_max: usize, drain: Duration) -> Server {
         ended,
         go,
         asked,
+        stream,
     }
 }
 

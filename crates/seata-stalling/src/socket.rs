@@ -1,25 +1,23 @@
-//! A connection whose client must read: what it doesn't take for too long is the end of it. Without that a client that
-//! reads nothing holds its place for ever, be it with a long list or with a stream of events.
+//! A connection whose socket must take what is written to it.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// How long a client may take nothing of what is sent to it.
-const TAKEN_WITHIN: Duration = Duration::from_secs(30);
+use crate::TAKEN_WITHIN;
 
-/// A connection, and since when it stalls.
-pub(crate) struct Stalling<T> {
+/// A connection, and since when it stalls. Writing to one that has taken nothing for [`TAKEN_WITHIN`] fails.
+pub struct Stalling<T> {
     io: T,
     stalls: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> Stalling<T> {
-    pub(crate) const fn new(io: T) -> Self {
+    /// Watches over a connection.
+    pub const fn new(io: T) -> Self {
         Self { io, stalls: None }
     }
 
@@ -88,6 +86,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Stalling<T> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::time::Duration;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 

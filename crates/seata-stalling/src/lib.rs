@@ -1,0 +1,19 @@
+//! A client must read: what it doesn't take for too long is the end of it. Without that a client that reads nothing holds
+//! its place and its answer for ever, be it a long list or a stream of events.
+//!
+//! There are two places where an answer stops. A socket that takes nothing is seen by [`Stalling`]. On HTTP/2 a client
+//! says besides how much it takes, of each stream and of all: what is beyond that never comes to the socket. That is
+//! seen by [`Streams`], if the bodies are [`Pieces`]. It ends the one stream; the others on the connection go on.
+
+mod pieces;
+mod socket;
+mod stream;
+
+use std::time::Duration;
+
+pub use pieces::Pieces;
+pub use socket::Stalling;
+pub use stream::Streams;
+
+/// How long a client may take nothing of what is sent to it.
+pub const TAKEN_WITHIN: Duration = Duration::from_secs(30);
