@@ -51,6 +51,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "seata-store",
             "seata-engine",
             "seata-service",
+            "seata-stalling",
             "seata-proto",
         ],
     ),

@@ -1,4 +1,4 @@
-//! A client's connection: holds one of the places, and is let go if nothing comes on it.
+//! A client's connection: holds one of the places, and is let go if nothing comes on it or nothing is taken.
 
 use std::future::Future;
 use std::io;
@@ -7,11 +7,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use metrics::{Gauge, gauge};
+use seata_stalling::Stalling;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
-use tonic::transport::server::Connected;
 
 /// How long a client may take until it has said that it speaks HTTP/2: one that says nothing holds a place.
 const PREFACE_WITHIN: Duration = Duration::from_secs(20);
@@ -21,7 +21,7 @@ const PREFACE_BYTES: usize = 24;
 
 /// A connection that holds its place.
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Stalling<TcpStream>,
     preface: Preface,
     open: Gauge,
     _place: OwnedSemaphorePermit,
@@ -67,7 +67,7 @@ impl Connection {
         let open = gauge!("seata_grpc_connections");
         open.increment(1.0);
         Self {
-            stream,
+            stream: Stalling::new(stream),
             preface: Preface::awaited(),
             open,
             _place: place,
@@ -79,11 +79,6 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.open.decrement(1.0);
     }
-}
-
-impl Connected for Connection {
-    type ConnectInfo = ();
-    fn connect_info(&self) {}
 }
 
 impl AsyncRead for Connection {

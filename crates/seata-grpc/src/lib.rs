@@ -6,6 +6,7 @@
 //! A server makes a [`Grpc`] over its service and gives it to [`serve`].
 
 mod connection;
+mod deadline;
 mod health;
 mod layer;
 mod meters;

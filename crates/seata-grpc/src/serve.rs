@@ -2,26 +2,31 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::Stream;
-use futures_util::stream::unfold;
 use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use seata_proto::DESCRIPTORS;
 use seata_proto::v1::transaction_service_server::TransactionServiceServer;
 use seata_service::Service;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, oneshot};
+use seata_stalling::{Pieces, Streams};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 use tonic::body::Body;
 use tonic::service::Routes;
-use tonic::transport::Server;
-use tower::Layer;
+use tower::{Layer, Service as _};
 
 use crate::connection::Connection;
+use crate::deadline;
 use crate::health;
-use crate::layer::Observe;
+use crate::layer::{Observe, Observed};
 use crate::meters::Meters;
 use crate::room::Room;
 use crate::transactions::Transactions;
@@ -109,61 +114,80 @@ pub async fn serve(
     config: ServeConfig,
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
-    let (stopped, draining) = oneshot::channel();
-    let server = Server::builder()
-        .concurrency_limit_per_connection(STREAMS_MAX as usize)
-        .max_concurrent_streams(STREAMS_MAX)
-        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-        .http2_keepalive_timeout(Some(KEEPALIVE_WITHIN))
-        .layer(grpc.observe.clone())
-        .add_routes(grpc.routes());
-    let serving = server.serve_with_incoming_shutdown(incoming(listener, config), async {
-        stop.await;
-        // Nobody waits any more: the server is gone.
-        let _ = stopped.send(());
-    });
-    let drained = async {
-        // A sender that is gone has nothing to drain.
-        if draining.await.is_ok() {
-            tokio::time::sleep(config.drain).await;
-        } else {
-            std::future::pending::<()>().await;
+    let places = Arc::new(Semaphore::new(config.connections_max));
+    let (running, stopped) = watch::channel(());
+    let routes = grpc.observe.layer(grpc.routes().prepare());
+    let mut connections = JoinSet::new();
+    let mut stop = pin!(stop);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut stop => break,
+            Some(_) = connections.join_next() => {}
+            Some(client) = next(&listener, &places) => {
+                connections.spawn(served(client, routes.clone(), leaves(stopped.clone())));
+            }
         }
-    };
+    }
+    drop(listener);
+    drop((running, stopped));
+    let ended = async { while connections.join_next().await.is_some() {} };
+    if timeout(config.drain, ended).await.is_err() {
+        tracing::warn!("stopped while gRPC requests were still in progress");
+    }
+    connections.shutdown().await;
+}
+
+/// Takes the next client once there is a place for it. The semaphore is never closed.
+async fn next(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<Connection> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => {
+            // Without it the answer is only a little later.
+            let _ = stream.set_nodelay(true);
+            Some(Connection::new(stream, place))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "no gRPC connection could be accepted; trying again");
+            sleep(ACCEPT_BACKOFF).await;
+            None
+        }
+    }
+}
+
+/// Waits until a client is to leave: the server stops.
+async fn leaves(mut stopped: watch::Receiver<()>) {
+    // Nothing is ever sent: it ends with its sender.
+    let _ = stopped.changed().await;
+}
+
+/// Serves a connection to its end. A client that is to leave is told so, and what it has asked until then is answered.
+async fn served(client: Connection, routes: Observed<Routes>, leaves: impl Future<Output = ()>) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let deadline = deadline::of(request.headers());
+        let answering = routes.clone().call(request.map(Body::new));
+        async move {
+            let answer = deadline::within(deadline, answering).await?;
+            Ok::<_, Infallible>(answer.map(Pieces::streamed))
+        }
+    });
+    let connection = builder().serve_connection(TokioIo::new(client), service);
+    let mut connection = pin!(connection);
+    // What goes wrong on a connection is the client's to see.
     tokio::select! {
         biased;
-        served = serving => if let Err(error) = served {
-            tracing::error!(%error, "the gRPC server broke");
-        },
-        () = drained => tracing::warn!("stopped while gRPC requests were still in progress"),
+        _ = &mut connection => return,
+        () = leaves => connection.as_mut().graceful_shutdown(),
     }
+    let _ = connection.await;
 }
 
-fn incoming(
-    listener: TcpListener,
-    config: ServeConfig,
-) -> impl Stream<Item = io::Result<Connection>> {
-    let places = Arc::new(Semaphore::new(config.connections_max));
-    unfold((listener, places), async |(listener, places)| {
-        // The semaphore is never closed.
-        let place = Arc::clone(&places).acquire_owned().await.ok()?;
-        let stream = accepted(&listener).await;
-        Some((Ok(Connection::new(stream, place)), (listener, places)))
-    })
-}
-
-async fn accepted(listener: &TcpListener) -> TcpStream {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                // Without it the answer is only a little later.
-                let _ = stream.set_nodelay(true);
-                return stream;
-            }
-            Err(error) => {
-                tracing::warn!(%error, "no gRPC connection could be accepted; trying again");
-                tokio::time::sleep(ACCEPT_BACKOFF).await;
-            }
-        }
-    }
+fn builder() -> http2::Builder<Streams> {
+    let mut builder = http2::Builder::new(Streams);
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .keep_alive_interval(Some(KEEPALIVE_INTERVAL))
+        .keep_alive_timeout(KEEPALIVE_WITHIN);
+    builder
 }

@@ -5,5 +5,6 @@ mod asked;
 mod both;
 mod codes;
 mod own;
+mod sockets;
 mod told;
 mod world;
