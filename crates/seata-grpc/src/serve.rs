@@ -49,6 +49,10 @@ const KEEPALIVE_WITHIN: Duration = Duration::from_secs(20);
 /// The most requests at once on one connection.
 const STREAMS_MAX: u32 = 256;
 
+/// How long a client may keep its place if all are taken. One that has nothing to ask answers pings, and would keep it for
+/// ever; one that goes on asking comes again.
+const TURN: Duration = Duration::from_secs(60);
+
 /// How long to wait after an accept failed, as it does when descriptors run out.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
@@ -62,7 +66,8 @@ pub struct Grpc {
 /// How connections are served.
 #[derive(Debug, Clone, Copy)]
 pub struct ServeConfig {
-    /// The most connections at once. A client beyond it waits for a place.
+    /// The most connections at once. A client beyond it waits for a place; while there is none, those who have had theirs
+    /// for a minute are told to leave it, and may come again.
     pub connections_max: usize,
     /// How long requests in progress may take to finish once the server stops.
     pub drain: Duration,
@@ -125,7 +130,8 @@ pub async fn serve(
             () = &mut stop => break,
             Some(_) = connections.join_next() => {}
             Some(client) = next(&listener, &places) => {
-                connections.spawn(served(client, routes.clone(), leaves(stopped.clone())));
+                let leaves = leaves(stopped.clone(), Arc::clone(&places));
+                connections.spawn(served(client, routes.clone(), leaves));
             }
         }
     }
@@ -138,13 +144,15 @@ pub async fn serve(
     connections.shutdown().await;
 }
 
-/// Takes the next client once there is a place for it. The semaphore is never closed.
+/// Takes the next client once there is a place for it. Nobody else takes places, so that one that is free stays so until
+/// the client comes.
 async fn next(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<Connection> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    drop(places.acquire().await.ok()?);
     match listener.accept().await {
         Ok((stream, _)) => {
             // Without it the answer is only a little later.
             let _ = stream.set_nodelay(true);
+            let place = Arc::clone(places).try_acquire_owned().ok()?;
             Some(Connection::new(stream, place))
         }
         Err(error) => {
@@ -155,10 +163,20 @@ async fn next(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<Connect
     }
 }
 
-/// Waits until a client is to leave: the server stops.
-async fn leaves(mut stopped: watch::Receiver<()>) {
-    // Nothing is ever sent: it ends with its sender.
-    let _ = stopped.changed().await;
+/// Waits until a client is to leave: the server stops, or others may wait for its place.
+async fn leaves(mut stopped: watch::Receiver<()>, places: Arc<Semaphore>) {
+    let had_its_turn = async {
+        sleep(TURN).await;
+        while places.available_permits() > 0 {
+            sleep(TURN).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        // Nothing is ever sent: it ends with its sender.
+        _ = stopped.changed() => {}
+        () = had_its_turn => {}
+    }
 }
 
 /// Serves a connection to its end. A client that is to leave is told so, and what it has asked until then is answered.

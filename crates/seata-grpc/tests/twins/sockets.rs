@@ -1,4 +1,4 @@
-//! What gRPC clients are given over sockets: what they don't take is given up.
+//! What gRPC clients are given over sockets: what they don't take is given up, and places go round.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,8 +10,11 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use seata_grpc::ServeConfig;
+use seata_proto::v1;
+use seata_proto::v1::transaction_service_client::TransactionServiceClient;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
+use tonic::transport::Channel;
 
 use crate::world::World;
 
@@ -89,5 +92,39 @@ async fn take_message(body: &mut Incoming) {
     {
         let frame = timeout(SOON, body.frame()).await.unwrap();
         taken.extend_from_slice(&frame.unwrap().unwrap().into_data().unwrap());
+    }
+}
+
+async fn channel(address: SocketAddr) -> Channel {
+    let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
+    endpoint.connect().await.unwrap()
+}
+
+async fn start(channel: &Channel) {
+    let mut client = TransactionServiceClient::new(channel.clone());
+    let started = client.start_global(v1::StartGlobalRequest::default());
+    timeout(SOON, started).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_keeps_the_last_place_leaves_it_to_the_next_and_comes_again() {
+    let address = serving(1).await;
+    let first = channel(address).await;
+    start(&first).await;
+    let second = channel(address).await;
+    pass(Duration::from_secs(61)).await;
+    start(&second).await;
+    drop(second);
+    start(&first).await;
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_while_there_are_places() {
+    let mut client = raw(serving(2).await, 65_535).await;
+    ask(&mut client, "StartGlobal").await;
+    pass(Duration::from_secs(61)).await;
+    // Whoever is told to leave reads it before the next answer, and asks no more.
+    for _ in 0..2 {
+        assert_eq!(ask(&mut client, "StartGlobal").await.status(), 200);
     }
 }
