@@ -1,11 +1,12 @@
 //! Watches all transactions that one server drives.
 
 use std::future::ready;
+use std::pin::Pin;
 
 use futures_util::StreamExt;
 use hyper::body::Incoming;
 use serde_json::Value;
-use tokio::time::sleep;
+use tokio::time::{Sleep, sleep};
 
 use crate::client::Client;
 use crate::error::{Error, ErrorCode, Refusal};
@@ -31,9 +32,12 @@ pub struct Feed {
     state: State,
 }
 
+/// Whatever a call waits for is kept here: one that is dropped meanwhile leaves it to the next.
 enum State {
     Idle,
     Connected(Changes),
+    /// The connection has ended: it is made again after this.
+    Pausing(Pin<Box<Sleep>>),
     Ended,
 }
 
@@ -58,6 +62,8 @@ impl Feed {
     /// Waits for the next change. A connection that breaks off is made again, and goes on where the last one ended. An
     /// error ends the feed; with [`ErrorCode::EventsGone`] some changes were missed: look at [`Client::list`], then watch
     /// anew.
+    ///
+    /// It may be dropped at any time, as by `select!` or `timeout`: no change is lost, and the next call goes on.
     pub async fn next(&mut self) -> Option<Result<Change, Error>> {
         loop {
             let step = match &mut self.state {
@@ -69,8 +75,16 @@ impl Feed {
                         None => Ok(()),
                     },
                     Some(Err(error)) if !error.may_pass() => Err(error),
-                    Some(Err(_)) | None => self.pause().await,
+                    Some(Err(_)) | None => {
+                        self.pause();
+                        Ok(())
+                    }
                 },
+                State::Pausing(pause) => {
+                    pause.await;
+                    self.state = State::Idle;
+                    Ok(())
+                }
             };
             if let Err(error) = step {
                 self.state = State::Ended;
@@ -102,11 +116,10 @@ impl Feed {
         Ok(())
     }
 
-    async fn pause(&mut self) -> Result<(), Error> {
-        sleep(self.client.repeat().pause(self.in_vain)).await;
+    fn pause(&mut self) {
+        let pause = self.client.repeat().pause(self.in_vain);
         self.in_vain += 1;
-        self.state = State::Idle;
-        Ok(())
+        self.state = State::Pausing(Box::pin(sleep(pause)));
     }
 }
 

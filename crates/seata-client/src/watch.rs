@@ -1,11 +1,12 @@
 //! Watches a transaction over as many connections as it takes.
 
 use std::future::ready;
+use std::pin::Pin;
 
 use futures_util::StreamExt;
 use futures_util::stream;
 use hyper::body::Incoming;
-use tokio::time::sleep;
+use tokio::time::{Sleep, sleep};
 
 use crate::client::Client;
 use crate::error::Error;
@@ -36,9 +37,14 @@ pub struct Watch {
     state: State,
 }
 
+/// Whatever a call waits for is kept here: one that is dropped meanwhile leaves it to the next.
 enum State {
     Idle,
     Connected(Events),
+    /// The connection has ended, which may mean that all was told.
+    BrokenOff,
+    /// There was nothing new: it is made again after this.
+    Pausing(Pin<Box<Sleep>>),
     Ended,
 }
 
@@ -70,6 +76,8 @@ impl Watch {
 
     /// Waits for the next event; none once the transaction has ended. A connection that breaks off is made again, and
     /// goes on where the last one ended; an error means that it can't be, and ends the watch.
+    ///
+    /// It may be dropped at any time, as by `select!` or `timeout`: no event is lost, and the next call goes on.
     pub async fn next(&mut self) -> Option<Result<Event, Error>> {
         loop {
             let step = match &mut self.state {
@@ -81,8 +89,17 @@ impl Watch {
                         None => Ok(()),
                     },
                     Some(Err(error)) if !error.may_pass() => Err(error),
-                    Some(Err(_)) | None => self.broken_off().await,
+                    Some(Err(_)) | None => {
+                        self.state = State::BrokenOff;
+                        Ok(())
+                    }
                 },
+                State::BrokenOff => self.look().await,
+                State::Pausing(pause) => {
+                    pause.await;
+                    self.state = State::Idle;
+                    Ok(())
+                }
             };
             if let Err(error) = step {
                 self.state = State::Ended;
@@ -115,7 +132,7 @@ impl Watch {
     }
 
     /// Looks whether there is more to come: a server may end a watch because it stops, or because there is nothing more.
-    async fn broken_off(&mut self) -> Result<(), Error> {
+    async fn look(&mut self) -> Result<(), Error> {
         // In this order: a history that is read after the end is complete.
         let transaction = self.client.get(&self.gid).await?;
         let history = self.client.events(&self.gid).await?;
@@ -129,9 +146,9 @@ impl Watch {
             (true, true) => State::Ended,
             (_, false) => State::Connected(stream::iter(missed).boxed()),
             (false, true) => {
-                sleep(self.client.repeat().pause(self.in_vain)).await;
+                let pause = self.client.repeat().pause(self.in_vain);
                 self.in_vain += 1;
-                State::Idle
+                State::Pausing(Box::pin(sleep(pause)))
             }
         };
         Ok(())

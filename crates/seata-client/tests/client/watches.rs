@@ -1,7 +1,13 @@
 //! Watching: each event once, in order, over as many connections as it takes.
 
-use seata_client::{Error, ErrorCode, EventKind, FeedQuery, Status, Watch};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use seata_client::{
+    Client, ClientConfig, Error, ErrorCode, EventKind, FeedQuery, Repeat, Status, Watch,
+};
 use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
 
 use crate::coordinator::{Asked, Coordinator, gid, json as answer, text, transaction};
 
@@ -199,4 +205,73 @@ async fn all_changes_are_told_over_connections_until_some_were_missed() {
     assert!(feed.next().await.is_none());
     let path = "GET /api/watch?status=STUCK,COMMITTED&mode=tcc";
     assert_eq!(coordinator.paths(), [path; 4]);
+}
+
+/// A coordinator that ends each watch behind its first event, and knows of nothing more.
+async fn breaking_off() -> Coordinator {
+    Coordinator::answering(
+        |_, asked| match (asked.path.as_str(), last_event_id(asked)) {
+            ("/api/watch?", None) => text(200, &change(1, "STUCK")),
+            ("/api/watch?", Some("e-1")) => text(200, &change(2, "STUCK")),
+            ("/api/tx/order-1/watch", None) => text(200, &told(&[(1, "created")])),
+            ("/api/tx/order-1/watch", Some("1")) => text(200, &told(&[(2, "committed")])),
+            ("/api/tx/order-1", None) => answer(200, &transaction("SUBMITTED")),
+            ("/api/tx/order-1/events", None) => answer(200, &json!([event(1, "created")])),
+            other => panic!("{other:?}"),
+        },
+    )
+    .await
+}
+
+/// As in a `select!` beside something that happens all the time.
+#[tokio::test]
+async fn a_watch_goes_on_behind_calls_that_were_dropped() {
+    let coordinator = breaking_off().await;
+    let mut watch = coordinator.client().watch(&gid());
+    assert_eq!(watch.next().await.unwrap().unwrap().number, 1);
+    for _ in 0..100 {
+        assert!(watch.next().now_or_never().is_none());
+        sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(numbers(watch).await, [2]);
+}
+
+#[tokio::test]
+async fn a_feed_goes_on_behind_calls_that_were_dropped() {
+    let coordinator = breaking_off().await;
+    let mut feed = coordinator.client().watch_all(FeedQuery::default());
+    assert_eq!(feed.next().await.unwrap().unwrap().id, "e-1");
+    for _ in 0..100 {
+        assert!(feed.next().now_or_never().is_none());
+        sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(feed.next().await.unwrap().unwrap().id, "e-2");
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_shortens_no_pause() {
+    const AGE: Duration = Duration::from_secs(3_600);
+    const SHORT: Duration = Duration::from_millis(10);
+    let coordinator = breaking_off().await;
+    let config = ClientConfig {
+        repeat: Repeat {
+            attempts_max: 1,
+            pause_first: AGE,
+            pause_max: AGE,
+        },
+        ..ClientConfig::default()
+    };
+    let client = Client::http_with(&coordinator.url(), config).unwrap();
+    let mut watch = client.watch(&gid());
+    let mut feed = client.watch_all(FeedQuery::default());
+    watch.next().await.unwrap().unwrap();
+    feed.next().await.unwrap().unwrap();
+    for _ in 0..20 {
+        assert!(timeout(SHORT, watch.next()).await.is_err());
+        assert!(timeout(SHORT, feed.next()).await.is_err());
+    }
+    for watched in ["GET /api/tx/order-1/watch", "GET /api/watch?"] {
+        let paths = coordinator.paths();
+        assert_eq!(paths.iter().filter(|path| *path == watched).count(), 1);
+    }
 }
