@@ -114,14 +114,13 @@ impl Member {
     ) -> Option<crate::gate::Ticket<'a>> {
         let ticket = gate.admit(call, now);
         if ticket.is_none() && gate.begin_probe(now) {
-            let (gate, store) = (Arc::clone(gate), Arc::clone(&self.store));
+            let (probe, store) = (Probe::new(gate), Arc::clone(&self.store));
             tokio::spawn(async move {
                 let answer = timeout(ANSWER_TIME_MAX, store.ping()).await;
-                let ending = match answer {
+                probe.end(match answer {
                     Ok(Ok(_)) => Ending::Answered,
                     Ok(Err(_)) | Err(_) => Ending::Failed,
-                };
-                gate.end_probe(ending, Instant::now());
+                });
             });
         }
         ticket
@@ -142,6 +141,32 @@ impl Member {
 
     pub(crate) fn limits(&self) -> StoreLimits {
         self.store.limits()
+    }
+}
+
+/// A probe that was begun. Dropped without an ending, as when the store panics, it has failed: no other begins before it
+/// has ended.
+struct Probe {
+    gate: Arc<Gate>,
+    ending: Ending,
+}
+
+impl Probe {
+    fn new(gate: &Arc<Gate>) -> Self {
+        Self {
+            gate: Arc::clone(gate),
+            ending: Ending::Failed,
+        }
+    }
+
+    fn end(mut self, ending: Ending) {
+        self.ending = ending;
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        self.gate.end_probe(self.ending, Instant::now());
     }
 }
 

@@ -4,13 +4,14 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use seata_store::{
     Append, AppendOutcome, ClaimLimit, FencingToken, Gid, Header, Held, ListQuery, Owner, Page,
     Status, StoreError, StoreErrorKind, Stored, TxnStore, UnixMillis,
 };
-use seata_store_mem::{AppendFault, MemStore, OtherFault};
+use seata_store_mem::{AppendFault, Faults, FaultyStore, MemStore, OtherFault, StoreCall};
 use seata_store_sharded::Sharded;
 use support::{ALL, Cluster, LEASE, creation, gid};
 
@@ -166,4 +167,44 @@ async fn pings_alone_find_shards_that_are_back() {
         "not found again in ten minutes: {:?}",
         cluster.store.states()
     );
+}
+
+/// What the store was asked before.
+#[derive(Default)]
+struct Firsts {
+    appended: AtomicBool,
+    pinged: AtomicBool,
+}
+
+/// The first append is never answered, and the first ping panics.
+impl Faults for Firsts {
+    fn on_append(&self, _batch: &[Append]) -> AppendFault {
+        match self.appended.swap(true, Ordering::Relaxed) {
+            false => AppendFault::Hang,
+            true => AppendFault::None,
+        }
+    }
+
+    fn on_other(&self, call: StoreCall) -> OtherFault {
+        let is_first = call == StoreCall::Ping && !self.pinged.swap(true, Ordering::Relaxed);
+        assert!(!is_first, "a bug of the store");
+        OtherFault::None
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_whose_probe_panics_is_probed_again() {
+    let firsts = Arc::new(Firsts::default());
+    let beneath = MemStore::new(Arc::new(|| UnixMillis(1_000_000)));
+    let shard = FaultyStore::new(beneath, firsts.clone());
+    let store = Sharded::new(vec![Arc::new(shard)]).unwrap();
+    for _ in 0..100 {
+        let answer = store.append(vec![creation("g", 1_000)]).await.remove(0);
+        if answer.is_ok() {
+            assert!(firsts.pinged.load(Ordering::Relaxed));
+            return;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    panic!("not found again: {:?}", store.states());
 }
