@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 
 use seata_store::{Migrated, StoreError};
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
+use sqlx::mysql::MySqlConnection;
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 
 use crate::connection::{PLAIN, connect, run};
 use crate::error::{Chance, failed, invalid, number, unavailable};
 use crate::layout;
+use crate::open::Limit;
 
 const DOING: &str = "migrating the tables on MySQL";
 
@@ -43,9 +44,15 @@ pub(crate) fn tell(done: &Migrated) {
     }
 }
 
-pub(crate) async fn migrate(options: &MySqlConnectOptions) -> Result<Migrated, StoreError> {
-    let mut connection = connect(options).await?;
-    if let Standing::Current(version) = standing(&mut connection).await? {
+/// The limit is for the first look: a migration may take long, and so may another server's, for which this one waits.
+pub(crate) async fn migrate(limit: &Limit<'_>) -> Result<Migrated, StoreError> {
+    let looking = async {
+        let mut connection = connect(limit.connect).await?;
+        let standing = standing(&mut connection).await?;
+        Ok((connection, standing))
+    };
+    let (mut connection, first) = limit.on(looking).await?;
+    if let Standing::Current(version) = first {
         return Ok(Migrated {
             applied: Vec::new(),
             version,

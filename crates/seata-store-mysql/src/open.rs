@@ -63,17 +63,14 @@ pub(crate) async fn open(options: &MysqlOptions) -> Result<Inner, StoreError> {
         let settings = Settings::read(&mut connection).await?;
         Ok((connection, settings))
     };
-    let limit = Limit {
-        connect: &connect,
-        timeout: options.timeout,
-    };
+    let limit = Limit::new(&connect, options);
     let (mut connection, settings) = limit.on(opening).await?;
     let packet = settings.check()?;
     settings.warn();
     match options.migrate {
         // A migration may take long; whether there is one to do may not.
         Migrate::Auto if limit.on(migrate::is_current(&mut connection)).await? => {}
-        Migrate::Auto => migrate::tell(&migrate::migrate(&connect).await?),
+        Migrate::Auto => migrate::tell(&migrate::migrate(&limit).await?),
         Migrate::Check => limit.on(migrate::check(&mut connection)).await?,
         Migrate::Off => {}
     }
@@ -87,13 +84,20 @@ pub(crate) async fn open(options: &MysqlOptions) -> Result<Inner, StoreError> {
 }
 
 /// How long a step of opening may take.
-struct Limit<'a> {
-    connect: &'a MySqlConnectOptions,
+pub(crate) struct Limit<'a> {
+    pub(crate) connect: &'a MySqlConnectOptions,
     timeout: Duration,
 }
 
-impl Limit<'_> {
-    async fn on<T>(
+impl<'a> Limit<'a> {
+    pub(crate) const fn new(connect: &'a MySqlConnectOptions, options: &MysqlOptions) -> Self {
+        Self {
+            connect,
+            timeout: options.timeout,
+        }
+    }
+
+    pub(crate) async fn on<T>(
         &self,
         step: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {

@@ -11,7 +11,7 @@ use seata_store::{
 };
 
 use crate::connection::Pool;
-use crate::open::{self, Bounds};
+use crate::open::{self, Bounds, Limit};
 use crate::options::MysqlOptions;
 use crate::purge::Place;
 use crate::{append, lease, migrate, purge, read, renew};
@@ -46,7 +46,8 @@ impl MysqlStore {
     /// # Errors
     /// As [`MysqlStore::open`].
     pub async fn migrate(options: &MysqlOptions) -> Result<Migrated, StoreError> {
-        migrate::migrate(&open::parse(&options.address)?).await
+        let connect = open::parse(&options.address)?;
+        migrate::migrate(&Limit::new(&connect, options)).await
     }
 
     #[cfg(test)]

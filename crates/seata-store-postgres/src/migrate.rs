@@ -23,7 +23,8 @@ const TABLE: &str = "seata_migrations";
 /// its time.
 const WAIT_MAX: &str = "60s";
 
-const CONNECT_MAX: Duration = Duration::from_secs(10);
+/// How long connecting and the first look may take.
+const LOOK_MAX: Duration = Duration::from_secs(10);
 
 /// Number, name, text. From the second on they may be PostgreSQL's alone.
 const FILES: [(i64, &str, &str, Fits); 2] = [
@@ -152,12 +153,15 @@ pub(crate) async fn run(
         ("lock_timeout", WAIT_MAX),
         ("client_min_messages", "warning"),
     ]);
-    let mut live = match timeout(CONNECT_MAX, options.connect()).await {
-        Ok(Ok(live)) => live,
-        Ok(Err(error)) => return Err(Failure::connecting(&error).named(DOING)),
-        Err(_) => return Err(Failure::silence(Effect::Reads).named(DOING)),
+    let looking = async {
+        let live = options.connect().await;
+        let mut live = live.map_err(|error| Failure::connecting(&error).named(DOING))?;
+        let tables = look(&mut live).await?;
+        Ok((live, tables))
     };
-    let before = match look(&mut live).await? {
+    let silence = |_| Failure::silence(Effect::Reads).named(DOING);
+    let (mut live, tables) = timeout(LOOK_MAX, looking).await.map_err(silence)??;
+    let before = match tables {
         Tables::Current => {
             return Ok(Migrated {
                 applied: Vec::new(),

@@ -1,6 +1,11 @@
 //! Files that were released never change: their sums are kept beside them.
 
 use std::fmt::Write as _;
+use std::future::pending;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use super::*;
 
@@ -85,4 +90,34 @@ fn a_start_logs_what_it_applied_and_nothing_where_nothing_was() {
     assert!(line.contains("brought the tables up to date"), "{line}");
     assert!(line.contains("applied=[1, 2] version=2"), "{line}");
     assert_eq!(told(Vec::new()), "");
+}
+
+/// Lets a guest in, and says nothing more once it asks something.
+async fn mute(listener: TcpListener, asked: oneshot::Sender<()>) {
+    let (mut guest, _) = listener.accept().await.unwrap();
+    let mut heard = [0; 4096];
+    assert!(guest.read(&mut heard).await.unwrap() > 0);
+    let welcome = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
+    guest.write_all(welcome).await.unwrap();
+    assert!(guest.read(&mut heard).await.unwrap() > 0);
+    asked.send(()).unwrap();
+    pending::<()>().await;
+}
+
+#[tokio::test]
+async fn a_server_that_lets_us_in_and_says_nothing_more_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (asked, was_asked) = oneshot::channel();
+    tokio::spawn(mute(listener, asked));
+    let address = format!("postgres://u@127.0.0.1:{port}/db?sslmode=disable");
+    let options: PgConnectOptions = address.parse().unwrap();
+    let running = tokio::spawn(async move { run(&options, Server::Postgres).await });
+    was_asked.await.unwrap();
+    // From here on nothing comes but the end of the wait.
+    tokio::time::pause();
+    let given_up = timeout(LOOK_MAX * 2, running).await;
+    let error = given_up.expect("it waits for ever").unwrap().unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Unavailable);
+    assert!(error.why.contains("look at its load"), "{error}");
 }
