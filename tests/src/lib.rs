@@ -14,6 +14,7 @@ mod causes;
 mod client;
 mod faketime;
 mod fleet;
+mod full_pipe;
 mod grpc;
 pub mod journal;
 mod ledger;

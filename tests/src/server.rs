@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::binary;
 use crate::client::Client;
+use crate::full_pipe::FullPipe;
 use crate::until::until;
 
 /// How much of its output is shown when a test fails, in bytes.
@@ -24,6 +25,7 @@ pub struct Setup {
     arguments: Vec<String>,
     folder: Arc<TempDir>,
     open_files_max: Option<u32>,
+    unread: Option<Arc<FullPipe>>,
 }
 
 /// A server that did not start.
@@ -65,6 +67,7 @@ impl Setup {
             arguments: Vec::new(),
             folder: Arc::new(folder),
             open_files_max: None,
+            unread: None,
         };
         let data = setup.data().to_string_lossy().into_owned();
         setup
@@ -100,6 +103,13 @@ impl Setup {
     #[must_use]
     pub fn open_files_max(mut self, max: u32) -> Self {
         self.open_files_max = Some(max);
+        self
+    }
+
+    /// Gives it a standard error that is full, and that nobody reads.
+    #[must_use]
+    pub fn unread(mut self) -> Self {
+        self.unread = Some(Arc::new(FullPipe::new()));
         self
     }
 
@@ -166,12 +176,16 @@ impl Setup {
                 .open(path)
                 .unwrap()
         };
+        let stderr: Stdio = match &self.unread {
+            None => file("stderr.txt").into(),
+            Some(pipe) => pipe.end(),
+        };
         let mut process = self
             .command()
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(file("stdout.txt"))
-            .stderr(file("stderr.txt"))
+            .stderr(stderr)
             .spawn()
             .unwrap();
         let port = until("the server listens or ends", async || {

@@ -1,12 +1,20 @@
 //! Sends log lines to the standard error output, for people or for machines. The standard output belongs to the program.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{IsTerminal, stderr};
+use std::panic::{PanicHookInfo, set_hook};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Duration;
 
+use anyhow::{Context, Result};
 use seata_config::{LogFilter, LogFormat, LogLevel, LogRule};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{fmt, registry};
+
+use crate::lines::Lines;
 
 /// Our crates' targets all begin so.
 const OURS: &str = "seata";
@@ -14,14 +22,65 @@ const OURS: &str = "seata";
 /// The most that a bare level lets other crates say: at their lowest levels they show what goes over the wire.
 const OTHERS_MAX: LevelFilter = LevelFilter::WARN;
 
+/// The target of the line that says how many are missing. No filter leaves it out.
+const LOST: &str = "seata_server::logs::lost";
+
+/// How long whoever waits for the last lines to be read does so.
+const READ_WITHIN: Duration = Duration::from_secs(1);
+
+static LINES: OnceLock<Arc<Lines>> = OnceLock::new();
+
 /// Starts logging; once per process.
-pub(crate) fn start(filter: &LogFilter, format: LogFormat) {
-    let lines = fmt::layer().with_writer(stderr);
+///
+/// # Errors
+/// The system has no thread left.
+pub(crate) fn start(filter: &LogFilter, format: LogFormat) -> Result<()> {
+    let started = Lines::start(stderr(), tell_lost).context("starting the thread of the log")?;
+    let ours = LINES.get_or_init(|| started);
+    let lines = fmt::layer().with_writer(Arc::clone(ours));
     let lines = match format {
         LogFormat::Pretty => lines.with_ansi(stderr().is_terminal()).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    registry().with(lines.with_filter(targets(filter))).init();
+    let targets = targets(filter).with_target(LOST, LevelFilter::WARN);
+    registry().with(lines.with_filter(targets)).init();
+    set_hook(Box::new(|panic| say(&told(panic))));
+    Ok(())
+}
+
+/// Waits until all lines are written, but not for long: nobody may be reading.
+pub(crate) fn written() {
+    if let Some(lines) = LINES.get() {
+        lines.written(READ_WITHIN);
+    }
+}
+
+/// Says what is no log line, behind those that came before, and waits as [`written`] does.
+pub(crate) fn say(text: &str) {
+    match LINES.get() {
+        Some(lines) => lines.add(format!("{text}\n").as_bytes()),
+        None => eprintln!("{text}"),
+    }
+    written();
+}
+
+fn tell_lost(lost: u64) {
+    tracing::warn!(
+        target: LOST,
+        lost,
+        "log lines were lost: whoever reads standard error was too slow"
+    );
+}
+
+/// Tells of a panic what the usual hook does. That one writes by itself, and would wait for a reader without end.
+fn told(panic: &PanicHookInfo<'_>) -> String {
+    let thread = thread::current();
+    let name = thread.name().unwrap_or("<unnamed>");
+    let backtrace = Backtrace::capture();
+    match backtrace.status() == BacktraceStatus::Captured {
+        true => format!("thread '{name}' {panic}\n{backtrace}"),
+        false => format!("thread '{name}' {panic}"),
+    }
 }
 
 fn targets(filter: &LogFilter) -> Targets {

@@ -4,6 +4,7 @@ mod cli;
 mod demo;
 mod descriptors;
 mod housekeeping;
+mod lines;
 mod logs;
 mod metrics;
 mod serve;
@@ -33,13 +34,15 @@ const EXIT_WITHIN: Duration = Duration::from_secs(1);
 fn main() -> ExitCode {
     // Only fails if there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    match cli::read().and_then(run) {
+    let code = match cli::read().and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("seata-server: {error:#}");
+            logs::say(&format!("seata-server: {error:#}"));
             ExitCode::FAILURE
         }
-    }
+    };
+    logs::written();
+    code
 }
 
 fn run(task: Task) -> Result<()> {
@@ -51,7 +54,7 @@ fn run(task: Task) -> Result<()> {
         }
         Task::Migrate(given) => {
             let settings = read(&given)?;
-            logs::start(&settings.log, settings.log_format);
+            logs::start(&settings.log, settings.log_format)?;
             on_runtime(async || stores::migrate(&settings, demo::say).await)
         }
         Task::Demo => on_runtime(demo::run),
@@ -60,7 +63,7 @@ fn run(task: Task) -> Result<()> {
 
 fn serve(given: &Given) -> Result<()> {
     let settings = read(given)?;
-    logs::start(&settings.log, settings.log_format);
+    logs::start(&settings.log, settings.log_format)?;
     on_runtime(async || serve::serve(&settings, metrics::start()?).await)
 }
 

@@ -68,6 +68,10 @@ fn describe() {
         ),
         ("seata_http_requests_total", "requests by route and answer"),
         ("seata_grpc_requests_total", "requests by method and code"),
+        (
+            "seata_log_lines_lost_total",
+            "log lines that nobody read in time",
+        ),
     ] {
         describe_counter!(name, what);
     }

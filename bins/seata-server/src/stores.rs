@@ -195,6 +195,7 @@ fn fatal(why: &str) {
         why,
         "the store failed: the process ends; mend the disk, then start again"
     );
+    crate::logs::written();
     std::process::exit(1);
 }
 

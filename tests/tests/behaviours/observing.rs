@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use http::Method;
-use seata_tests::{saga, scene};
+use seata_tests::{Setup, saga, scene, scene_with};
 use serde_json::Value;
 
 #[tokio::test]
@@ -163,4 +163,19 @@ async fn metrics_carry_no_gid_and_do_not_grow_with_transactions() {
     ] {
         assert!(after.contains(name), "{name} is missing");
     }
+}
+
+/// A container's runtime that is stuck, or a pager that waits for a key.
+#[tokio::test]
+async fn a_log_that_nobody_reads_holds_up_nothing() {
+    let setup = Setup::new().unread().with("SEATA_LOG", "trace");
+    let (mut server, client, participants) = scene_with(setup).await;
+    let at = |steps: &str| participants.url(steps);
+    for number in 0..10 {
+        let whole = saga(&format!("unread-{number}")).branch("one", at("ok"), at("ok"));
+        client.run(whole).await;
+    }
+    assert_eq!(client.get("/livez").await.status, 200);
+    server.terminate();
+    assert_eq!(server.ended().await.code(), Some(0));
 }

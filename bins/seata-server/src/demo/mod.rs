@@ -30,7 +30,7 @@ pub(crate) async fn run() -> Result<()> {
         .with("disk_free_min_bytes", "0")
         .with("log", "warn");
     let settings = Settings::read(&given)?;
-    logs::start(&settings.log, settings.log_format);
+    logs::start(&settings.log, settings.log_format)?;
     let server = Server::start(&settings, metrics::start()?).await?;
     let participants = Participants::start().await?;
     let address = server.address;
