@@ -36,11 +36,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "seata-store",
             "seata-engine",
             "seata-service",
-            "seata-stalling",
+            "seata-serving",
         ],
     ),
     // What transports share of their connections, and nothing of what goes over them.
-    ("seata-stalling", &[]),
+    ("seata-serving", &[]),
     // Values of its own: who uses one makes what it needs of it.
     ("seata-config", &[]),
     ("seata-proto", &[]),
@@ -51,7 +51,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "seata-store",
             "seata-engine",
             "seata-service",
-            "seata-stalling",
+            "seata-serving",
             "seata-proto",
         ],
     ),

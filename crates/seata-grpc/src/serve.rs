@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use seata_proto::DESCRIPTORS;
 use seata_proto::v1::transaction_service_server::TransactionServiceServer;
 use seata_service::Service;
-use seata_stalling::{Pieces, Streams};
+use seata_serving::{Pieces, Streams};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;

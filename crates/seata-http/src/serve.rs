@@ -20,7 +20,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use metrics::gauge;
 use seata_service::{ErrorCode, Problem};
-use seata_stalling::{Pieces, Stalling, Streams};
+use seata_serving::{Pieces, Stalling, Streams};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tower::Service;
