@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use seata_proto::DESCRIPTORS;
 use seata_proto::v1::transaction_service_server::TransactionServiceServer;
 use seata_service::Service;
-use seata_serving::{Pieces, Streams};
+use seata_serving::{Pieces, Streams, accepted};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -42,6 +42,7 @@ macro_rules! reflection {
             .expect("invariant: what is compiled in is a description")
     };
 }
+
 /// How long a connection may be silent before it is asked whether it lives, and how long it may take to say so.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
 const KEEPALIVE_WITHIN: Duration = Duration::from_secs(20);
@@ -52,9 +53,6 @@ const STREAMS_MAX: u32 = 256;
 /// How long a client may keep its place if all are taken. One that has nothing to ask answers pings, and would keep it for
 /// ever; one that goes on asking comes again.
 const TURN: Duration = Duration::from_secs(60);
-
-/// How long to wait after an accept failed, as it does when descriptors run out.
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// The gRPC API over one service.
 #[derive(Clone)]
@@ -129,7 +127,7 @@ pub async fn serve(
             biased;
             () = &mut stop => break,
             Some(_) = connections.join_next() => {}
-            Some(client) = next(&listener, &places) => {
+            client = next(&listener, &places) => {
                 let leaves = leaves(stopped.clone(), Arc::clone(&places));
                 connections.spawn(served(client, routes.clone(), leaves));
             }
@@ -146,21 +144,14 @@ pub async fn serve(
 
 /// Takes the next client once there is a place for it. Nobody else takes places, so that one that is free stays so until
 /// the client comes.
-async fn next(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<Connection> {
-    drop(places.acquire().await.ok()?);
-    match listener.accept().await {
-        Ok((stream, _)) => {
-            // Without it the answer is only a little later.
-            let _ = stream.set_nodelay(true);
-            let place = Arc::clone(places).try_acquire_owned().ok()?;
-            Some(Connection::new(stream, place))
-        }
-        Err(error) => {
-            tracing::warn!(%error, "no gRPC connection could be accepted; trying again");
-            sleep(ACCEPT_BACKOFF).await;
-            None
-        }
-    }
+async fn next(listener: &TcpListener, places: &Arc<Semaphore>) -> Connection {
+    const OPEN: &str = "invariant: nobody closes the places";
+    drop(places.acquire().await.expect(OPEN));
+    let stream = accepted(listener).await;
+    Connection::new(
+        stream,
+        Arc::clone(places).acquire_owned().await.expect(OPEN),
+    )
 }
 
 /// Waits until a client is to leave: the server stops, or others may wait for its place.

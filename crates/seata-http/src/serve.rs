@@ -3,7 +3,6 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::io;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -20,7 +19,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use metrics::gauge;
 use seata_service::{ErrorCode, Problem};
-use seata_serving::{Pieces, Stalling, Streams};
+use seata_serving::{Pieces, Stalling, Streams, accepted};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tower::Service;
@@ -34,9 +33,6 @@ const HEAD_WITHIN: Duration = Duration::from_secs(60);
 
 /// How long a connection beyond the bound is kept that is only told so.
 const TURNED_AWAY_WITHIN: Duration = Duration::from_secs(5);
-
-/// How long to wait after an accept failed, as it does when descriptors run out.
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// The most requests at once on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 256;
@@ -117,26 +113,8 @@ async fn next(
     place: impl Future<Output = Option<Admission>>,
 ) -> Option<(TcpStream, Admission)> {
     let admission = place.await?;
-    match listener.accept().await {
-        Ok((stream, _)) => Some((stream, places.promote(admission))),
-        Err(error) => {
-            if !is_of_one_client(&error) {
-                tracing::warn!(%error, "no connection could be accepted; trying again");
-                tokio::time::sleep(ACCEPT_BACKOFF).await;
-            }
-            None
-        }
-    }
-}
-
-/// Says whether only the client that was about to come is concerned.
-fn is_of_one_client(error: &io::Error) -> bool {
-    [
-        io::ErrorKind::ConnectionAborted,
-        io::ErrorKind::ConnectionReset,
-        io::ErrorKind::Interrupted,
-    ]
-    .contains(&error.kind())
+    let stream = accepted(listener).await;
+    Some((stream, places.promote(admission)))
 }
 
 struct Connection {
@@ -150,8 +128,6 @@ impl Connection {
     async fn run(self, stream: TcpStream) {
         let open = gauge!("seata_http_connections");
         open.increment(1.0);
-        // Without it the answer is only a little later.
-        let _ = stream.set_nodelay(true);
         match self.admission {
             Admission::Served(place) => {
                 let (router, wishes) = (self.router, self.wishes);

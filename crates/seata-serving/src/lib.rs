@@ -1,3 +1,5 @@
+//! What serving over HTTP and over gRPC have in common: clients are [`accepted`] whatever failed before, and must read.
+//!
 //! A client must read: what it doesn't take for too long is the end of it. Without that a client that reads nothing holds
 //! its place and its answer for ever, be it a long list or a stream of events.
 //!
@@ -5,12 +7,14 @@
 //! says besides how much it takes, of each stream and of all: what is beyond that never comes to the socket. That is
 //! seen by [`Streams`], if the bodies are [`Pieces`]. It ends the one stream; the others on the connection go on.
 
+mod accept;
 mod pieces;
 mod socket;
 mod stream;
 
 use std::time::Duration;
 
+pub use accept::accepted;
 pub use pieces::Pieces;
 pub use socket::Stalling;
 pub use stream::Streams;
