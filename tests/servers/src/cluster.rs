@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::ask::ask;
+use crate::ask::{ask, probe};
 use crate::folder::Folder;
 use crate::port::Port;
 use crate::redis::{KIND, RedisOptions, answers, command};
@@ -23,8 +23,12 @@ const WHOLE_WITHIN: Duration = Duration::from_secs(60);
 /// How often it is asked.
 const ASKED_EVERY: Duration = Duration::from_millis(50);
 
-/// `cluster-node-timeout`: after this the others begin to say that a node is away.
+/// `cluster-node-timeout`: after this the others begin to say that a node is away. Until the cluster is formed, and where
+/// masters are killed.
 const NODE_TIMEOUT_MS: &str = "2000";
+
+/// The same where nobody is killed: no busy machine keeps a master from its word for so long.
+const STEADY_NODE_TIMEOUT_MS: &str = "60000";
 
 /// What each node is told. A replica copies at once instead of waiting for others that might want to, nobody changes
 /// masters by itself, and slots that are well are served while others are not.
@@ -61,6 +65,7 @@ struct Seen {
 impl RedisCluster {
     /// Starts six nodes that sync each write, and waits until all slots are served and all replicas are in step. At
     /// first nodes 0, 1 and 2 are the masters, in the order of their slots, and node `3 + i` is the replica of node `i`.
+    /// No replica takes its master's place for a minute: see [`RedisCluster::promote_soon`].
     ///
     /// # Errors
     /// A program is missing, or it does not start.
@@ -89,7 +94,17 @@ impl RedisCluster {
         let address = address(&nodes);
         let cluster = Self { nodes, address };
         cluster.form().context("forming a Redis Cluster")?;
+        cluster.set_node_timeout(STEADY_NODE_TIMEOUT_MS)?;
         Ok(cluster)
+    }
+
+    /// Lets a replica take the place of its master as soon as nobody has heard of that for some seconds, for a test that
+    /// kills or freezes masters.
+    ///
+    /// # Errors
+    /// A node does not answer.
+    pub fn promote_soon(&self) -> Result<()> {
+        self.set_node_timeout(NODE_TIMEOUT_MS)
     }
 
     /// Answers its URL, as fred reads it: all nodes are in it.
@@ -147,7 +162,8 @@ impl RedisCluster {
     }
 
     /// Kills the master of the first, second or third part of the slots (0 to 2), and answers which node it was. Its
-    /// replica takes its place after some two node timeouts; [`RedisCluster::await_whole`] waits for that.
+    /// replica takes its place after some two node timeouts, soon if [`RedisCluster::promote_soon`] was called;
+    /// [`RedisCluster::await_whole`] waits for that.
     ///
     /// # Errors
     /// No node answers, or that part has no master now.
@@ -178,7 +194,7 @@ impl RedisCluster {
     pub fn await_replicas(&self) -> Result<()> {
         eventually("all replicas are in step", || {
             self.ports().all(|port| {
-                let told = ask(port, "INFO replication");
+                let told = probe(port, "INFO replication");
                 told.is_ok_and(|told| {
                     told.contains("role:master") || told.contains("master_link_status:up")
                 })
@@ -211,6 +227,13 @@ impl RedisCluster {
         self.await_whole()
     }
 
+    fn set_node_timeout(&self, ms: &str) -> Result<()> {
+        for port in self.ports() {
+            ask(port, &format!("CONFIG SET cluster-node-timeout {ms}"))?;
+        }
+        Ok(())
+    }
+
     fn ports(&self) -> impl Iterator<Item = u16> {
         self.nodes().map(Server::port)
     }
@@ -222,7 +245,7 @@ impl RedisCluster {
     /// Answers what each node that answers sees, with its port.
     fn views(&self) -> impl Iterator<Item = (u16, Vec<Seen>)> {
         self.ports().filter_map(|port| {
-            let lines = ask(port, "CLUSTER NODES").ok()?;
+            let lines = probe(port, "CLUSTER NODES").ok()?;
             Some((port, lines.lines().filter_map(Seen::read).collect()))
         })
     }
@@ -234,7 +257,7 @@ impl RedisCluster {
 
     fn ask_any(&self, command: &str) -> Result<String> {
         self.ports()
-            .find_map(|port| ask(port, command).ok())
+            .find_map(|port| probe(port, command).ok())
             .context("no node answers")
     }
 }
@@ -313,11 +336,11 @@ fn is_whole(port: u16, seen: &[Seen]) -> bool {
         .iter()
         .filter(|node| node.is("master") && node.is_well())
         // One that has just died is a master that is well, until the others miss it.
-        .filter(|node| ask(node.port, "PING").is_ok())
+        .filter(|node| probe(node.port, "PING").is_ok())
         .flat_map(|node| node.slots.iter().cloned().flatten())
         .collect();
     served.len() == usize::from(SLOTS)
-        && ask(port, "CLUSTER INFO").is_ok_and(|info| info.contains("cluster_state:ok"))
+        && probe(port, "CLUSTER INFO").is_ok_and(|info| info.contains("cluster_state:ok"))
 }
 
 fn eventually(what: &str, holds: impl Fn() -> bool) -> Result<()> {

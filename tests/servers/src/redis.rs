@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use anyhow::Result;
 
-use crate::ask::ask;
+use crate::ask::probe;
 use crate::folder::Folder;
 use crate::guard::Probe;
 use crate::port::Port;
@@ -90,5 +90,5 @@ pub(crate) fn command(folder: &Folder, port: &Port, options: &RedisOptions) -> V
 
 /// An error such as "loading" is no answer.
 pub(crate) fn answers(port: u16) -> Probe {
-    Box::new(move || ask(port, "PING").is_ok_and(|answer| answer == "PONG"))
+    Box::new(move || probe(port, "PING").is_ok_and(|answer| answer == "PONG"))
 }

@@ -41,6 +41,14 @@ fn line(client: &TcpStream) -> std::io::Result<String> {
     }
 }
 
+fn eventually(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "never: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 fn say_once(server: &Server, command: &str) -> String {
     say(&mut connect(server.port()), command).unwrap()
 }
@@ -132,6 +140,7 @@ fn a_lost_reply_was_applied_and_a_swallowed_request_was_not() {
     proxy.swallow(Direction::Requests);
     let mut client = connect(port);
     client.write_all(b"INCR b\r\n").unwrap();
+    eventually("it is swallowed", || proxy.pieces_swallowed() == 1);
     assert_eq!(say_once(&server, "EXISTS b"), ":0");
     proxy.restore();
     assert_eq!(say(&mut client, "INCR b").unwrap(), ":1");
@@ -143,6 +152,7 @@ fn a_cluster_outlives_its_masters_and_takes_them_back() {
         return;
     }
     let cluster = RedisCluster::start().unwrap();
+    cluster.promote_soon().unwrap();
     assert_eq!(cluster.address().matches("127.0.0.1:").count(), 6);
     assert_eq!(cluster.masters().unwrap(), [0, 1, 2]);
     let home = cluster.master_of("a{tag}").unwrap().unwrap();
@@ -150,14 +160,9 @@ fn a_cluster_outlives_its_masters_and_takes_them_back() {
     say_once(cluster.node(home), "SET {tag} kept");
     cluster.await_replicas().unwrap();
     assert_eq!(cluster.kill_master(home).unwrap(), home);
-    let begun = Instant::now();
-    while cluster.master_of("{tag}").unwrap() != Some(home + 3) {
-        assert!(
-            begun.elapsed() < Duration::from_secs(60),
-            "nobody took its place"
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    eventually("its replica takes its place", || {
+        cluster.master_of("{tag}").unwrap() == Some(home + 3)
+    });
     cluster.await_whole().unwrap();
     assert_eq!(say_once(cluster.node(home + 3), "EXISTS {tag}"), ":1");
     cluster.node(home).start_again().unwrap();

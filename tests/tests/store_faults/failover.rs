@@ -13,6 +13,7 @@ const BETWEEN: usize = 40;
 const PROBES: usize = 24;
 
 pub(crate) async fn under_load(store: &SharedStore) {
+    store.cluster().promote_soon().unwrap();
     let participants = Arc::new(Participants::start_knowing_callers().await);
     let fleet = Fleet::start(store).await;
     let client = fleet.client();

@@ -73,6 +73,13 @@ impl Proxy {
         self.shared.swallow(direction);
     }
 
+    /// Answers how many pieces were swallowed since the start. Whoever restores before one is counted may find it
+    /// forwarded.
+    #[must_use]
+    pub fn pieces_swallowed(&self) -> usize {
+        self.shared.pieces_swallowed()
+    }
+
     /// Forwards each piece in this direction so much later, as a server does whose disk is slow or which is far away.
     pub fn slow_down(&self, direction: Direction, by: Duration) {
         self.shared.slow_down(direction, by);

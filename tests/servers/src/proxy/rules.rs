@@ -63,6 +63,7 @@ struct State {
     wanted: Door,
     door: Door,
     swallowed: Option<Direction>,
+    pieces_swallowed: usize,
     slowed: Option<(Direction, Duration)>,
     awaited: Option<Which>,
     /// The connection whose next reply is lost.
@@ -80,6 +81,7 @@ impl Shared {
                 wanted: Door::Shut,
                 door: Door::Shut,
                 swallowed: None,
+                pieces_swallowed: 0,
                 slowed: None,
                 awaited: None,
                 doomed: None,
@@ -153,6 +155,10 @@ impl Shared {
         self.state().replies_lost
     }
 
+    pub(super) fn pieces_swallowed(&self) -> usize {
+        self.state().pieces_swallowed
+    }
+
     pub(super) fn connections(&self) -> usize {
         self.state().connections.len()
     }
@@ -168,7 +174,13 @@ impl Shared {
 
     /// Closes both sides of a connection.
     pub(super) fn end(&self, id: Id) {
-        if let Some(sides) = self.state().connections.remove(&id) {
+        let mut state = self.state();
+        if state.doomed == Some(id) {
+            // It ended before its reply came: nobody will hear that.
+            state.doomed = None;
+            state.replies_lost += 1;
+        }
+        if let Some(sides) = state.connections.remove(&id) {
             close(&sides);
         }
     }
@@ -182,6 +194,7 @@ impl Shared {
     pub(super) fn judge(&self, id: Id, direction: Direction, bytes: &[u8]) -> Verdict {
         let mut state = self.state();
         if state.swallowed.is_some_and(|all| all.covers(direction)) {
+            state.pieces_swallowed += 1;
             return Verdict::Swallow;
         }
         match direction {
