@@ -4,7 +4,7 @@
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use seata_store::{
@@ -13,8 +13,8 @@ use seata_store::{
 };
 use seata_store_conformance::address;
 use seata_store_redis::{RedisOptions, RedisStore};
-use seata_test_servers::RedisCluster;
-use support::{Plain, Reply, Server, append, applied, creation, gid, options};
+use seata_test_servers::{AppendFsync, RedisCluster};
+use support::{Plain, Reply, append, applied, creation, gid, options, start};
 
 /// Its layout lies with the third master: a store can be opened while the first is away.
 const PREFIX: &str = "spread";
@@ -27,15 +27,14 @@ fn cluster() -> Option<RedisCluster> {
     address("SEATA_TEST_REDIS_CLUSTER_URL").map(|_| RedisCluster::start().unwrap())
 }
 
-fn quick(cluster: &RedisCluster) -> RedisOptions {
-    RedisOptions {
-        timeout: Duration::from_millis(500),
-        ..options(cluster.address(), PREFIX)
-    }
-}
-
+/// Opens a store that waits for a frozen node longer than a busy machine keeps a well one waiting. A dead one refuses at
+/// once.
 async fn open(cluster: &RedisCluster) -> RedisStore {
-    RedisStore::open(quick(cluster)).await.unwrap()
+    let options = RedisOptions {
+        timeout: Duration::from_secs(5),
+        ..options(cluster.address(), PREFIX)
+    };
+    RedisStore::open(options).await.unwrap()
 }
 
 /// Sixteen names, one in each partition, each with the node that keeps it.
@@ -92,6 +91,13 @@ fn await_copied(cluster: &RedisCluster, master: usize) {
     }
 }
 
+/// Lets the replica of this first master take its place, or not.
+fn may_take_over(cluster: &RedisCluster, master: usize, may: bool) {
+    let never = if may { "no" } else { "yes" };
+    let mut replica = Plain::connect(cluster.node(master + 3).address());
+    done(&replica.ask(&["CONFIG", "SET", "cluster-replica-no-failover", never]));
+}
+
 fn leased(name: &str) -> seata_store::Append {
     let mut one = creation(name, 1_000);
     one.lease = LeaseChange::Take {
@@ -116,6 +122,9 @@ async fn a_killed_master_fails_its_own_partitions_until_its_replica_takes_over()
     }
     let ended = create_ended(&store, &names).await;
     await_copied(&cluster, 0);
+    cluster.promote_soon().unwrap();
+    // Not before it was seen what its absence costs.
+    may_take_over(&cluster, 0, false);
     assert_eq!(cluster.kill_master(0).unwrap(), 0);
 
     let batch = names
@@ -150,6 +159,7 @@ async fn a_killed_master_fails_its_own_partitions_until_its_replica_takes_over()
         assert_eq!(loaded.is_ok(), *keeper != 0, "{name}");
     }
 
+    may_take_over(&cluster, 0, true);
     let begun = Instant::now();
     for (name, keeper) in &names {
         if *keeper == 0 {
@@ -194,6 +204,7 @@ async fn a_master_that_slept_through_its_replacement_is_written_no_more() {
         applied(&store, creation(name, 1_000)).await;
     }
     await_copied(&cluster, 0);
+    cluster.promote_soon().unwrap();
     cluster.node(0).freeze().unwrap();
     let mut kept = Vec::new();
     for (name, keeper) in &names {
@@ -252,10 +263,12 @@ async fn a_slot_that_moves_while_batches_run_refuses_and_loses_nothing() {
         applied(&store, one).await;
     }
     let is_over = Arc::new(AtomicBool::new(false));
+    let refusals = Arc::new(AtomicUsize::new(0));
     let writer = tokio::spawn(write_until(
         store.clone(),
         name.clone(),
         Arc::clone(&is_over),
+        Arc::clone(&refusals),
     ));
     let mut mover = Mover::new(&cluster, &key, from, 1);
     mover.begin();
@@ -271,12 +284,16 @@ async fn a_slot_that_moves_while_batches_run_refuses_and_loses_nothing() {
     drop(early);
     let due = append(&store, creation(&support::beside(&name, 16, 5_000), 1_000)).await;
     assert_eq!(kind(&due), Some(StoreErrorKind::Unavailable), "{due:?}");
+    let begun = Instant::now();
+    while refusals.load(Ordering::Relaxed) == 0 {
+        assert!(begun.elapsed() < PATIENCE, "no batch met the slot");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     while mover.move_some(20) {}
     mover.end(&cluster);
     let last = created_at_last(&store, &support::beside(&name, 16, 6_000)).await;
     is_over.store(true, Ordering::Release);
-    let (mut acknowledged, refusals) = writer.await.unwrap();
-    assert!(refusals > 0, "some batches met the slot on its way");
+    let mut acknowledged = writer.await.unwrap();
     acknowledged.push(last);
     for name in &acknowledged {
         assert!(is_kept(&store, name.as_str()).await, "{name}");
@@ -300,13 +317,14 @@ async fn a_slot_that_moves_while_batches_run_refuses_and_loses_nothing() {
     assert_eq!(claimed.len(), acknowledged.len() + 40);
 }
 
-/// Creates batches in one partition, and answers what was acknowledged and how many were refused.
+/// Creates batches in one partition, counts what is refused, and answers what was acknowledged.
 async fn write_until(
     store: RedisStore,
     name: String,
     is_over: Arc<AtomicBool>,
-) -> (Vec<Gid>, usize) {
-    let (mut acknowledged, mut refusals) = (Vec::new(), 0);
+    refusals: Arc<AtomicUsize>,
+) -> Vec<Gid> {
+    let mut acknowledged = Vec::new();
     for round in 0.. {
         if is_over.load(Ordering::Acquire) {
             break;
@@ -321,13 +339,13 @@ async fn write_until(
                 Err(error) => {
                     // A move refuses before anything is written.
                     assert_eq!(error.kind, StoreErrorKind::Unavailable, "{error}");
-                    refusals += 1;
+                    refusals.fetch_add(1, Ordering::Relaxed);
                 }
             }
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    (acknowledged, refusals)
+    acknowledged
 }
 
 /// Moves a slot as `redis-cli --cluster reshard` does.
@@ -448,11 +466,13 @@ async fn a_node_that_has_all_slots_takes_large_batches_as_one_server() {
     if address("SEATA_TEST_REDIS_CLUSTER_URL").is_none() {
         return;
     }
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let bus = free.local_addr().unwrap().port().to_string();
-    drop(free);
-    let server = Server::start(&["--cluster-enabled", "yes", "--cluster-port", &bus]);
-    let mut plain = Plain::connect(&server.address());
+    // It keeps its port while it is down.
+    let place = start(AppendFsync::No, &[]);
+    place.kill().unwrap();
+    let bus = place.port().to_string();
+    let settings = [("cluster-enabled", "yes"), ("cluster-port", &bus)];
+    let server = start(AppendFsync::Always, &settings);
+    let mut plain = Plain::connect(server.address());
     plain.ask(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
     let begun = Instant::now();
     while !plain
@@ -463,7 +483,7 @@ async fn a_node_that_has_all_slots_takes_large_batches_as_one_server() {
         assert!(begun.elapsed() < PATIENCE, "the cluster does not form");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let store = RedisStore::open(options(&server.address(), PREFIX))
+    let store = RedisStore::open(options(server.address(), PREFIX))
         .await
         .unwrap();
     for round in 0..2 {

@@ -8,15 +8,8 @@ use std::time::Duration;
 
 use seata_store::TxnStore;
 use seata_store_conformance::{Fixture, Leases, address};
-use seata_store_redis::{RedisOptions, RedisStore};
-
-/// The suite judges answers, on machines that may be busy with all of its tests at once.
-fn options(address: &str, prefix: &str) -> RedisOptions {
-    RedisOptions {
-        timeout: Duration::from_secs(30),
-        ..support::options(address, prefix)
-    }
-}
+use seata_store_redis::RedisStore;
+use support::options;
 
 struct Keys {
     address: String,

@@ -11,25 +11,31 @@ use seata_store::{
 };
 use seata_store_conformance::address;
 use seata_store_redis::{RedisOptions, RedisStore};
-use seata_test_servers::{Direction, Proxy};
-use support::{Plain, Server, append, applied, creation, following, gid, options};
+use seata_test_servers::{AppendFsync, Direction, Proxy, Server};
+use support::{Plain, append, applied, creation, following, gid, options, start};
 
 /// A server of its own may only be started where there is Redis at all.
-fn server(extra: &[&str]) -> Option<Server> {
-    address("SEATA_TEST_REDIS_URL").map(|_| Server::start(extra))
+fn server() -> Option<Server> {
+    address("SEATA_TEST_REDIS_URL").map(|_| start(AppendFsync::Always, &[]))
 }
 
-async fn open(server: &Server) -> RedisStore {
+/// Opens a store that waits longer than a busy machine keeps anybody waiting. A dead server refuses at once.
+async fn open(address: &str) -> RedisStore {
+    RedisStore::open(options(address, "faults")).await.unwrap()
+}
+
+/// Opens a store that gives up so soon that a test can sit out a server's silence.
+async fn open_impatient(address: &str) -> RedisStore {
     let options = RedisOptions {
-        timeout: Duration::from_millis(500),
-        ..options(&server.address(), "faults")
+        timeout: Duration::from_secs(2),
+        ..options(address, "faults")
     };
     RedisStore::open(options).await.unwrap()
 }
 
 /// Asks until the store answers, for as long as an operator would wait.
 async fn answers_again(store: &RedisStore) {
-    let end = Instant::now() + Duration::from_secs(30);
+    let end = Instant::now() + Duration::from_secs(60);
     while let Err(error) = store.ping().await {
         assert!(Instant::now() < end, "{error}");
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -52,14 +58,16 @@ async fn create_until_it_fails(store: RedisStore) -> (Vec<String>, StoreErrorKin
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_server_is_found_again_and_has_lost_nothing_acknowledged() {
-    let Some(mut server) = server(&[]) else {
+    let Some(server) = server() else {
         return;
     };
-    let store = open(&server).await;
+    let store = open(server.address()).await;
     applied(&store, creation("before", 1_000)).await;
     let writer = tokio::spawn(create_until_it_fails(store.clone()));
-    while store.load(&gid("g20")).await.unwrap().is_none() {}
-    server.kill();
+    while store.load(&gid("g20")).await.unwrap().is_none() {
+        assert!(!writer.is_finished(), "it failed at a server that was well");
+    }
+    server.kill().unwrap();
     let (acknowledged, kind) = writer.await.unwrap();
     assert!(acknowledged.len() >= 20);
     assert!(matches!(
@@ -84,7 +92,7 @@ async fn a_killed_server_is_found_again_and_has_lost_nothing_acknowledged() {
         "{kinds:?}"
     );
     assert!(store.ping().await.is_err());
-    server.restart();
+    server.start_again().unwrap();
     answers_again(&store).await;
     for name in &acknowledged {
         assert!(store.load(&gid(name)).await.unwrap().is_some(), "{name}");
@@ -98,12 +106,12 @@ async fn a_killed_server_is_found_again_and_has_lost_nothing_acknowledged() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_frozen_server_fails_calls_soon_and_is_used_again_when_it_wakes() {
-    let Some(server) = server(&[]) else {
+    let Some(server) = server() else {
         return;
     };
-    let store = open(&server).await;
+    let store = open_impatient(server.address()).await;
     let before = applied(&store, creation("g", 1_000)).await;
-    server.signal("STOP");
+    server.freeze().unwrap();
     let lost = append(&store, following(&before, "<lost>")).await;
     assert_eq!(lost.unwrap_err().kind, StoreErrorKind::Ambiguous);
     // Both connections are given up in turn; then nothing is sent any more.
@@ -116,7 +124,7 @@ async fn a_frozen_server_fails_calls_soon_and_is_used_again_when_it_wakes() {
         .iter()
         .filter(|kind| **kind == StoreErrorKind::Ambiguous);
     assert!(sent.count() <= 1, "{kinds:?}");
-    server.signal("CONT");
+    server.thaw().unwrap();
     answers_again(&store).await;
     match append(&store, following(&before, "<next>")).await.unwrap() {
         AppendOutcome::Applied(_) | AppendOutcome::Stale => {}
@@ -132,11 +140,11 @@ async fn a_frozen_server_fails_calls_soon_and_is_used_again_when_it_wakes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_forgot_its_scripts_is_given_them_again() {
-    let Some(server) = server(&[]) else {
+    let Some(server) = server() else {
         return;
     };
-    let store = open(&server).await;
-    let mut plain = Plain::connect(&server.address());
+    let store = open(server.address()).await;
+    let mut plain = Plain::connect(server.address());
     let mut taken = creation("g", 1_000);
     taken.lease = LeaseChange::Take {
         owner: Owner(1),
@@ -158,12 +166,12 @@ async fn a_server_that_forgot_its_scripts_is_given_them_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn full_memory_refuses_and_says_what_to_change() {
-    let Some(server) = server(&[]) else {
+    let Some(server) = server() else {
         return;
     };
-    let store = open(&server).await;
+    let store = open(server.address()).await;
     let before = applied(&store, creation("g", 1_000)).await;
-    let mut plain = Plain::connect(&server.address());
+    let mut plain = Plain::connect(server.address());
     plain.ask(&["CONFIG", "SET", "maxmemory", "1"]);
     let batch = vec![creation("new", 1_000), following(&before, "more")];
     for answer in store.append(batch).await {
@@ -179,11 +187,11 @@ async fn full_memory_refuses_and_says_what_to_change() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_refuses_writes_and_they_are_surely_not_applied() {
-    let Some(server) = server(&[]) else {
+    let Some(server) = server() else {
         return;
     };
-    let store = open(&server).await;
-    let mut plain = Plain::connect(&server.address());
+    let store = open(server.address()).await;
+    let mut plain = Plain::connect(server.address());
     plain.ask(&["REPLICAOF", "127.0.0.1", "1"]);
     let error = append(&store, creation("g", 1_000)).await.unwrap_err();
     assert_eq!(error.kind, StoreErrorKind::Unavailable);
@@ -195,10 +203,10 @@ async fn a_replica_refuses_writes_and_they_are_surely_not_applied() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_that_nobody_waits_for_leave_the_store_whole() {
-    let Some(server) = server(&[]) else {
+    let Some(server) = server() else {
         return;
     };
-    let store = open(&server).await;
+    let store = open(server.address()).await;
     for number in 0..200 {
         let asked = store.clone();
         let task = tokio::spawn(async move {
@@ -234,17 +242,19 @@ async fn calls_that_nobody_waits_for_leave_the_store_whole() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_password_is_told_without_any_password() {
-    let Some(server) = server(&["--requirepass", "the-right-one"]) else {
+    let Some(server) = server() else {
         return;
     };
+    let mut plain = Plain::connect(server.address());
+    plain.ask(&["CONFIG", "SET", "requirepass", "the-right-one"]);
     let host = server.address().replace("redis://", "");
     for (credentials, is_right) in [
         (":wrong-secret@", false),
         ("", false),
         (":the-right-one@", true),
     ] {
-        let opened =
-            RedisStore::open(RedisOptions::new(format!("redis://{credentials}{host}"))).await;
+        let address = format!("redis://{credentials}{host}");
+        let opened = RedisStore::open(options(&address, "faults")).await;
         match opened {
             Ok(_) => assert!(is_right),
             Err(error) => {
@@ -272,7 +282,7 @@ fn clients(plain: &mut Plain) -> BTreeSet<String> {
 }
 
 async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(30);
+    let end = Instant::now() + Duration::from_secs(60);
     while !holds() {
         assert!(Instant::now() < end, "not in time: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -282,17 +292,13 @@ async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 /// What a firewall does that forgot a connection: nobody is told that anything is wrong.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_swallows_all_is_given_up_and_replaced() {
-    let Some(server) = server(&[]) else {
+    let Some(server) = server() else {
         return;
     };
-    let proxy = Proxy::to(&server.address()).unwrap();
-    let through = RedisOptions {
-        timeout: Duration::from_millis(500),
-        ..options(proxy.address(), "faults")
-    };
-    let store = RedisStore::open(through).await.unwrap();
+    let proxy = Proxy::to(server.address()).unwrap();
+    let store = open_impatient(proxy.address()).await;
     applied(&store, creation("g", 1_000)).await;
-    let mut plain = Plain::connect(&server.address());
+    let mut plain = Plain::connect(server.address());
     let before = clients(&mut plain);
     for direction in [Direction::Requests, Direction::Replies] {
         proxy.swallow(direction);
@@ -318,7 +324,7 @@ async fn a_connection_that_swallows_all_is_given_up_and_replaced() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lost_connections_leave_nothing_behind_nor_does_a_dropped_store() {
-    let Some(server) = server(&[]) else {
+    let Some(server) = server() else {
         return;
     };
     let tasks = || {
@@ -327,9 +333,9 @@ async fn lost_connections_leave_nothing_behind_nor_does_a_dropped_store() {
             .num_alive_tasks()
     };
     let before = tasks();
-    let store = open(&server).await;
+    let store = open(server.address()).await;
     answers_again(&store).await;
-    let mut plain = Plain::connect(&server.address());
+    let mut plain = Plain::connect(server.address());
     eventually("both connections are there", || {
         clients(&mut plain).len() == 2
     })
@@ -344,7 +350,7 @@ async fn lost_connections_leave_nothing_behind_nor_does_a_dropped_store() {
     })
     .await;
     for millis in 0..20 {
-        let opening = RedisStore::open(options(&server.address(), "faults"));
+        let opening = RedisStore::open(options(server.address(), "faults"));
         drop(tokio::time::timeout(Duration::from_millis(millis), opening).await);
     }
     drop(store);
@@ -354,9 +360,8 @@ async fn lost_connections_leave_nothing_behind_nor_does_a_dropped_store() {
     )
     .await;
     // Also one that is lost at that moment.
-    let mut server = server;
-    let store = open(&server).await;
-    server.kill();
+    let store = open(server.address()).await;
+    server.kill().unwrap();
     assert!(store.ping().await.is_err());
     drop(store);
     eventually("nobody connects any more", || tasks() <= before).await;
@@ -365,17 +370,13 @@ async fn lost_connections_leave_nothing_behind_nor_does_a_dropped_store() {
 /// A batch is a script per partition: some were answered, some executed, some never sent. Each append is told as it is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reply_lost_within_a_batch_is_told_for_what_it_answered_only() {
-    let Some(server) = server(&[]) else {
+    let Some(server) = server() else {
         return;
     };
-    let proxy = Proxy::to(&server.address()).unwrap();
-    let through = RedisOptions {
-        timeout: Duration::from_secs(5),
-        ..options(proxy.address(), "faults")
-    };
-    let store = RedisStore::open(through).await.unwrap();
+    let proxy = Proxy::to(server.address()).unwrap();
+    let store = open(proxy.address()).await;
     // Not through the proxy: what it was told to lose may be what comes next.
-    let beside = open(&server).await;
+    let beside = open(server.address()).await;
     for nth in 1..=8 {
         let batch: Vec<_> = (0..32)
             .map(|number| creation(&format!("g{nth}-{number}"), 1_000))

@@ -12,7 +12,8 @@ use seata_store::{
 };
 use seata_store_conformance::address;
 use seata_store_redis::{RedisOptions, RedisStore};
-use support::{Plain, Reply, Server, append, applied, creation, following, gid, options, prefix};
+use seata_test_servers::AppendFsync;
+use support::{Plain, Reply, append, applied, creation, following, gid, options, prefix, start};
 
 struct Shared {
     address: String,
@@ -27,10 +28,7 @@ impl Shared {
         })
     }
     fn options(&self) -> RedisOptions {
-        RedisOptions {
-            timeout: Duration::from_secs(30),
-            ..options(&self.address, &self.prefix)
-        }
+        options(&self.address, &self.prefix)
     }
     async fn store(&self) -> RedisStore {
         RedisStore::open(self.options()).await.unwrap()
@@ -359,19 +357,17 @@ async fn calls_touch_a_bounded_number_of_many_records() {
     if address("SEATA_TEST_REDIS_URL").is_none() {
         return;
     }
-    let server = Server::start(&["--appendfsync", "no"]);
-    let many = RedisOptions {
-        timeout: Duration::from_secs(30),
-        ..options(&server.address(), "many")
-    };
-    let store = RedisStore::open(many).await.unwrap();
+    let server = start(AppendFsync::No, &[]);
+    let store = RedisStore::open(options(server.address(), "many"))
+        .await
+        .unwrap();
     for chunk in (0..50_000).collect::<Vec<i64>>().chunks(500) {
         let batch = chunk.iter().map(|number| numbered(*number)).collect();
         for answer in store.append(batch).await {
             assert!(matches!(answer.unwrap(), AppendOutcome::Applied(_)));
         }
     }
-    let mut plain = Plain::connect(&server.address());
+    let mut plain = Plain::connect(server.address());
     let limit = ClaimLimit {
         count: 50,
         bytes: 1 << 20,

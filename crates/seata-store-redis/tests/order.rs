@@ -10,7 +10,8 @@ use seata_store::{
 };
 use seata_store_conformance::address;
 use seata_store_redis::{RedisOptions, RedisStore};
-use support::{Plain, Server, applied, creation, gid, options, prefix};
+use seata_test_servers::AppendFsync;
+use support::{Plain, applied, creation, gid, options, prefix, start};
 
 const COUNT: i64 = 300;
 
@@ -18,7 +19,6 @@ const COUNT: i64 = 300;
 async fn filled(address: &str, prefix: &str, partitions: u16) -> RedisStore {
     let spread = RedisOptions {
         partitions: Some(partitions),
-        timeout: Duration::from_secs(30),
         ..options(address, prefix)
     };
     let store = RedisStore::open(spread).await.unwrap();
@@ -52,13 +52,12 @@ async fn claims_keep_the_order_of_wake_ups_over_all_partitions() {
     if address("SEATA_TEST_REDIS_URL").is_none() {
         return;
     }
-    let server = Server::start(&["--appendfsync", "no"]);
-    let address = server.address();
+    let server = start(AppendFsync::No, &[]);
     let bytes = 1 << 20;
     for partitions in [1, 3, 16] {
         for count in [23, 300] {
             let prefix = prefix();
-            let store = filled(&address, &prefix, partitions).await;
+            let store = filled(server.address(), &prefix, partitions).await;
             let mut wake_ups = Vec::new();
             loop {
                 let some = claim(&store, ClaimLimit { count, bytes }).await;

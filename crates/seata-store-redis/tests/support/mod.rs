@@ -1,4 +1,4 @@
-//! What tests need of Redis beside the store: plain commands, and servers of their own that can be killed.
+//! What tests need of Redis beside the store: plain commands, and servers of their own.
 #![allow(
     dead_code,
     unused_imports,
@@ -8,15 +8,15 @@
 )]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use seata_store::{Append, Header};
 use seata_store_conformance::appending;
 pub(crate) use seata_store_conformance::appending::{append, creation, following, gid};
 use seata_store_redis::{RedisOptions, RedisStore};
+use seata_test_servers::{AppendFsync, Redis, Server};
 
 /// An answer of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,88 +167,25 @@ pub(crate) fn prefix() -> String {
     format!("t{}-{}-{count}", std::process::id(), now.as_nanos())
 }
 
+/// Tests judge answers, on machines that may be busy with all of them at once.
 pub(crate) fn options(address: &str, prefix: &str) -> RedisOptions {
     RedisOptions {
         prefix: prefix.to_owned(),
+        timeout: Duration::from_secs(30),
         ..RedisOptions::new(address)
     }
 }
 
-/// A server of a test's own, gone with it.
-pub(crate) struct Server {
-    folder: tempfile::TempDir,
-    port: u16,
-    extra: Vec<String>,
-    child: Child,
-}
-
-impl Server {
-    pub(crate) fn start(extra: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        let extra: Vec<String> = extra.iter().map(|word| (*word).to_owned()).collect();
-        let child = spawn(&folder, port, &extra);
-        let server = Self {
-            folder,
-            port,
-            extra,
-            child,
-        };
-        server.wait();
-        server
-    }
-    pub(crate) fn address(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-    pub(crate) fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-    pub(crate) fn restart(&mut self) {
-        self.child = spawn(&self.folder, self.port, &self.extra);
-        self.wait();
-    }
-    /// Sends a signal, such as STOP and CONT.
-    pub(crate) fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        let sent = Command::new("kill")
-            .args([&format!("-{name}"), &id])
-            .status();
-        assert!(sent.unwrap().success());
-    }
-    fn wait(&self) {
-        let end = Instant::now() + Duration::from_secs(30);
-        loop {
-            let reply =
-                Plain::try_connect(&self.address()).and_then(|mut plain| plain.try_ask(&["PING"]));
-            match reply {
-                Ok(Reply::Text(_)) => return,
-                Ok(Reply::Error(text)) if text.starts_with("NOAUTH") => return,
-                _ => assert!(Instant::now() < end, "the server does not start"),
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-fn spawn(folder: &tempfile::TempDir, port: u16, extra: &[String]) -> Child {
-    Command::new("redis-server")
-        .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"])
-        .args(["--appendfsync", "always", "--port", &port.to_string()])
-        .args(["--dir".as_ref(), folder.path().as_os_str()])
-        .args(extra)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
+/// Starts a server of a test's own, gone with it.
+pub(crate) fn start(appendfsync: AppendFsync, settings: &[(&str, &str)]) -> Server {
+    let settings = settings.iter();
+    Redis::start(seata_test_servers::RedisOptions {
+        appendfsync,
+        settings: settings
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+    })
+    .unwrap()
 }
 
 pub(crate) async fn applied(store: &RedisStore, one: Append) -> Header {
