@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-const PATIENT: Duration = Duration::from_secs(20);
+const PATIENT: Duration = Duration::from_secs(30);
 
 async fn open(place: &Place, connections_max: u32, limit: Duration) -> PostgresStore {
     let options = PostgresOptions {
@@ -32,13 +32,19 @@ async fn a_deadlock_is_resolved_and_the_batch_is_applied() {
     let Some(place) = Place::new(Apart::Database).await else {
         return;
     };
-    let store = open(&place, 2, PATIENT).await;
+    let options = PostgresOptions {
+        address: format!("{}?options[deadlock_timeout]=10s", place.address()),
+        timeout: Duration::from_secs(60),
+        ..place.options()
+    };
+    let store = PostgresStore::open(options).await.unwrap();
     for name in ["a", "b"] {
         applied(&store, creation(name, 1_000)).await;
     }
-    let mut other = place.connect().await;
-    // It looks for deadlocks later than the store's session, which is therefore the one that the server rolls back.
-    run(&mut other, "BEGIN; SET LOCAL deadlock_timeout = '60s'").await;
+    let (mut other, mut watcher) = (place.connect().await, place.connect().await);
+    // The store's session looks for a deadlock once, when it has waited for ten seconds: by then there must be one. The
+    // other one looks later, so that the store's is the one that the server rolls back.
+    run(&mut other, "BEGIN; SET LOCAL deadlock_timeout = '600s'").await;
     run(
         &mut other,
         "SELECT 1 FROM global_transaction WHERE gid = 'b' FOR UPDATE",
@@ -50,7 +56,7 @@ async fn a_deadlock_is_resolved_and_the_batch_is_applied() {
         "SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = '{}' AND wait_event_type = 'Lock' AND application_name = 'seata-server'",
         place.name()
     );
-    until(&mut place.connect().await, &waits).await;
+    until(&mut watcher, &waits).await;
     run(
         &mut other,
         "UPDATE global_transaction SET wake_at = 7 WHERE gid = 'a'; COMMIT",
@@ -60,12 +66,11 @@ async fn a_deadlock_is_resolved_and_the_batch_is_applied() {
     let second = Ok(AppendOutcome::Applied(Revision(2)));
     assert_eq!(answers, [second.clone(), second]);
     assert_eq!(history(&store, "a").await, b"[a]<a>");
-    let mut live = place.connect().await;
     let deadlocks = format!(
         "SELECT deadlocks > 0 FROM pg_stat_database WHERE datname = '{}'",
         place.name()
     );
-    until(&mut live, &deadlocks).await;
+    until(&mut watcher, &deadlocks).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -116,7 +121,7 @@ async fn a_lock_that_somebody_keeps_costs_a_known_refusal() {
     let Some(place) = Place::new(Apart::Schema).await else {
         return;
     };
-    let store = open(&place, 2, Duration::from_secs(1)).await;
+    let store = open(&place, 2, Duration::from_secs(5)).await;
     applied(&store, creation("kept", 1_000)).await;
     let mut other = place.connect().await;
     run(
@@ -192,6 +197,8 @@ async fn killed_sessions_lose_nothing_and_the_pool_goes_on() {
     let (kept, ()) = join(writers, killer).await;
     let kept: Vec<String> = kept.into_iter().flat_map(Result::unwrap).collect();
     assert_eq!(kept.len(), acknowledged.load(Ordering::Relaxed));
+    // One that was killed when its work was done lies idle: it fails once, and takes the other idle ones with it.
+    let _ = store.ping().await;
     for name in &kept {
         assert_eq!(history(&store, name).await, format!("[{name}]").as_bytes());
     }
@@ -203,7 +210,7 @@ async fn callers_who_stop_waiting_leak_no_connection() {
     let Some(place) = Place::new(Apart::Database).await else {
         return;
     };
-    let store = open(&place, 2, Duration::from_millis(1_500)).await;
+    let store = open(&place, 2, PATIENT).await;
     applied(&store, creation("g", 1_000)).await;
     let mut other = place.connect().await;
     for round in 0..100 {
@@ -272,7 +279,7 @@ async fn a_silent_server_uses_up_nothing_and_all_goes_on_when_it_is_back() {
     let port = proxy(host.to_owned(), silent).await;
     let options = PostgresOptions {
         connections_max: 2,
-        timeout: Duration::from_millis(400),
+        timeout: Duration::from_secs(3),
         ..PostgresOptions::new(format!("{start}@127.0.0.1:{port}/{database}"))
     };
     let store = PostgresStore::open(options).await.unwrap();

@@ -13,7 +13,7 @@ use sqlx::postgres::PgConnection;
 use support::{Apart, Place, applied, creation, following, gid, history, one, run, taking, until};
 use tokio::time::timeout;
 
-const LIMIT: Duration = Duration::from_secs(3);
+const LIMIT: Duration = Duration::from_secs(15);
 const LEASE: Duration = Duration::from_secs(600);
 
 async fn open(place: &Place) -> PostgresStore {
@@ -161,7 +161,7 @@ async fn whoever_waited_for_a_row_judges_it_as_it_is_then() {
         append.lease = taking(7, LEASE);
         applied(&store, append).await;
     }
-    let mut other = place.connect().await;
+    let (mut other, mut watcher) = (place.connect().await, place.connect().await);
     run(
         &mut other,
         "BEGIN; \
@@ -193,7 +193,7 @@ async fn whoever_waited_for_a_row_judges_it_as_it_is_then() {
         "SELECT count(*) = 2 FROM pg_stat_activity WHERE datname = '{}' AND wait_event_type = 'Lock'",
         place.name()
     );
-    until(&mut place.connect().await, &wait).await;
+    until(&mut watcher, &wait).await;
     run(&mut other, "COMMIT").await;
     let appended = appending.await.unwrap();
     let (fenced, stale) = (Ok(AppendOutcome::Fenced), Ok(AppendOutcome::Stale));

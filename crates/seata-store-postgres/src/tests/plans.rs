@@ -1,11 +1,13 @@
 //! How the statements find their rows: by their index, touching about as many as they answer, however many have ended or
 //! are held; also with a plan that was made while the table was empty.
 
+use std::time::Duration;
+
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 
 use crate::support::{Apart, Place, number, run};
-use crate::{batch, explain, lease, open, purge, read};
+use crate::{PostgresOptions, batch, explain, lease, open, purge, read};
 
 /// A statement with arguments, the index that it must use, and how many rows of the table it may touch.
 struct Case {
@@ -228,9 +230,10 @@ async fn each_statement_finds_its_rows_by_its_index() {
         .connect()
         .await
         .unwrap();
+    // The server's own analysis of a new table holds up another one.
     run(
         &mut live,
-        "SET statement_timeout = 0; SET plan_cache_mode = force_generic_plan",
+        "SET statement_timeout = 0; SET lock_timeout = 0; SET plan_cache_mode = force_generic_plan",
     )
     .await;
     prepare(&mut live).await;
@@ -256,11 +259,11 @@ async fn sessions_are_set_as_the_store_needs_them() {
     let Some(place) = Place::new(Apart::Schema).await else {
         return;
     };
-    let mut live = open::session(&place.options())
-        .unwrap()
-        .connect()
-        .await
-        .unwrap();
+    let options = PostgresOptions {
+        timeout: Duration::from_millis(1_500),
+        ..place.options()
+    };
+    let mut live = open::session(&options).unwrap().connect().await.unwrap();
     for (name, expected) in [
         ("synchronous_commit", "on"),
         ("lock_timeout", "600ms"),

@@ -86,17 +86,16 @@ impl Place {
         }
     }
 
+    /// For a store that gives up late: what a test does not ask for is no reason for it to fail on a busy machine.
     pub(crate) fn options(&self) -> PostgresOptions {
-        PostgresOptions::new(self.address())
+        PostgresOptions {
+            timeout: Duration::from_secs(30),
+            ..PostgresOptions::new(self.address())
+        }
     }
 
-    /// Opens a store that gives up late: what a test does not ask for is no reason for it to fail on a busy machine.
     pub(crate) async fn open(&self) -> PostgresStore {
-        let options = PostgresOptions {
-            timeout: Duration::from_secs(20),
-            ..self.options()
-        };
-        PostgresStore::open(options).await.unwrap()
+        PostgresStore::open(self.options()).await.unwrap()
     }
 
     /// A connection that is not the store's.
@@ -146,7 +145,7 @@ pub(crate) async fn number(live: &mut PgConnection, text: &str) -> i64 {
 
 /// Waits until a question is answered with yes, as long as a patient person would.
 pub(crate) async fn until(live: &mut PgConnection, question: &str) {
-    for _ in 0..1_000 {
+    for _ in 0..6_000 {
         if rows(live, question).await[0].get::<bool, _>(0) {
             return;
         }
