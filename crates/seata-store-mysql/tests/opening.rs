@@ -251,7 +251,11 @@ async fn who_may_not_make_tables_is_told_what_to_grant() {
     let host = database.options();
     let at = format!("{}:{}", host.get_host(), host.get_port());
     let address = format!("mysql://{name}:{SECRET}@{at}/{name}");
-    let error = refused(MysqlOptions::new(address)).await;
+    let options = MysqlOptions {
+        timeout: Duration::from_secs(30),
+        ..MysqlOptions::new(address)
+    };
+    let error = refused(options).await;
     database.run(&format!("DROP USER '{name}'@'%'")).await;
     assert_eq!(error.kind, StoreErrorKind::Invalid, "{error}");
     assert!(

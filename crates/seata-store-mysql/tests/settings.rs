@@ -32,28 +32,46 @@ struct Defaults<'a> {
 impl<'a> Defaults<'a> {
     async fn set(database: &'a Database, values: &[(&'static str, &str)]) -> Self {
         let mut connection = database.connect().await;
-        let mut before = Vec::new();
+        let mut defaults = Self {
+            database,
+            before: Vec::new(),
+        };
         for (name, value) in values {
             let text = format!("SELECT CAST(@@GLOBAL.{name} AS CHAR)");
             let row = sqlx::query(sqlx::AssertSqlSafe(text))
                 .fetch_one(&mut connection)
                 .await
                 .unwrap();
-            before.push((*name, row.get(0)));
+            defaults.before.push((*name, row.get(0)));
             database
                 .run(&format!("SET GLOBAL {name} = '{value}'"))
                 .await;
         }
         connection.close().await.unwrap();
-        Self { database, before }
+        defaults
     }
 
-    async fn restore(self) {
-        for (name, value) in self.before {
+    async fn restore(&self) {
+        for (name, value) in &self.before {
             self.database
                 .run(&format!("SET GLOBAL {name} = '{value}'"))
                 .await;
         }
+    }
+}
+
+/// Also where the test fails: all tests share the server.
+impl Drop for Defaults<'_> {
+    fn drop(&mut self) {
+        let restore = || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(self.restore());
+        };
+        let restored = std::thread::scope(|scope| scope.spawn(restore).join());
+        drop(restored);
     }
 }
 
@@ -71,7 +89,7 @@ async fn zones_and_laxness_of_the_server_change_nothing() {
     };
     let elsewhere = MysqlStore::open(elsewhere).await.unwrap();
     let after = MysqlStore::open(options(&database)).await.unwrap();
-    before.restore().await;
+    drop(before);
     for store in [&store, &elsewhere, &after] {
         let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let now = store.ping().await.unwrap();

@@ -17,9 +17,11 @@ const DUE: usize = 100;
 
 async fn filled() -> Option<(Database, MySqlConnection)> {
     let database = Database::create().await?;
-    MysqlStore::open(MysqlOptions::new(database.address()))
-        .await
-        .unwrap();
+    let options = MysqlOptions {
+        timeout: Duration::from_secs(30),
+        ..MysqlOptions::new(database.address())
+    };
+    MysqlStore::open(options).await.unwrap();
     let mut connection = database.connect().await;
     let all: Vec<usize> = (0..ENDED + LEASED + DUE).collect();
     for some in all.chunks(2_000) {

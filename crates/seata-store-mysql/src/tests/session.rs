@@ -23,14 +23,19 @@ async fn hostile(database: &Database) -> Pool {
     )
 }
 
+fn options(database: &Database) -> MysqlOptions {
+    MysqlOptions {
+        timeout: Duration::from_secs(30),
+        ..MysqlOptions::new(database.address())
+    }
+}
+
 #[tokio::test]
 async fn no_default_of_the_server_loses_an_append_or_hides_a_row() {
     let Some(database) = Database::create().await else {
         return;
     };
-    let store = MysqlStore::open(MysqlOptions::new(database.address()))
-        .await
-        .unwrap();
+    let store = MysqlStore::open(options(&database)).await.unwrap();
     let (pool, bounds) = (hostile(&database).await, store.inner().bounds);
     let names = ["a", "b", "c"];
     let creations = names.map(|name| {
@@ -63,9 +68,7 @@ async fn the_mark_of_a_shard_stays_where_nothing_commits_by_itself() {
     let Some(database) = Database::create().await else {
         return;
     };
-    MysqlStore::migrate(&MysqlOptions::new(database.address()))
-        .await
-        .unwrap();
+    MysqlStore::migrate(&options(&database)).await.unwrap();
     let mut lax = database.connect().await;
     connection::run(&mut lax, HOSTILE.to_owned()).await.unwrap();
     open::mark(&mut lax, Shard::new(1, 3).unwrap())
