@@ -58,7 +58,7 @@ impl Default for Setup {
 }
 
 impl Setup {
-    /// Begins with an empty folder, a free port and few words in the log.
+    /// Begins with an empty folder, a free port, patience with participants and few words in the log.
     #[must_use]
     pub fn new() -> Self {
         let folder = TempDir::with_prefix("seata-tests-").unwrap();
@@ -75,6 +75,8 @@ impl Setup {
             .with("SEATA_GRPC_PORT", 0)
             .with("SEATA_BIND", "127.0.0.1")
             .with("SEATA_DATA_DIR", data)
+            // A participant that a busy machine keeps waiting is silent, and asked again: that is seldom what is tested.
+            .with("SEATA_REQUEST_TIMEOUT_SECS", 60)
             .with("SEATA_LOG", "warn")
     }
 

@@ -60,7 +60,7 @@ impl<'a> Tcc<'a> {
         options: Value,
     ) -> Self {
         let start = json!({ "gid": gid, "mode": "tcc", "options": options });
-        client.post("/api/start", start).await.ok();
+        client.insist("/api/start", start).await.ok();
         Self {
             client,
             participants,
@@ -83,7 +83,9 @@ impl<'a> Tcc<'a> {
 
     /// Asks for a try.
     pub async fn attempt(&self, branch: Branch<'_>) -> Answer {
-        self.client.post("/api/branch/try", self.body(branch)).await
+        self.client
+            .insist("/api/branch/try", self.body(branch))
+            .await
     }
 
     /// Asks for a try that succeeds.
@@ -114,7 +116,7 @@ impl<'a> Tcc<'a> {
     /// It is refused.
     pub async fn registered(&self, branch: Branch<'_>) {
         let body = self.body(branch);
-        self.client.post("/api/branch/register", body).await.ok();
+        self.client.insist("/api/branch/register", body).await.ok();
     }
 
     /// Says something of one branch.
@@ -124,19 +126,19 @@ impl<'a> Tcc<'a> {
             body[name] = value.clone();
         }
         let path = format!("/api/branch/{word}");
-        self.client.post(&path, body).await
+        self.client.insist(&path, body).await
     }
 
     /// Submits without waiting.
     pub async fn submit(&self) -> Answer {
         let body = json!({ "gid": self.gid });
-        self.client.post("/api/submit", body).await
+        self.client.insist("/api/submit", body).await
     }
 
     /// Aborts without waiting.
     pub async fn abort(&self) -> Answer {
         let body = json!({ "gid": self.gid });
-        self.client.post("/api/abort", body).await
+        self.client.insist("/api/abort", body).await
     }
 
     /// Answers it as it is.

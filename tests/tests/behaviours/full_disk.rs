@@ -7,9 +7,10 @@ use std::fs;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use seata_tests::{Answer, Client, Participants, Saga, Setup, saga, skipped, until};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const INITIATORS: usize = 8;
@@ -104,8 +105,14 @@ impl Filling {
                         return;
                     }
                     let gid = format!("fill-{number}-{round}");
-                    let whole = large(&gid, &participants, payload_bytes).into();
-                    match client.try_post("/api/submit", &whole).await {
+                    let whole = large(&gid, &participants, payload_bytes);
+                    let whole = Value::from(whole);
+                    let mut answer = client.try_post("/api/submit", &whole).await;
+                    while answer.as_ref().is_ok_and(Answer::is_for_a_busy_store) {
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                        answer = client.try_post("/api/submit", &whole).await;
+                    }
+                    match answer {
                         Ok(answer) if answer.status == 200 => {
                             acknowledged.lock().unwrap().push(gid);
                         }
@@ -238,12 +245,12 @@ async fn a_full_disk_ends_the_process_on_sled_and_loses_nothing() {
     .await;
 }
 
-/// Submits one after the other until one is answered with this status. Answers those that were taken.
+/// Submits one after the other until one is answered with this status and code. Answers those that were taken.
 async fn submit_until(
     client: &Client,
     participants: &Participants,
     prefix: &str,
-    status: u16,
+    (status, code): (u16, &str),
 ) -> Vec<String> {
     let mut taken = Vec::new();
     until(
@@ -255,7 +262,7 @@ async fn submit_until(
             if answer.status == 200 {
                 taken.push(gid);
             }
-            (answer.status == status).then_some(())
+            ((answer.status, answer.code()) == (status, code)).then_some(())
         },
     )
     .await;
@@ -287,7 +294,7 @@ async fn a_reserve_keeps_the_disk_from_filling(store: &str) {
     }
     // What the store tidies up may bring it back above the reserve: from here on it can't.
     disk.occupy_mebibytes(OCCUPIED_MEBIBYTES);
-    let early = submit_until(&client, &participants, "early", 503).await;
+    let early = submit_until(&client, &participants, "early", (503, "STORE_FULL")).await;
     participants.open("late");
     all_are_committed(
         &client,
@@ -300,7 +307,7 @@ async fn a_reserve_keeps_the_disk_from_filling(store: &str) {
         .await;
     new.refused(503, "STORE_FULL");
     disk.grow_to_mebibytes(2048);
-    let late = submit_until(&client, &participants, "late", 200).await;
+    let late = submit_until(&client, &participants, "late", (200, "")).await;
     all_are_committed(&client, &participants, &late).await;
 }
 
