@@ -1,8 +1,11 @@
 //! What participants answer, and what follows from it.
 
 use jiff::Timestamp;
-use seata_tests::{Client, Setup, saga, scene, scene_with, until};
+use seata_tests::{Setup, saga, scene, scene_with, until};
 use serde_json::{Value, json};
+
+/// Long: a server that gets no processor for so long loses its lease, and calls again.
+const LEASE_SECS: u32 = 4;
 
 fn quick() -> Value {
     json!({ "retry_interval_secs": 0.02, "retry_interval_max_secs": 0.05 })
@@ -59,7 +62,7 @@ async fn waiting_by_gid_or_for_an_abort_is_pending_too_while_it_runs() {
 
 #[tokio::test]
 async fn a_branch_that_is_slower_than_the_lease_is_called_once() {
-    let setup = Setup::new().with("SEATA_LEASE_SECS", 1);
+    let setup = Setup::new().with("SEATA_LEASE_SECS", LEASE_SECS);
     let (_server, client, participants) = scene_with(setup).await;
     let at = |steps: &str| participants.url(steps);
     let whole = saga("slow")
@@ -69,24 +72,17 @@ async fn a_branch_that_is_slower_than_the_lease_is_called_once() {
         .with("options", json!({ "request_timeout_secs": 600 }));
     client.submit(whole).await;
     participants.arrived("forward", 1).await;
-    leases_pass(&client, "clock-forward").await;
+    client.passed("clock-forward", 3 * LEASE_SECS + 1).await;
     assert_eq!(participants.ledger().calls("slow"), ["one action"]);
     participants.open("forward");
     participants.arrived("back", 1).await;
-    leases_pass(&client, "clock-back").await;
+    client.passed("clock-back", 3 * LEASE_SECS + 1).await;
     participants.open("back");
     client.reached("slow", "ABORTED").await;
     assert_eq!(
         participants.ledger().calls("slow"),
         ["one action", "two action", "one compensation"]
     );
-}
-
-/// Waits until more than three leases have passed by the server's own clock.
-async fn leases_pass(client: &Client, gid: &str) {
-    let start = json!({ "gid": gid, "options": { "prepared_timeout_secs": 3.5 } });
-    client.post("/api/start", start).await.ok();
-    client.reached(gid, "ABORTED").await;
 }
 
 #[tokio::test]
@@ -271,18 +267,23 @@ async fn a_timeout_is_no_refusal() {
 
 #[tokio::test]
 async fn a_compensation_is_retried_beyond_every_limit() {
+    const DEADLINE_SECS: u32 = 5;
     let (_server, client, participants) = scene().await;
     let at = |steps: &str| participants.url(steps);
     let whole = saga("stubborn")
-        .branch("one", at("ok"), at("first/7/500/oops"))
+        .branch("one", at("ok"), at("gate/late/first/7/500/oops"))
         .branch("two", at("refuse"), at("ok"))
         .after(&["one"])
         .with(
             "options",
             json!({ "max_attempts": 2, "retry_interval_secs": 0.02, "retry_interval_max_secs": 0.05,
-                    "timeout_to_fail_secs": 0.1 }),
+                    "timeout_to_fail_secs": DEADLINE_SECS, "request_timeout_secs": 600 }),
         );
-    assert_eq!(client.run(whole).await["status"], "ABORTED");
+    client.submit(whole).await;
+    participants.arrived("late", 1).await;
+    client.passed("clock", DEADLINE_SECS).await;
+    participants.open("late");
+    client.reached("stubborn", "ABORTED").await;
     let ledger = participants.ledger();
     assert_eq!(ledger.delivered("stubborn", "one", "compensation"), 8);
     assert!(!ledger.remains("stubborn", "one"));

@@ -234,7 +234,7 @@ async fn the_deadline_turns_a_saga_round() {
         .after(&["one"])
         .with(
             "options",
-            json!({ "timeout_to_fail_secs": 0.4, "retry_interval_secs": 0.05 }),
+            json!({ "timeout_to_fail_secs": 5, "retry_interval_secs": 0.05 }),
         );
     let tx = client.run(whole).await;
     assert_eq!(tx["status"], "ABORTED");

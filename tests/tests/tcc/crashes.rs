@@ -55,7 +55,7 @@ async fn killed_in_the_middle_of_a_try_an_abort_cancels_all_and_the_late_try_fin
 #[tokio::test]
 async fn killed_in_the_middle_of_a_try_and_left_alone_it_is_cancelled_at_its_deadline() {
     let (mut server, client, participants) = scene().await;
-    let options = json!({ "timeout_to_fail_secs": 5, "request_timeout_secs": 1 });
+    let options = json!({ "timeout_to_fail_secs": 15, "request_timeout_secs": 5 });
     let tcc = Tcc::begin_with(&client, &participants, "alone", options).await;
     tcc.at_gate(HELD_TRY, "held").await;
     server.kill_nine();

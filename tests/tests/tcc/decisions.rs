@@ -48,7 +48,7 @@ async fn a_second_submit_while_a_confirm_is_pending_never_skips_the_confirm() {
 #[tokio::test]
 async fn the_deadline_cancels_what_nobody_decided() {
     let (_server, client, participants) = scene().await;
-    let options = json!({ "timeout_to_fail_secs": 3 });
+    let options = json!({ "timeout_to_fail_secs": 10 });
     let tcc = Tcc::begin_with(&client, &participants, "deadline", options).await;
     tcc.tried(Branch::willing("one")).await;
     tcc.registered(Branch::willing("two")).await;
@@ -62,16 +62,20 @@ async fn the_deadline_cancels_what_nobody_decided() {
 
 #[tokio::test]
 async fn what_was_decided_in_time_has_no_deadline() {
+    const DEADLINE_SECS: u32 = 5;
     let (_server, client, participants) = scene().await;
-    let options = json!({ "timeout_to_fail_secs": 2, "retry_interval_secs": 0.02, "retry_interval_max_secs": 0.05 });
+    let options = json!({ "timeout_to_fail_secs": DEADLINE_SECS, "retry_interval_secs": 0.02, "retry_interval_max_secs": 0.05 });
     let tcc = Tcc::begin_with(&client, &participants, "decided", options).await;
     let slow = Branch {
-        confirm: "first/60/503/busy",
+        confirm: "gate/slow/first/9/503/busy",
         ..Branch::willing("one")
     };
     tcc.registered(slow).await;
     tcc.submit().await.ok();
     assert!(tcc.now().await["deadline"].is_null());
+    participants.arrived("slow", 1).await;
+    client.passed("clock", DEADLINE_SECS).await;
+    participants.open("slow");
     tcc.reached("COMMITTED").await;
     tcc.is_all("confirm", &["one"]);
 }
