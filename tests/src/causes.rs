@@ -17,7 +17,7 @@ use crate::load::{SAGA_CALL_LIMIT, TCC_CALL_LIMIT};
 use crate::participants::Participants;
 
 /// How long after an answer it may be unrecorded yet: until the next append, and the store's own time.
-const SETTLES: Duration = Duration::from_secs(2);
+const SETTLES: Duration = Duration::from_secs(6);
 
 /// Asserts that each delivery has a cause.
 ///
