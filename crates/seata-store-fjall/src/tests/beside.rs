@@ -67,7 +67,7 @@ async fn what_the_log_says_is_moved_when_there_is_much_of_it() {
             break;
         }
         assert!(
-            begun.elapsed() < Duration::from_secs(60),
+            begun.elapsed() < Duration::from_secs(900),
             "nothing is moved"
         );
     }
