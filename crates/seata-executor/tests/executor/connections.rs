@@ -89,7 +89,8 @@ async fn a_call_that_is_given_up_closes_its_connection() {
     let executor = Executor::new(ExecutorConfig::default());
     let outcome = made(
         &executor,
-        within(&participant.url(), Duration::from_millis(100)),
+        // Long enough for the request to arrive.
+        within(&participant.url(), Duration::from_secs(2)),
     )
     .await;
     assert_eq!(outcome.as_str(), "unknown");
