@@ -50,7 +50,8 @@ async fn what_is_behind_the_end_is_cut_off_under_load(store: &str) {
     let tails: [Tail; 3] = [
         |_| (0..999_u32).map(|at| (at * 37 % 251) as u8 + 1).collect(),
         |written| written[..60].to_vec(),
-        |written| written[written.len() / 2..][..200].to_vec(),
+        // Less than a whole batch, which would be known as one that was acknowledged.
+        |written| written[written.len() / 2..][..40].to_vec(),
     ];
     for tail in tails {
         load.more(BETWEEN).await;
