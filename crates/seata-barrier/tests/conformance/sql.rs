@@ -1,11 +1,15 @@
 //! The participant on SQL databases: what it does is the same on all of them, and here.
 
 use std::future::Future;
+use std::time::Duration;
 
 use seata_barrier::{BarrierError, Call, Claim, Database, claim};
 use sqlx::{Pool, Transaction};
 
 use crate::bank::{Answer, Bank, Ending, Isolation, Ledger, Order};
+
+/// How long a connection may be waited for: what many do at once takes its time on a busy machine.
+pub(crate) const ACQUIRE_MAX: Duration = Duration::from_secs(600);
 
 /// The statements of a participant, and of the tests, in the words of each database.
 pub(crate) trait Sql: Database {

@@ -3,7 +3,7 @@
 use sqlx::mysql::{MySqlConnection, MySqlPool, MySqlPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, MySql};
 
-use super::{Sql, database, sibling};
+use super::{ACQUIRE_MAX, Sql, database, sibling};
 use crate::bank::{ACCOUNTS, BALANCE, Isolation, Ledger, server, unique_name};
 
 async fn administer(statement: String) -> Option<String> {
@@ -36,6 +36,7 @@ impl Sql for MySql {
         };
         MySqlPoolOptions::new()
             .max_connections(12)
+            .acquire_timeout(ACQUIRE_MAX)
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     sqlx::query(statement).execute(connection).await?;

@@ -3,7 +3,7 @@
 use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Postgres};
 
-use super::{Sql, database, sibling};
+use super::{ACQUIRE_MAX, Sql, database, sibling};
 use crate::bank::{ACCOUNTS, BALANCE, Isolation, Ledger, server, unique_name};
 
 async fn administer(statement: String) -> Option<String> {
@@ -40,6 +40,7 @@ impl Sql for Postgres {
         };
         PgPoolOptions::new()
             .max_connections(12)
+            .acquire_timeout(ACQUIRE_MAX)
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     sqlx::query(statement).execute(connection).await?;

@@ -8,7 +8,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
 };
 
-use super::Sql;
+use super::{ACQUIRE_MAX, Sql};
 use crate::bank::{ACCOUNTS, BALANCE, Isolation, Ledger, unique_name};
 
 impl Sql for Sqlite {
@@ -38,6 +38,7 @@ impl Sql for Sqlite {
             .busy_timeout(Duration::from_secs(60));
         SqlitePoolOptions::new()
             .max_connections(12)
+            .acquire_timeout(ACQUIRE_MAX)
             .connect_with(options)
             .await
             .unwrap()
