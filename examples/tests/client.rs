@@ -14,7 +14,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 /// Longer than anything here takes.
-const PATIENT: Duration = Duration::from_secs(30);
+const PATIENT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy)]
 enum Wire {
@@ -79,6 +79,14 @@ async fn world(wire: Wire) -> World {
         _folder: folder,
         _coordinator: coordinator,
     }
+}
+
+/// A TCC in which a busy machine may keep a participant waiting: by default it would be silent.
+fn patient_tcc() -> Tcc {
+    Tcc::new(Gid::new()).options(Options {
+        request_timeout: Some(PATIENT),
+        ..Options::default()
+    })
 }
 
 /// A saga that can't go on: nobody listens at the endpoint of its only branch.
@@ -313,8 +321,7 @@ async fn an_initiator_tries_by_itself_and_tells_how_that_went(world: &World) {
 
 async fn a_branch_that_is_confirmed_decides_for_all(world: &World) {
     let World { client, banks, .. } = world;
-    let tcc = Tcc::new(Gid::new());
-    let open = tcc.begin(client).await.unwrap();
+    let open = patient_tcc().begin(client).await.unwrap();
     for branch in banks.tcc_branches("bob", 30) {
         assert_eq!(open.try_branch(&branch).await.unwrap(), Tried::Succeeded);
         // Again: what is known is answered, without a call.
@@ -336,7 +343,7 @@ async fn a_branch_that_is_confirmed_decides_for_all(world: &World) {
 
 async fn what_a_participant_says_to_a_try_is_an_answer(world: &World) {
     let World { client, banks, .. } = world;
-    let open = Tcc::new(Gid::new()).begin(client).await.unwrap();
+    let open = patient_tcc().begin(client).await.unwrap();
     let [debit, _] = banks.tcc_branches("bob", 500);
     let tried = open.try_branch(&debit).await.unwrap();
     let Tried::Refused { reason } = tried else {
