@@ -28,7 +28,7 @@ fn the_null_coordinator_is_measured_without_a_server() {
         "--case=base,tcc,grpc,refusals",
         "--connections=4",
         "--rounds=2",
-        "--seconds=0.05",
+        "--seconds=0.5",
         "--out",
         folder.path().to_str().unwrap(),
     ]);
