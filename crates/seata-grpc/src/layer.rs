@@ -17,6 +17,7 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
+use crate::deadline;
 use crate::health;
 use crate::meters::{Meters, Method};
 use crate::room::{Counted, Room};
@@ -70,8 +71,15 @@ where
         // Else whoever fills the room takes the server from its balancer, too.
         let held = (!health::is_path(path)).then(|| observe.room.enter());
         let counted = held.clone();
+        let deadline = deadline::of(request.headers());
         let request = request.map(|body| Body::new(Counted::new(body, counted)));
-        let answering = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
+        let answering = deadline::within(deadline, self.inner.call(request));
+        let answering = AssertUnwindSafe(answering).catch_unwind();
+        let ending = Ending {
+            meters: Arc::clone(&observe.meters),
+            method,
+            is_noted: false,
+        };
         Box::pin(async move {
             let response = match answering.await {
                 Ok(Ok(response)) => response,
@@ -83,7 +91,7 @@ where
                 None => response,
             };
             observe.meters.begun(method, begun.elapsed());
-            Ok(observe.told(method, response))
+            Ok(ending.told(response))
         })
     }
 }
@@ -114,19 +122,6 @@ fn reworded(response: Response<Body>, message_bytes_max: usize) -> Response<Body
     response
 }
 
-impl Observe {
-    /// Counts the answer when its code is known: in its head, or at its end.
-    fn told(&self, method: Method, response: Response<Body>) -> Response<Body> {
-        let mut ending = Ending {
-            meters: Arc::clone(&self.meters),
-            method,
-            is_noted: false,
-        };
-        ending.note(response.headers());
-        response.map(|body| Body::new(Told { body, ending }))
-    }
-}
-
 /// Notes the end of an answer once; a client that goes before is one that cancelled.
 struct Ending {
     meters: Arc<Meters>,
@@ -135,6 +130,13 @@ struct Ending {
 }
 
 impl Ending {
+    /// Counts the answer when its code is known: in its head, or at its end.
+    fn told(mut self, response: Response<Body>) -> Response<Body> {
+        self.note(response.headers());
+        let ending = self;
+        response.map(|body| Body::new(Told { body, ending }))
+    }
+
     fn note(&mut self, headers: &HeaderMap) {
         if let Some(status) = Status::from_header_map(headers)
             && !self.is_noted
@@ -178,5 +180,42 @@ impl http_body::Body for Told {
 
     fn is_end_stream(&self) -> bool {
         self.body.is_end_stream()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::future::pending;
+
+    use metrics_exporter_prometheus::PrometheusBuilder;
+    use tower::service_fn;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_that_nobody_waits_for_any_more_are_counted() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let _ours = metrics::set_default_local_recorder(&recorder);
+        let observe = Observe {
+            meters: Arc::new(Meters::new()),
+            room: Room::new(1_000),
+            message_bytes_max: 1_000,
+        };
+        let mut silent = observe.layer(service_fn(|_: Request<Body>| {
+            pending::<Result<Response<Body>, Infallible>>()
+        }));
+        let request = || Request::post("/seata.v1.TransactionService/Get");
+        let hurried = request().header("grpc-timeout", "5S");
+        let answer = silent.call(hurried.body(Body::empty()).unwrap()).await;
+        let status = Status::from_header_map(answer.unwrap().headers());
+        assert_eq!(status.unwrap().code(), Code::DeadlineExceeded);
+        drop(silent.call(request().body(Body::empty()).unwrap()));
+        let told = recorder.handle().render();
+        for code in ["CANCELLED", "DEADLINE_EXCEEDED"] {
+            let counted = format!("seata_grpc_requests_total{{method=\"Get\",code=\"{code}\"}} 1");
+            assert!(told.contains(&counted), "{told}");
+        }
     }
 }

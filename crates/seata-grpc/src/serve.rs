@@ -16,7 +16,7 @@ use seata_proto::v1::transaction_service_server::TransactionServiceServer;
 use seata_service::Service;
 use seata_serving::{Pieces, Streams, accepted};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tonic::body::Body;
@@ -24,7 +24,6 @@ use tonic::service::Routes;
 use tower::{Layer, Service as _};
 
 use crate::connection::Connection;
-use crate::deadline;
 use crate::health;
 use crate::layer::{Observe, Observed};
 use crate::meters::Meters;
@@ -53,6 +52,11 @@ const STREAMS_MAX: u32 = 256;
 /// How long a client may keep its place if all are taken. One that has nothing to ask answers pings, and would keep it for
 /// ever; one that goes on asking comes again.
 const TURN: Duration = Duration::from_secs(60);
+
+/// Of all connections one in so many is told to leave at a time, and has so long before another one is: else all that came
+/// at once would go and come again at once.
+const LEAVING_SHARE: usize = 16;
+const LEAVES_WITHIN: Duration = Duration::from_secs(5);
 
 /// The gRPC API over one service.
 #[derive(Clone)]
@@ -117,7 +121,7 @@ pub async fn serve(
     config: ServeConfig,
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
-    let places = Arc::new(Semaphore::new(config.connections_max));
+    let places = Places::new(config.connections_max);
     let (running, stopped) = watch::channel(());
     let routes = grpc.observe.layer(grpc.routes().prepare());
     let mut connections = JoinSet::new();
@@ -128,7 +132,7 @@ pub async fn serve(
             () = &mut stop => break,
             Some(_) = connections.join_next() => {}
             client = next(&listener, &places) => {
-                let leaves = leaves(stopped.clone(), Arc::clone(&places));
+                let leaves = leaves(stopped.clone(), places.clone());
                 connections.spawn(served(client, routes.clone(), leaves));
             }
         }
@@ -144,41 +148,69 @@ pub async fn serve(
 
 /// Takes the next client once there is a place for it. Nobody else takes places, so that one that is free stays so until
 /// the client comes.
-async fn next(listener: &TcpListener, places: &Arc<Semaphore>) -> Connection {
-    const OPEN: &str = "invariant: nobody closes the places";
-    drop(places.acquire().await.expect(OPEN));
+async fn next(listener: &TcpListener, places: &Places) -> Connection {
+    const FREE: &str = "invariant: nobody else takes or closes the places";
+    drop(places.free.acquire().await.expect(FREE));
     let stream = accepted(listener).await;
-    Connection::new(
-        stream,
-        Arc::clone(places).acquire_owned().await.expect(OPEN),
-    )
+    let place = Arc::clone(&places.free).try_acquire_owned();
+    Connection::new(stream, place.expect(FREE))
 }
 
-/// Waits until a client is to leave: the server stops, or others may wait for its place.
-async fn leaves(mut stopped: watch::Receiver<()>, places: Arc<Semaphore>) {
+/// Places for connections.
+#[derive(Clone)]
+struct Places {
+    free: Arc<Semaphore>,
+    /// What is left of the right to be told to leave.
+    leaving: Arc<Semaphore>,
+}
+
+impl Places {
+    fn new(count: usize) -> Self {
+        Self {
+            free: Arc::new(Semaphore::new(count)),
+            leaving: Arc::new(Semaphore::new((count / LEAVING_SHARE).max(1))),
+        }
+    }
+
+    fn are_taken(&self) -> bool {
+        self.free.available_permits() == 0
+    }
+}
+
+/// Waits until a client is to leave: the server stops, or others may wait for its place. Answers the right of those who
+/// make room to do so.
+async fn leaves(mut stopped: watch::Receiver<()>, places: Places) -> Option<OwnedSemaphorePermit> {
     let had_its_turn = async {
-        sleep(TURN).await;
-        while places.available_permits() > 0 {
+        loop {
             sleep(TURN).await;
+            if places.are_taken() {
+                let leaving = Arc::clone(&places.leaving).acquire_owned().await;
+                // Those who left before may have made room for all who wait.
+                if places.are_taken() {
+                    return leaving.ok();
+                }
+            }
         }
     };
     tokio::select! {
         biased;
         // Nothing is ever sent: it ends with its sender.
-        _ = stopped.changed() => {}
-        () = had_its_turn => {}
+        _ = stopped.changed() => None,
+        leaving = had_its_turn => leaving,
     }
 }
 
 /// Serves a connection to its end. A client that is to leave is told so, and what it has asked until then is answered.
-async fn served(client: Connection, routes: Observed<Routes>, leaves: impl Future<Output = ()>) {
+async fn served(
+    client: Connection,
+    routes: Observed<Routes>,
+    leaves: impl Future<Output = Option<OwnedSemaphorePermit>>,
+) {
+    // Behind the connection: its place is free when another one is told to leave.
+    let leaving;
     let service = service_fn(move |request: Request<Incoming>| {
-        let deadline = deadline::of(request.headers());
         let answering = routes.clone().call(request.map(Body::new));
-        async move {
-            let answer = deadline::within(deadline, answering).await?;
-            Ok::<_, Infallible>(answer.map(Pieces::streamed))
-        }
+        async move { Ok::<_, Infallible>(answering.await?.map(Pieces::streamed)) }
     });
     let connection = builder().serve_connection(TokioIo::new(client), service);
     let mut connection = pin!(connection);
@@ -186,9 +218,14 @@ async fn served(client: Connection, routes: Observed<Routes>, leaves: impl Futur
     tokio::select! {
         biased;
         _ = &mut connection => return,
-        () = leaves => connection.as_mut().graceful_shutdown(),
+        told = leaves => leaving = told,
     }
-    let _ = connection.await;
+    connection.as_mut().graceful_shutdown();
+    if timeout(LEAVES_WITHIN, &mut connection).await.is_err() {
+        // A watch may go on for long: others are told to leave instead.
+        drop(leaving);
+        let _ = connection.await;
+    }
 }
 
 fn builder() -> http2::Builder<Streams> {
@@ -199,4 +236,38 @@ fn builder() -> http2::Builder<Streams> {
         .keep_alive_interval(Some(KEEPALIVE_INTERVAL))
         .keep_alive_timeout(KEEPALIVE_WITHIN);
     builder
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_full_house_one_in_so_many_is_told_to_leave_at_a_time() {
+        let places = Places::new(2 * LEAVING_SHARE);
+        let count = u32::try_from(2 * LEAVING_SHARE).unwrap();
+        let _all = Arc::clone(&places.free).acquire_many_owned(count).await;
+        let (_running, stopped) = watch::channel(());
+        let mut told = JoinSet::new();
+        for _ in 0..count {
+            told.spawn(leaves(stopped.clone(), places.clone()));
+        }
+        let mut leaving = Vec::new();
+        let long = Duration::from_secs(600);
+        while let Ok(Some(next)) = timeout(long, told.join_next()).await {
+            leaving.push(next.unwrap());
+        }
+        assert_eq!(leaving.len(), 2);
+        leaving.pop();
+        leaving.push(
+            timeout(long, told.join_next())
+                .await
+                .unwrap()
+                .unwrap()
+                .unwrap(),
+        );
+        assert!(timeout(long, told.join_next()).await.is_err());
+    }
 }
