@@ -19,5 +19,9 @@ pub use pieces::Pieces;
 pub use socket::Stalling;
 pub use stream::Streams;
 
-/// How long a client may take nothing of what is sent to it.
+/// How long a socket may take nothing of what is written to it.
 pub const TAKEN_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long the client of a stream of HTTP/2 may take for a piece of at most 16 KiB. Longer than a socket may take nothing:
+/// a client that reads slowly opens its window in steps, and streams share a connection.
+pub const PIECE_TAKEN_WITHIN: Duration = Duration::from_secs(120);

@@ -1,7 +1,7 @@
 //! Streams of HTTP/2 whose client must take what is given to them.
 //!
-//! Hyper asks a body for its next piece only once the client takes the one before. While it waits for that it asks
-//! nothing, so that a body has no say in it: who runs the stream must end it. Both meet in the thread on which the
+//! Hyper asks a body for its next piece only once the client has taken all before it and the first byte of this one; what a
+//! client takes in between is seen by nobody. While hyper waits for that it asks nothing, so that a body has no say in it: who runs the stream must end it. Both meet in the thread on which the
 //! stream is polled. So it costs nothing but that look: there is a clock only while a piece is not taken.
 
 use std::cell::Cell;
@@ -12,7 +12,7 @@ use std::task::Poll;
 use hyper::rt::Executor;
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::TAKEN_WITHIN;
+use crate::PIECE_TAKEN_WITHIN;
 
 /// What a body did last while its stream was polled.
 #[derive(Clone, Copy)]
@@ -34,7 +34,7 @@ pub(crate) fn did(last: Last) {
 }
 
 /// Runs the streams of HTTP/2 connections, each in a task of its own, and resets one whose client has taken nothing for
-/// [`TAKEN_WITHIN`].
+/// [`PIECE_TAKEN_WITHIN`].
 #[derive(Debug, Clone, Copy)]
 pub struct Streams;
 
@@ -59,8 +59,10 @@ async fn until_stalled<F: Future>(stream: F) {
         match (LAST.get(), &mut stalls) {
             (Last::Nothing, _) => {}
             (Last::Waits, _) => stalls = None,
-            (Last::Gave, None) => stalls = Some(Box::pin(sleep(TAKEN_WITHIN))),
-            (Last::Gave, Some(stalls)) => stalls.as_mut().reset(Instant::now() + TAKEN_WITHIN),
+            (Last::Gave, None) => stalls = Some(Box::pin(sleep(PIECE_TAKEN_WITHIN))),
+            (Last::Gave, Some(stalls)) => {
+                stalls.as_mut().reset(Instant::now() + PIECE_TAKEN_WITHIN)
+            }
         }
         match &mut stalls {
             Some(stalls) => stalls.as_mut().poll(context),
@@ -89,7 +91,7 @@ mod tests {
     use super::*;
     use crate::Pieces;
 
-    const NEARLY: Duration = TAKEN_WITHIN.saturating_sub(Duration::from_secs(1));
+    const NEARLY: Duration = PIECE_TAKEN_WITHIN.saturating_sub(Duration::from_secs(1));
 
     /// Hands a body over as hyper does: a piece once the client takes all before it and its first byte.
     async fn handed_over<B>(body: B, window: Arc<Semaphore>, whole: oneshot::Sender<()>)

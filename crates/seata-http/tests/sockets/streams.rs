@@ -72,14 +72,14 @@ async fn an_answer_that_is_not_taken_whole_is_reset_and_the_connection_goes_on()
     for window in [0, 1, 3] {
         let mut client = Client::connect(server.at, window).await;
         let answer = client.ask("/fast").await;
-        pass(Duration::from_secs(31)).await;
+        pass(Duration::from_secs(121)).await;
         let reset = timeout(SOON, answer.into_body().collect()).await.unwrap();
         assert!(reset.is_err(), "{window} bytes taken of four");
         assert_eq!(client.ask("/fast").await.status(), 200);
     }
     let mut client = Client::connect(server.at, 4).await;
     let answer = client.ask("/fast").await;
-    pass(Duration::from_secs(31)).await;
+    pass(Duration::from_secs(121)).await;
     let all = timeout(SOON, answer.into_body().collect()).await.unwrap();
     assert_eq!(all.unwrap().to_bytes(), "fast");
 }
@@ -92,7 +92,7 @@ async fn a_stream_that_is_not_taken_gives_its_place_back_and_one_that_is_silent_
         let mut client = Client::connect(server.at, window).await;
         server.answer_at_stream(endless(first, &dropped));
         let _answer = client.ask("/stream").await;
-        pass(Duration::from_secs(31)).await;
+        pass(Duration::from_secs(121)).await;
         timeout(SOON, dropped.notified()).await.unwrap();
     }
     let (server, dropped) = (server(8, LONG).await, Arc::new(Notify::new()));
@@ -100,7 +100,7 @@ async fn a_stream_that_is_not_taken_gives_its_place_back_and_one_that_is_silent_
     server.answer_at_stream(endless(b"some", &dropped));
     let mut answer = client.ask("/stream").await;
     let some = answer.body_mut().frame().await.unwrap().unwrap();
-    pass(Duration::from_secs(31)).await;
+    pass(Duration::from_secs(121)).await;
     // Whatever the clock did to the first stream would be done before the second one is answered.
     assert_eq!(client.ask("/fast").await.status(), 200);
     assert!(timeout(Duration::ZERO, dropped.notified()).await.is_err());
