@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use seata_store::{
     Append, AppendOutcome, ClaimLimit, Cursor, FencingToken, Gid, Header, Held, ListQuery, Owner,
-    Page, StoreError, StoreErrorKind, StoreLimits, Stored, TxnStore, UnixMillis, Waits,
+    Page, StoreError, StoreErrorKind, StoreLimits, Stored, TxnStore, UnixMillis, Writes,
 };
 
 use crate::claim::{self, Lease};
@@ -49,7 +49,7 @@ pub(crate) struct Inner {
     pub(crate) options: FjallOptions,
     pub(crate) limits: StoreLimits,
     broken: AtomicBool,
-    waits: Waits,
+    writes: Writes,
     clock: Clock,
 }
 
@@ -87,7 +87,7 @@ impl FjallStore {
                 ..StoreLimits::default()
             },
             broken: AtomicBool::new(false),
-            waits: Waits::default(),
+            writes: Writes::default(),
             clock,
         });
         let settler = Settler::start(&inner).map_err(|why| OpenError::Folder {
@@ -155,7 +155,7 @@ impl Inner {
     /// As `check`, for what would be answered from memory, or wait, while a write waits for the disk.
     fn serves(&self, doing: &'static str) -> Result<(), StoreError> {
         self.check(doing)?;
-        self.waits.check(doing)
+        self.writes.check(doing)
     }
 
     /// Lets one writer in at a time, and none after a write that failed or panicked: what is on disk is not known.
@@ -215,7 +215,7 @@ impl Inner {
     }
 
     fn append(&self, batch: Vec<Append>) -> Vec<Result<AppendOutcome, StoreError>> {
-        let _waits = self.waits.begin();
+        let _writing = self.writes.begin();
         let count = batch.len();
         if self.index().due_bytes() / 4 > self.options.log_bytes
             && let Err(error) = self.settle()
@@ -244,7 +244,7 @@ impl Inner {
 
     fn purge(&self, ended_before: UnixMillis, limit: usize) -> Result<usize, StoreError> {
         self.check("purging")?;
-        let _waits = self.waits.begin();
+        let _writing = self.writes.begin();
         if self.index().has_ended_before(ended_before) {
             self.settle()?;
         }

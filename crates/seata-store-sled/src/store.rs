@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use seata_store::{
     Append, AppendOutcome, ClaimLimit, Cursor, FencingToken, Gid, Header, Held, ListQuery, Owner,
-    Page, StoreError, StoreErrorKind, StoreLimits, Stored, TxnStore, UnixMillis, Waits,
+    Page, StoreError, StoreErrorKind, StoreLimits, Stored, TxnStore, UnixMillis, Writes,
 };
 
 use crate::clock::Clock;
@@ -45,7 +45,7 @@ pub(crate) struct Inner {
     pub(crate) limits: StoreLimits,
     clock: Clock,
     broken: AtomicBool,
-    waits: Waits,
+    writes: Writes,
     folder: PathBuf,
     options: SledOptions,
     /// Let go of last.
@@ -88,7 +88,7 @@ impl SledStore {
             },
             clock: Clock::starting_at(opened.latest),
             broken: AtomicBool::new(false),
-            waits: Waits::default(),
+            writes: Writes::default(),
             folder: opened.folder,
             options,
             _lock: opened.lock,
@@ -145,7 +145,7 @@ impl Inner {
     /// As `check`, for what would be answered from memory, or wait, while a write waits for the disk.
     fn serves(&self, doing: &'static str) -> Result<(), StoreError> {
         self.check(doing)?;
-        self.waits.check(doing)
+        self.writes.check(doing)
     }
 
     /// Lets one writer in at a time, and none after a write that failed or panicked: what is on disk is not known.
@@ -172,7 +172,7 @@ impl Inner {
     }
 
     fn append(&self, batch: Vec<Append>) -> Vec<Result<AppendOutcome, StoreError>> {
-        let _waits = self.waits.begin();
+        let _writing = self.writes.begin();
         let count = batch.len();
         let mut writer = match self.writer("appending") {
             Ok(guard) => guard,
@@ -194,7 +194,7 @@ impl Inner {
     }
 
     fn purge(&self, ended_before: UnixMillis, limit: usize) -> Result<usize, StoreError> {
-        let _waits = self.waits.begin();
+        let _writing = self.writes.begin();
         let mut writer = self.writer("purging")?;
         let from = writer.purged_to.as_ref();
         let (old, next) = purge::find(self, ended_before, limit, from)?;

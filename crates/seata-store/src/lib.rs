@@ -20,15 +20,15 @@ mod generated;
 mod header;
 mod list;
 mod open;
-mod patience;
 pub mod record;
 mod store;
+mod writes;
 
 pub use append::{Append, AppendOutcome, Chunk, Expected, LeaseChange, Refusal};
 pub use error::{StoreError, StoreErrorKind};
 pub use header::{Header, Owner, Revision, Stored};
 pub use list::{Cursor, ListQuery, PAGE_MAX, Page, SCAN_MAX};
 pub use open::{Migrate, Migrated, Shard};
-pub use patience::{Waiting, Waits};
 pub use seata_core::{FencingToken, Gid, Mode, Status, UnixMillis};
 pub use store::{ClaimLimit, Held, StoreLimits, TxnStore};
+pub use writes::{Writes, Writing};

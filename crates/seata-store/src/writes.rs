@@ -1,11 +1,11 @@
-//! How long calls of an adapter have waited.
+//! The writes that an adapter has begun and not ended.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::{StoreError, StoreErrorKind};
 
-/// The engine gives up a call after so long.
+/// The engine gives up a call after so long, unless it is told otherwise.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(2);
 
 /// The writes that an adapter has begun and not ended, for one that answers other calls from memory. While a write waits
@@ -13,15 +13,15 @@ const GIVEN_UP_AFTER: Duration = Duration::from_secs(2);
 /// up would leave a thread behind that waits as well.
 ///
 /// ```
-/// use seata_store::Waits;
+/// use seata_store::Writes;
 ///
-/// let waits = Waits::default();
-/// let waiting = waits.begin();
-/// assert!(waits.check("asking the store").is_ok(), "not for long yet");
-/// drop(waiting);
+/// let writes = Writes::default();
+/// let writing = writes.begin();
+/// assert!(writes.check("asking the store").is_ok(), "not for long yet");
+/// drop(writing);
 /// ```
 #[derive(Debug, Default)]
-pub struct Waits {
+pub struct Writes {
     /// In the order in which they began.
     begun: Mutex<Vec<Instant>>,
 }
@@ -29,22 +29,25 @@ pub struct Waits {
 /// A write until it ends.
 #[derive(Debug)]
 #[must_use = "dropped, the write has ended"]
-pub struct Waiting<'a> {
-    waits: &'a Waits,
+pub struct Writing<'a> {
+    writes: &'a Writes,
     begun: Instant,
 }
 
-impl Waits {
+impl Writes {
     fn begun(&self) -> MutexGuard<'_, Vec<Instant>> {
         self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes note of a write that begins.
-    pub fn begin(&self) -> Waiting<'_> {
+    pub fn begin(&self) -> Writing<'_> {
         let mut all = self.begun();
         let begun = Instant::now();
         all.push(begun);
-        Waiting { waits: self, begun }
+        Writing {
+            writes: self,
+            begun,
+        }
     }
 
     /// Answers whether anybody is still served.
@@ -64,9 +67,9 @@ impl Waits {
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Writing<'_> {
     fn drop(&mut self) {
-        let mut all = self.waits.begun();
+        let mut all = self.writes.begun();
         if let Some(at) = all.iter().position(|begun| *begun == self.begun) {
             all.remove(at);
         }
