@@ -32,7 +32,8 @@ pub(crate) struct Registry {
     departed: Departed,
 }
 
-/// What drivers knew that ended while a claim is on its way: it may bring what was there before.
+/// What drivers knew that ended while a claim is on its way: it may bring what was there before. As many as end in the time
+/// that the engine gives a claim.
 #[derive(Default)]
 struct Departed {
     is_claiming: AtomicBool,
@@ -182,9 +183,7 @@ impl Registry {
         let part = self.part(origin);
         let weight = part.scale.put(bytes);
         let handle = Arc::new(Handle::new(message, weight, self.questions_max));
-        if origin == Origin::Due
-            && let Some(revision) = self.departed.knew().get(gid)
-        {
+        if let Some(revision) = self.departed.knew().get(gid) {
             handle.saw(*revision);
         }
         shard.insert(gid.clone(), Arc::clone(&handle));

@@ -80,7 +80,7 @@ where
     }
 }
 
-/// Counts connections that were given up before they came about or failed. hyper-util drops such a connection first, and
+/// Counts connections, to whatever host, that were given up before they came about or failed. hyper-util drops such a connection first, and
 /// then tells those who wait for it.
 #[derive(Clone, Default)]
 pub(crate) struct GivenUp(Arc<AtomicUsize>);
