@@ -98,6 +98,20 @@ impl Shared {
         doing: &'static str,
         question: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
+        let answer = self.ask_of_leases(doing, question).await;
+        if answer.is_ok() {
+            self.outage.note(&answer, self.boot());
+        }
+        answer
+    }
+
+    /// As [`Shared::ask`], but an answer doesn't tell that the store is there: the embedded one has its leases in memory,
+    /// and keeps them while its disk says nothing.
+    pub(crate) async fn ask_of_leases<T>(
+        &self,
+        doing: &'static str,
+        question: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         let unanswered = |why| StoreError::new(StoreErrorKind::Unavailable, doing, why);
         let question = panics::survive(doing, question);
         let answer = match tokio::time::timeout(self.config.store_timeout, question).await {
@@ -105,8 +119,8 @@ impl Shared {
             Ok(None) => Err(unanswered("the store's adapter panicked")),
             Err(_) => Err(unanswered("no answer from the store in time")),
         };
-        self.outage.note(&answer, self.boot());
         if let Err(error) = &answer {
+            self.outage.note(&answer, self.boot());
             self.meters.store_error(error.kind);
         }
         answer

@@ -237,7 +237,7 @@ async fn renew(shared: &Shared, batch: &[Leased]) -> Result<(), StoreError> {
         .collect();
     let sent_at = shared.boot();
     let renewal = shared.store.renew(&keys, shared.config.lease);
-    let answers = shared.ask("renewing leases", renewal).await?;
+    let answers = shared.ask_of_leases("renewing leases", renewal).await?;
     for ((_, handle, token), answer) in batch.iter().zip(answers) {
         renewed(handle, *token, answer, sent_at + shared.config.lease);
     }

@@ -100,6 +100,23 @@ async fn a_store_that_was_away_is_found_again_and_refuses_nobody_then() {
     }
 }
 
+/// So is the embedded store while its disk says nothing: leases are in memory.
+#[tokio::test(start_paused = true)]
+async fn leases_that_are_renewed_keep_their_calls_and_end_no_outage() {
+    let world = World::new();
+    let (store, engine) = house(&world).await;
+    run_slow(&world, &engine, &names("g", 1), 30_000).await;
+    store.set(Mood::RenewsAlone);
+    sleep(Duration::from_secs(3)).await;
+    let before = store.asked.claims.load(Ordering::Relaxed);
+    sleep(Duration::from_secs(20)).await;
+    let claims = store.asked.claims.load(Ordering::Relaxed);
+    assert_eq!(claims, before, "whoever claims takes the store for well");
+    store.set(Mood::Well);
+    assert_eq!(settled(&engine, "g-0").await.status(), Status::Committed);
+    assert_eq!(world.script.calls(), ["action a#1"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn while_it_is_away_the_store_is_asked_seldom() {
     let world = World::new();

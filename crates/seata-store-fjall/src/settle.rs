@@ -92,17 +92,17 @@ const UNMERGED_MAX: usize = 20;
 const MERGE_WITHIN: Duration = Duration::from_secs(1);
 const GLANCE: Duration = Duration::from_millis(10);
 
-/// Answers whether merging is behind.
-pub(crate) fn is_unmerged(files: &Files) -> bool {
-    files.ended.l0_table_count() > UNMERGED_MAX
-}
-
-/// Waits while merging is behind. Else a disk that can't keep up would get more and more of them.
-fn await_merges(files: &Files) {
+/// Waits while merging is behind. Else a disk that can't keep up would get more and more of them. Answers false if it still
+/// is.
+pub(crate) fn await_merges(files: &Files) -> bool {
     let begun = Instant::now();
-    while is_unmerged(files) && begun.elapsed() < MERGE_WITHIN {
+    while files.ended.l0_table_count() > UNMERGED_MAX {
+        if begun.elapsed() > MERGE_WITHIN {
+            return false;
+        }
         thread::sleep(GLANCE);
     }
+    true
 }
 
 /// What the settling of a store remembers.
@@ -120,7 +120,8 @@ impl Inner {
 
     /// Moves all that can be moved now. One at a time.
     pub(crate) fn settle(&self) -> Result<(), seata_store::StoreError> {
-        await_merges(&self.files);
+        // Behind or not: what waits for it would be more the next time.
+        let _in_time = await_merges(&self.files);
         let mut settled = self.settling("settling")?;
         let (moved, from) = {
             let writer = self.writer("settling")?;

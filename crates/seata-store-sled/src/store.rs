@@ -142,7 +142,8 @@ impl Inner {
         Ok(())
     }
 
-    /// As `check`, for what would be answered from memory, or wait, while a write waits for the disk.
+    /// As `check`, for all but renewals: while a write waits for the disk, what is answered from memory would tell that all
+    /// is well. The leases are in memory, and nobody else can take them.
     fn serves(&self, doing: &'static str) -> Result<(), StoreError> {
         self.check(doing)?;
         self.writes.check(doing)
@@ -218,6 +219,7 @@ impl TxnStore for SledStore {
     }
 
     async fn load(&self, gid: &Gid) -> Result<Option<Stored>, StoreError> {
+        self.inner.writes.check("loading")?;
         let gid = gid.clone();
         self.blocking("loading", move |inner| inner.load(&gid))
             .await
@@ -244,11 +246,12 @@ impl TxnStore for SledStore {
         held: &[(Gid, FencingToken)],
         lasts: Duration,
     ) -> Result<Vec<Held>, StoreError> {
-        self.inner.serves("renewing")?;
+        self.inner.check("renewing")?;
         Ok(lease::renew(&self.inner, held, lasts))
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Page<Header>, StoreError> {
+        self.inner.writes.check("listing")?;
         let query = query.clone();
         self.blocking("listing", move |inner| read::list(inner, &query))
             .await

@@ -18,6 +18,8 @@ pub enum Mood {
     Well,
     /// Refuses at once.
     Refuses,
+    /// Refuses all but renewals: its disk says nothing.
+    RenewsAlone,
     /// Answers nothing and does nothing.
     Hangs,
     /// Answers after so many ms.
@@ -112,7 +114,7 @@ impl Moody {
                 tokio::time::sleep(Duration::from_millis(ms)).await;
                 Ok(())
             }
-            Mood::Refuses => Err(refusal()),
+            Mood::Refuses | Mood::RenewsAlone => Err(refusal()),
             Mood::Hangs => std::future::pending().await,
             Mood::Slow(ms) | Mood::AppendsHang(ms) => {
                 tokio::time::sleep(Duration::from_millis(ms)).await;
@@ -136,6 +138,7 @@ impl Moody {
             | Mood::ClaimsAnsweredLate(_)
             | Mood::Uneven(_)
             | Mood::Refuses
+            | Mood::RenewsAlone
             | Mood::Hangs
             | Mood::Slow(_)
             | Mood::AppendsHang(_) => false,
@@ -202,7 +205,9 @@ impl TxnStore for Moody {
         lasts: Duration,
     ) -> Result<Vec<Held>, StoreError> {
         self.asked.renewals.fetch_add(1, Ordering::Relaxed);
-        self.whole().await?;
+        if self.mood() != Mood::RenewsAlone {
+            self.whole().await?;
+        }
         let dead = self.part(held.iter().any(|(gid, _)| is_dead(gid))).await;
         let mut answers = Vec::new();
         for one in held {

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Instant;
 
 use fjall::AbstractTree;
+use seata_store::ListQuery;
 
 use super::beside::Done;
 use super::moving::add;
@@ -129,12 +130,22 @@ async fn while_a_write_waits_for_the_disk_nothing_is_well() {
         .await
         .remove(0);
     let claim = store.claim_due(Owner(1), LEASE, ALL).await;
-    let renewal = store.renew(&[], LEASE).await;
+    let (load, list) = (
+        store.load(&gid("g")).await,
+        store.list(&ListQuery::newest(1)).await,
+    );
     let purge = store.purge(UnixMillis(1), 1).await;
-    let refused = [append.err(), claim.err(), renewal.err(), purge.err()];
+    let refused = [
+        append.err(),
+        load.err(),
+        list.err(),
+        claim.err(),
+        purge.err(),
+    ];
     for error in refused {
         assert_eq!(error.unwrap().kind, StoreErrorKind::Unavailable);
     }
+    store.renew(&[], LEASE).await.unwrap();
     drop(off);
     disk.join().unwrap();
     waiting.await.unwrap();
