@@ -4,6 +4,8 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use fjall::compaction::Leveled;
 use fjall::config::{
@@ -132,6 +134,21 @@ pub(crate) struct Files {
 }
 
 impl Files {
+    /// Waits while too much of the log is in memory, and the worker has not got round to it. Answers false if it still is.
+    pub(crate) fn await_room(&self) -> bool {
+        let log = &self.log.tree;
+        let begun = Instant::now();
+        while log.active_memtable().size() > LOG_IN_MEMORY_BYTES_MAX
+            && log.sealed_memtable_count() > 0
+        {
+            if begun.elapsed() > ROOM_WITHIN {
+                return false;
+            }
+            thread::sleep(GLANCE);
+        }
+        true
+    }
+
     /// Has what tables have in memory written out, where it is much. fjall would ask its worker for that by itself, at every
     /// commit until the worker gets round to it. Behind a merge that lasts, these questions would fill the worker's queue,
     /// and the worker, which asks itself for more, would wait for a place in it without end.
@@ -146,6 +163,13 @@ impl Files {
         Ok(())
     }
 }
+
+/// So much of the log at most is in memory behind a merge, about: appends wait beyond.
+const LOG_IN_MEMORY_BYTES_MAX: u64 = 64 << 20;
+
+/// For so long at most, each.
+const ROOM_WITHIN: Duration = Duration::from_secs(1);
+const GLANCE: Duration = Duration::from_millis(10);
 
 /// What the engine below takes at least.
 const FILES_KEPT_MIN: usize = 10;
@@ -267,7 +291,7 @@ fn keyspace_options() -> KeyspaceCreateOptions {
         .with_table_target_size(TABLE_BYTES);
     KeyspaceCreateOptions::default()
         .compaction_strategy(Arc::new(merging))
-        // See `write_out`.
+        // See `write_out`. Folders that were made before keep what they had, and its danger.
         .max_memtable_size(u64::MAX)
         .data_block_size_policy(BlockSizePolicy::all(4 * 1024))
         .filter_policy(FilterPolicy::all(filter))

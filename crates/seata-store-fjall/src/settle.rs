@@ -118,6 +118,15 @@ impl Inner {
         self.index().due_bytes() > self.options.log_bytes
     }
 
+    /// Moves what the log says if it is much, and has written out what grew meanwhile.
+    pub(crate) fn tidy(&self) -> Result<(), seata_store::StoreError> {
+        if self.is_much_unsettled() {
+            return self.settle();
+        }
+        let written = self.files.write_out();
+        written.map_err(|error| self.write_failed("settling", &error))
+    }
+
     /// Moves all that can be moved now. One at a time.
     pub(crate) fn settle(&self) -> Result<(), seata_store::StoreError> {
         // Behind or not: what waits for it would be more the next time.

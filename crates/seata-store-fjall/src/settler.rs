@@ -3,12 +3,17 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::store::Inner;
 
-/// Sleeps until it is woken. Dropped, it has ended: nothing holds the folder any more.
+/// How often it looks by itself: what could not be written out behind a merge is when that is done, and whoever would have
+/// woken it may have been given up.
+const GLANCE: Duration = Duration::from_secs(1);
+
+/// Sleeps until it is woken, or for a while. Dropped, it has ended: nothing holds the folder any more.
 pub(crate) struct Settler {
     bell: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -19,12 +24,8 @@ impl Settler {
         let (bell, woken) = sync_channel(1);
         let inner = Arc::clone(inner);
         let work = move || {
-            for () in woken {
-                // Woken while it worked, it may have moved that already.
-                if !inner.is_much_unsettled() {
-                    continue;
-                }
-                match catch_unwind(AssertUnwindSafe(|| inner.settle())) {
+            while let Ok(()) | Err(RecvTimeoutError::Timeout) = woken.recv_timeout(GLANCE) {
+                match catch_unwind(AssertUnwindSafe(|| inner.tidy())) {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => tracing::error!(%error, "what the log says can't be moved"),
                     Err(_) => inner.fatal("moving what the log says panicked"),

@@ -223,6 +223,8 @@ impl Inner {
         {
             return vec![Err(error); count];
         }
+        // In time or not: the worker may have failed, which the write tells.
+        let _in_time = self.files.await_room();
         let mut writer = match self.writer("appending") {
             Ok(guard) => guard,
             Err(error) => return vec![Err(error); count],

@@ -76,6 +76,31 @@ async fn writes_behind_a_merge_that_lasts_do_not_stop_the_worker_for_ever() {
     assert_eq!(told.load(Ordering::Relaxed), 0);
 }
 
+/// Also if nobody appends any more.
+#[tokio::test]
+async fn what_grew_behind_a_merge_is_written_out_when_it_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(&folder);
+    let files = &store.inner.files;
+    let call_off = hold_up(files);
+    for _ in 0..2 {
+        files.log.insert("large", vec![b'x'; 9 << 20]).unwrap();
+        store.inner.settle().unwrap();
+    }
+    assert_eq!(files.log.tree.sealed_memtable_count(), 1);
+    assert!(files.await_room());
+    for n in 0..7_u8 {
+        files.log.insert([n], vec![b'x'; 9 << 20]).unwrap();
+    }
+    assert!(!files.await_room(), "appends wait for the worker");
+    call_off();
+    let begun = Instant::now();
+    while files.log.tree.active_memtable().size() > 9 << 20 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it stays");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_purge_does_not_wait_for_a_merge() {
     let folder = tempfile::tempdir().unwrap();
