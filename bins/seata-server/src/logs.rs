@@ -68,7 +68,7 @@ fn tell_lost(lost: u64) {
     tracing::warn!(
         target: LOST,
         lost,
-        "log lines were lost: whoever reads standard error was too slow"
+        "log lines were lost: standard error took them too slowly, or not at all"
     );
 }
 

@@ -70,7 +70,7 @@ fn describe() {
         ("seata_grpc_requests_total", "requests by method and code"),
         (
             "seata_log_lines_lost_total",
-            "log lines that nobody read in time",
+            "log lines that standard error did not take in time, or not at all",
         ),
     ] {
         describe_counter!(name, what);
