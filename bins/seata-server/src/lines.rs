@@ -11,8 +11,29 @@ use metrics::counter;
 /// How much may wait to be written, in bytes. A line for which there is no room is lost.
 const WAITING_BYTES_MAX: usize = 1 << 20;
 
+/// How much more may wait of what must not be missing, in bytes.
+const KEPT_BYTES: usize = 1 << 16;
+
 /// How soon a sink that takes nothing just now is asked again. That it does again, nobody says.
 const AGAIN_AFTER: Duration = Duration::from_millis(5);
+
+/// In which room a line may wait.
+#[derive(Clone, Copy)]
+pub(crate) enum Room {
+    /// In that of all lines.
+    Shared,
+    /// In that which is kept beyond it for what must not be missing: the last words, and how many lines were lost.
+    Kept,
+}
+
+impl Room {
+    const fn waiting_bytes_max(self) -> usize {
+        match self {
+            Self::Shared => WAITING_BYTES_MAX,
+            Self::Kept => WAITING_BYTES_MAX + KEPT_BYTES,
+        }
+    }
+}
 
 /// Takes lines from everybody at once, and keeps nobody waiting.
 #[derive(Default)]
@@ -57,10 +78,10 @@ impl Lines {
     }
 
     /// Takes a line, with its end; or counts it, if too much waits already.
-    pub(crate) fn add(&self, line: &[u8]) {
+    pub(crate) fn add(&self, line: &[u8], room: Room) {
         let mut state = self.state();
         let is_first = state.waiting.is_empty();
-        if !is_first && state.waiting.len() + line.len() > WAITING_BYTES_MAX {
+        if !is_first && state.waiting.len() + line.len() > room.waiting_bytes_max() {
             state.lose(1);
             return;
         }
@@ -70,6 +91,11 @@ impl Lines {
         if is_first {
             self.changed.notify_all();
         }
+    }
+
+    /// Answers what adds lines that wait there.
+    pub(crate) const fn writer(&self, room: Room) -> Writer<'_> {
+        Writer { lines: self, room }
     }
 
     /// Waits until what was taken by now is written, but not for longer than this.
@@ -122,10 +148,15 @@ impl Lines {
     }
 }
 
+pub(crate) struct Writer<'a> {
+    lines: &'a Lines,
+    room: Room,
+}
+
 /// Each piece is taken for a whole line: so does `tracing_subscriber` write.
-impl Write for &Lines {
+impl Write for Writer<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.add(line);
+        self.lines.add(line, self.room);
         Ok(line.len())
     }
 
@@ -183,4 +214,4 @@ fn bytes(text: &[u8]) -> u64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

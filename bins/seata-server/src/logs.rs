@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use seata_config::{LogFilter, LogFormat, LogLevel, LogRule};
+use tracing::Metadata;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{fmt, registry};
 
-use crate::lines::Lines;
+use crate::lines::{Lines, Room, Writer};
 
 /// Our crates' targets all begin so.
 const OURS: &str = "seata";
@@ -22,8 +24,9 @@ const OURS: &str = "seata";
 /// The most that a bare level lets other crates say: at their lowest levels they show what goes over the wire.
 const OTHERS_MAX: LevelFilter = LevelFilter::WARN;
 
-/// The target of the line that says how many are missing. No filter leaves it out.
-const LOST: &str = "seata_server::logs::lost";
+/// The target of lines that must not be missing. No filter leaves them out, and there is room for them where others are
+/// lost.
+pub(crate) const KEPT: &str = "seata_server::logs::kept";
 
 /// How long whoever waits for the last lines to be read does so.
 const READ_WITHIN: Duration = Duration::from_secs(1);
@@ -37,12 +40,12 @@ static LINES: OnceLock<Arc<Lines>> = OnceLock::new();
 pub(crate) fn start(filter: &LogFilter, format: LogFormat) -> Result<()> {
     let started = Lines::start(stderr(), tell_lost).context("starting the thread of the log")?;
     let ours = LINES.get_or_init(|| started);
-    let lines = fmt::layer().with_writer(Arc::clone(ours));
+    let lines = fmt::layer().with_writer(Queue(Arc::clone(ours)));
     let lines = match format {
         LogFormat::Pretty => lines.with_ansi(stderr().is_terminal()).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    let targets = targets(filter).with_target(LOST, LevelFilter::WARN);
+    let targets = targets(filter).with_target(KEPT, LevelFilter::WARN);
     registry().with(lines.with_filter(targets)).init();
     set_hook(Box::new(|panic| say(&told(panic))));
     Ok(())
@@ -58,15 +61,33 @@ pub(crate) fn written() {
 /// Says what is no log line, behind those that came before, and waits as [`written`] does.
 pub(crate) fn say(text: &str) {
     match LINES.get() {
-        Some(lines) => lines.add(format!("{text}\n").as_bytes()),
+        Some(lines) => lines.add(format!("{text}\n").as_bytes(), Room::Kept),
         None => eprintln!("{text}"),
     }
     written();
 }
 
+/// Gives each line the room that its target has.
+struct Queue(Arc<Lines>);
+
+impl<'a> MakeWriter<'a> for Queue {
+    type Writer = Writer<'a>;
+
+    fn make_writer(&'a self) -> Writer<'a> {
+        self.0.writer(Room::Shared)
+    }
+
+    fn make_writer_for(&'a self, line: &Metadata<'_>) -> Writer<'a> {
+        match line.target() {
+            KEPT => self.0.writer(Room::Kept),
+            _ => self.make_writer(),
+        }
+    }
+}
+
 fn tell_lost(lost: u64) {
     tracing::warn!(
-        target: LOST,
+        target: KEPT,
         lost,
         "log lines were lost: standard error took them too slowly, or not at all"
     );
@@ -101,5 +122,27 @@ const fn level(level: LogLevel) -> LevelFilter {
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::subscriber::with_default;
+
+    use super::*;
+    use crate::lines::tests::Scene;
+
+    #[test]
+    fn how_many_lines_were_lost_and_the_last_words_are_read_where_others_are_lost() {
+        let scene = Scene::full();
+        let lines = fmt::layer().with_writer(Queue(Arc::clone(&scene.lines)));
+        with_default(registry().with(lines.with_ansi(false)), || {
+            tracing::error!("one of many");
+            tell_lost(7);
+            tracing::error!(target: KEPT, "the last words");
+        });
+        let read = scene.text();
+        assert!(!read.contains("one of many"));
+        assert!(read.contains("lost=7") && read.contains("the last words"));
     }
 }

@@ -17,6 +17,8 @@ use seata_store_redis::{RedisOptions, RedisStore};
 use seata_store_sharded::{ShardState, Sharded};
 use seata_store_sled::{SledOptions, SledStore};
 
+use crate::logs;
+
 /// Looks whether the disk has room.
 pub(crate) type Look = Box<dyn Fn() -> StoreRoom + Send + Sync>;
 
@@ -192,10 +194,11 @@ fn folder(settings: &Settings) -> Result<PathBuf> {
 /// ends and the next one reads them.
 fn fatal(why: &str) {
     tracing::error!(
+        target: logs::KEPT,
         why,
         "the store failed: the process ends; mend the disk, then start again"
     );
-    crate::logs::written();
+    logs::written();
     std::process::exit(1);
 }
 

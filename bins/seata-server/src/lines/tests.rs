@@ -13,12 +13,15 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Reads nothing before it may.
 struct Reader {
+    asked: Sender<()>,
     may: Receiver<()>,
     read: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Write for Reader {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        // Not everybody wants to know.
+        let _ = self.asked.send(());
         // Whoever dropped the other end forbids nothing any more.
         let _ = self.may.recv();
         self.read.lock().unwrap().extend_from_slice(text);
@@ -30,8 +33,9 @@ impl Write for Reader {
     }
 }
 
-struct Scene {
-    lines: Arc<Lines>,
+pub(crate) struct Scene {
+    pub(crate) lines: Arc<Lines>,
+    asked: Receiver<()>,
     let_read: Sender<()>,
     read: Arc<Mutex<Vec<u8>>>,
     told: Arc<AtomicU64>,
@@ -39,9 +43,11 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
+        let (asks, asked) = channel();
         let (let_read, may) = channel();
         let (read, told) = (Arc::default(), Arc::default());
         let reader = Reader {
+            asked: asks,
             may,
             read: Arc::clone(&read),
         };
@@ -51,19 +57,35 @@ impl Scene {
         };
         Self {
             lines: Lines::start(reader, tell).unwrap(),
+            asked,
             let_read,
             read,
             told,
         }
     }
 
-    /// Lets all be read, and answers it as numbers.
-    fn numbers(self) -> Vec<u64> {
+    /// All that may wait does: one line is being written, and one fills the room.
+    pub(crate) fn full() -> Self {
+        let scene = Self::new();
+        scene.lines.add(b"0\n", Room::Shared);
+        scene.asked.recv_timeout(PATIENCE).unwrap();
+        let line = format!("{}\n", "0".repeat(WAITING_BYTES_MAX - 1));
+        scene.lines.add(line.as_bytes(), Room::Shared);
+        scene
+    }
+
+    /// Lets all be read, and answers it.
+    pub(crate) fn text(self) -> String {
         drop(self.let_read);
         self.lines.written(PATIENCE);
         let read = String::from_utf8(self.read.lock().unwrap().clone()).unwrap();
         assert!(read.ends_with('\n'), "whole lines");
-        read.lines().map(|line| line.parse().unwrap()).collect()
+        read
+    }
+
+    fn numbers(self) -> Vec<u64> {
+        let text = self.text();
+        text.lines().map(|line| line.parse().unwrap()).collect()
     }
 }
 
@@ -71,7 +93,9 @@ impl Scene {
 fn what_was_taken_is_written_before_the_end() {
     let scene = Scene::new();
     for number in 0..1_000 {
-        scene.lines.add(format!("{number}\n").as_bytes());
+        scene
+            .lines
+            .add(format!("{number}\n").as_bytes(), Room::Shared);
     }
     let expected: Vec<u64> = (0..1_000).collect();
     assert_eq!(scene.numbers(), expected);
@@ -82,7 +106,9 @@ fn a_reader_that_stops_holds_up_nobody_and_what_is_lost_is_told() {
     const COUNT: u64 = 600_000;
     let scene = Scene::new();
     for number in 0..COUNT {
-        scene.lines.add(format!("{number}\n").as_bytes());
+        scene
+            .lines
+            .add(format!("{number}\n").as_bytes(), Room::Shared);
     }
     scene.lines.written(Duration::ZERO);
     assert!(scene.read.lock().unwrap().is_empty());
@@ -98,8 +124,20 @@ fn a_reader_that_stops_holds_up_nobody_and_what_is_lost_is_told() {
 fn a_line_of_any_length_is_taken_where_nothing_waits() {
     let scene = Scene::new();
     let line = format!("{}7\n", "0".repeat(WAITING_BYTES_MAX));
-    scene.lines.add(line.as_bytes());
+    scene.lines.add(line.as_bytes(), Room::Shared);
     assert_eq!(scene.numbers(), [7]);
+}
+
+#[test]
+fn what_must_not_be_missing_has_room_of_its_own_and_that_is_bounded() {
+    let scene = Scene::full();
+    scene.lines.add(b"1\n", Room::Shared);
+    scene.lines.add(b"2\n", Room::Kept);
+    let line = "3".repeat(KEPT_BYTES);
+    scene.lines.add(line.as_bytes(), Room::Kept);
+    let told = Arc::clone(&scene.told);
+    assert_eq!(scene.numbers(), [0, 0, 2]);
+    assert_eq!(told.load(Ordering::SeqCst), 2);
 }
 
 /// Answers what it is told to, and then takes all.
@@ -133,7 +171,7 @@ fn read_through(answers: Vec<io::Result<usize>>, texts: &[&str]) -> (String, u64
     };
     let lines = Lines::start(sink, tell).unwrap();
     for text in texts {
-        lines.add(text.as_bytes());
+        lines.add(text.as_bytes(), Room::Shared);
         lines.written(PATIENCE);
     }
     let read = String::from_utf8(read.lock().unwrap().clone()).unwrap();
