@@ -3,6 +3,7 @@
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{IsTerminal, stderr};
 use std::panic::{PanicHookInfo, set_hook};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -47,7 +48,7 @@ pub(crate) fn start(filter: &LogFilter, format: LogFormat) -> Result<()> {
     };
     let targets = targets(filter).with_target(KEPT, LevelFilter::WARN);
     registry().with(lines.with_filter(targets)).init();
-    set_hook(Box::new(|panic| say(&told(panic))));
+    set_hook(Box::new(say_panic));
     Ok(())
 }
 
@@ -58,13 +59,21 @@ pub(crate) fn written() {
     }
 }
 
-/// Says what is no log line, behind those that came before, and waits as [`written`] does.
+/// Waits as [`written`] does where it is dropped, which a panic brings about as well.
+pub(crate) struct WrittenAtEnd;
+
+impl Drop for WrittenAtEnd {
+    fn drop(&mut self) {
+        written();
+    }
+}
+
+/// Says what is no log line, behind those that came before.
 pub(crate) fn say(text: &str) {
     match LINES.get() {
         Some(lines) => lines.add(format!("{text}\n").as_bytes(), Room::Kept),
         None => eprintln!("{text}"),
     }
-    written();
 }
 
 /// Gives each line the room that its target has.
@@ -93,14 +102,30 @@ fn tell_lost(lost: u64) {
     );
 }
 
+/// Keeps nobody waiting who lives on: a task that panics takes no thread with it.
+fn say_panic(panic: &PanicHookInfo<'_>) {
+    say(&told(panic));
+    if aborts(panic) {
+        written();
+    }
+}
+
+/// Answers whether the process ends with this panic, as with one out of a drop while another one unwinds. Those that
+/// can't unwind come from this file of the standard library, and no others do.
+fn aborts(panic: &PanicHookInfo<'_>) -> bool {
+    let from = panic.location();
+    from.is_some_and(|from| Path::new(from.file()).ends_with("core/src/panicking.rs"))
+}
+
 /// Tells of a panic what the usual hook does. That one writes by itself, and would wait for a reader without end.
 fn told(panic: &PanicHookInfo<'_>) -> String {
     let thread = thread::current();
     let name = thread.name().unwrap_or("<unnamed>");
     let backtrace = Backtrace::capture();
-    match backtrace.status() == BacktraceStatus::Captured {
-        true => format!("thread '{name}' {panic}\n{backtrace}"),
-        false => format!("thread '{name}' {panic}"),
+    if backtrace.status() == BacktraceStatus::Captured {
+        format!("thread '{name}' {panic}\n{backtrace}")
+    } else {
+        format!("thread '{name}' {panic}")
     }
 }
 
@@ -127,6 +152,11 @@ const fn level(level: LogLevel) -> LevelFilter {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::env::{current_exe, var_os};
+    use std::process::Command;
+
     use tracing::subscriber::with_default;
 
     use super::*;
@@ -144,5 +174,32 @@ mod tests {
         let read = scene.text();
         assert!(!read.contains("one of many"));
         assert!(read.contains("lost=7") && read.contains("the last words"));
+    }
+
+    struct PanicsAtEnd;
+
+    impl Drop for PanicsAtEnd {
+        fn drop(&mut self) {
+            panic!("another one");
+        }
+    }
+
+    #[test]
+    fn a_panic_that_ends_the_process_is_told_apart() {
+        const NAME: &str = "logs::tests::a_panic_that_ends_the_process_is_told_apart";
+        const INSIDE: &str = "SEATA_TEST_PANICS";
+        if var_os(INSIDE).is_some() {
+            set_hook(Box::new(|panic| eprintln!("aborts: {}", aborts(panic))));
+            let _at_end = PanicsAtEnd;
+            panic!("one");
+        }
+        let mut again = Command::new(current_exe().unwrap());
+        again.args(["--exact", NAME, "--nocapture"]).env(INSIDE, "");
+        let said = String::from_utf8(again.output().unwrap().stderr).unwrap();
+        let said = said
+            .lines()
+            .filter_map(|line| line.strip_prefix("aborts: "));
+        // The last of them says that one out of a drop can't unwind.
+        assert_eq!(said.collect::<Vec<_>>(), ["false", "false", "true"]);
     }
 }

@@ -34,15 +34,14 @@ const EXIT_WITHIN: Duration = Duration::from_secs(1);
 fn main() -> ExitCode {
     // Only fails if there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let code = match cli::read().and_then(run) {
+    let _waits = logs::WrittenAtEnd;
+    match cli::read().and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             logs::say(&format!("seata-server: {error:#}"));
             ExitCode::FAILURE
         }
-    };
-    logs::written();
-    code
+    }
 }
 
 fn run(task: Task) -> Result<()> {
