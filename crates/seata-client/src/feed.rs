@@ -3,7 +3,8 @@
 use std::future::ready;
 use std::pin::Pin;
 
-use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt};
 use hyper::body::Incoming;
 use serde_json::Value;
 use tokio::time::{Sleep, sleep};
@@ -32,9 +33,10 @@ pub struct Feed {
     state: State,
 }
 
-/// Whatever a call waits for is kept here: one that is dropped meanwhile leaves it to the next.
+/// Whatever a call waits for is kept here: one that is dropped meanwhile leaves it to the next. Thus it neither sends a
+/// request again nor begins a pause again.
 enum State {
-    Idle,
+    Connecting(BoxFuture<'static, Result<Changes, Error>>),
     Connected(Changes),
     /// The connection has ended: it is made again after this.
     Pausing(Pin<Box<Sleep>>),
@@ -50,12 +52,13 @@ impl std::fmt::Debug for Feed {
 }
 
 impl Feed {
-    pub(crate) const fn new(client: Client, query: FeedQuery) -> Self {
+    pub(crate) fn new(client: Client, query: FeedQuery) -> Self {
+        let state = connecting(client.clone(), query.clone());
         Self {
             client,
             query,
             in_vain: 0,
-            state: State::Idle,
+            state,
         }
     }
 
@@ -63,12 +66,15 @@ impl Feed {
     /// error ends the feed; with [`ErrorCode::EventsGone`] some changes were missed: look at [`Client::list`], then watch
     /// anew.
     ///
-    /// It may be dropped at any time, as by `select!` or `timeout`: no change is lost, and the next call goes on.
+    /// It may be dropped at any time, as by `select!` or `timeout`: no change is lost, and the next call goes on with the same
+    /// request or pause.
     pub async fn next(&mut self) -> Option<Result<Change, Error>> {
         loop {
             let step = match &mut self.state {
                 State::Ended => return None,
-                State::Idle => self.connect().await,
+                State::Connecting(changes) => changes.await.map(|changes| {
+                    self.state = State::Connected(changes);
+                }),
                 State::Connected(changes) => match changes.next().await {
                     Some(Ok(told)) => match self.told(told) {
                         Some(change) => return Some(Ok(change)),
@@ -82,7 +88,7 @@ impl Feed {
                 },
                 State::Pausing(pause) => {
                     pause.await;
-                    self.state = State::Idle;
+                    self.state = connecting(self.client.clone(), self.query.clone());
                     Ok(())
                 }
             };
@@ -106,21 +112,19 @@ impl Feed {
         change
     }
 
-    async fn connect(&mut self) -> Result<(), Error> {
-        let (client, query) = (&self.client, &self.query);
-        let changes = client
-            .repeat()
-            .run(|| client.transport().watch_all(query))
-            .await?;
-        self.state = State::Connected(changes);
-        Ok(())
-    }
-
     fn pause(&mut self) {
         let pause = self.client.repeat().pause(self.in_vain);
         self.in_vain += 1;
         self.state = State::Pausing(Box::pin(sleep(pause)));
     }
+}
+
+fn connecting(client: Client, query: FeedQuery) -> State {
+    let changes = async move {
+        let watch = || client.transport().watch_all(&query);
+        client.repeat().run(watch).await
+    };
+    State::Connecting(changes.boxed())
 }
 
 /// What a connection tells.

@@ -3,8 +3,8 @@
 use std::future::ready;
 use std::pin::Pin;
 
-use futures_util::StreamExt;
-use futures_util::stream;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt, stream};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 
@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::gid::Gid;
 use crate::sse::{SseEvent, said_by};
 use crate::transport::Events;
-use crate::view::Event;
+use crate::view::{Event, Transaction};
 use crate::words::EventKind;
 
 /// The events of a transaction as they happen: each once, in their order.
@@ -37,16 +37,20 @@ pub struct Watch {
     state: State,
 }
 
-/// Whatever a call waits for is kept here: one that is dropped meanwhile leaves it to the next.
+/// Whatever a call waits for is kept here: one that is dropped meanwhile leaves it to the next. Thus it neither sends a
+/// request again nor begins a pause again.
 enum State {
-    Idle,
+    Connecting(BoxFuture<'static, Result<Events, Error>>),
     Connected(Events),
     /// The connection has ended, which may mean that all was told.
-    BrokenOff,
+    Looking(BoxFuture<'static, Result<Looked, Error>>),
     /// There was nothing new: it is made again after this.
     Pausing(Pin<Box<Sleep>>),
     Ended,
 }
+
+/// What a transaction is, and its history.
+type Looked = (Transaction, Vec<Event>);
 
 impl std::fmt::Debug for Watch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -59,12 +63,13 @@ impl std::fmt::Debug for Watch {
 
 impl Watch {
     pub(crate) fn new(client: Client, gid: Gid, last: Option<u64>) -> Self {
+        let state = connecting(client.clone(), gid.clone(), last);
         Self {
             client,
             gid,
             last,
             in_vain: 0,
-            state: State::Idle,
+            state,
         }
     }
 
@@ -77,12 +82,15 @@ impl Watch {
     /// Waits for the next event; none once the transaction has ended. A connection that breaks off is made again, and
     /// goes on where the last one ended; an error means that it can't be, and ends the watch.
     ///
-    /// It may be dropped at any time, as by `select!` or `timeout`: no event is lost, and the next call goes on.
+    /// It may be dropped at any time, as by `select!` or `timeout`: no event is lost, and the next call goes on with the same
+    /// request or pause.
     pub async fn next(&mut self) -> Option<Result<Event, Error>> {
         loop {
             let step = match &mut self.state {
                 State::Ended => return None,
-                State::Idle => self.connect().await,
+                State::Connecting(events) => events.await.map(|events| {
+                    self.state = State::Connected(events);
+                }),
                 State::Connected(events) => match events.next().await {
                     Some(Ok(event)) => match self.told(event) {
                         Some(event) => return Some(Ok(event)),
@@ -90,14 +98,14 @@ impl Watch {
                     },
                     Some(Err(error)) if !error.may_pass() => Err(error),
                     Some(Err(_)) | None => {
-                        self.state = State::BrokenOff;
+                        self.state = looking(self.client.clone(), self.gid.clone());
                         Ok(())
                     }
                 },
-                State::BrokenOff => self.look().await,
+                State::Looking(looked) => looked.await.map(|looked| self.looked(looked)),
                 State::Pausing(pause) => {
                     pause.await;
-                    self.state = State::Idle;
+                    self.state = connecting(self.client.clone(), self.gid.clone(), self.last);
                     Ok(())
                 }
             };
@@ -106,16 +114,6 @@ impl Watch {
                 return Some(Err(error));
             }
         }
-    }
-
-    async fn connect(&mut self) -> Result<(), Error> {
-        let (client, gid, last) = (&self.client, &self.gid, self.last);
-        let events = client
-            .repeat()
-            .run(|| client.transport().watch(gid, last))
-            .await?;
-        self.state = State::Connected(events);
-        Ok(())
     }
 
     /// Takes an event, unless it was told before.
@@ -131,11 +129,8 @@ impl Watch {
         Some(event)
     }
 
-    /// Looks whether there is more to come: a server may end a watch because it stops, or because there is nothing more.
-    async fn look(&mut self) -> Result<(), Error> {
-        // In this order: a history that is read after the end is complete.
-        let transaction = self.client.get(&self.gid).await?;
-        let history = self.client.events(&self.gid).await?;
+    /// Goes on from what is there.
+    fn looked(&mut self, (transaction, history): Looked) {
         let last = self.last;
         let missed = history
             .into_iter()
@@ -151,8 +146,26 @@ impl Watch {
                 State::Pausing(Box::pin(sleep(pause)))
             }
         };
-        Ok(())
     }
+}
+
+fn connecting(client: Client, gid: Gid, last: Option<u64>) -> State {
+    let events = async move {
+        let watch = || client.transport().watch(&gid, last);
+        client.repeat().run(watch).await
+    };
+    State::Connecting(events.boxed())
+}
+
+/// Looks whether there is more to come: a server may end a watch because it stops, or because there is nothing more.
+fn looking(client: Client, gid: Gid) -> State {
+    let looked = async move {
+        // In this order: a history that is read after the end is complete.
+        let transaction = client.get(&gid).await?;
+        let history = client.events(&gid).await?;
+        Ok((transaction, history))
+    };
+    State::Looking(looked.boxed())
 }
 
 /// Reads the events from the body of a watch.

@@ -7,9 +7,12 @@ use seata_client::{
     Client, ClientConfig, Error, ErrorCode, EventKind, FeedQuery, Repeat, Status, Watch,
 };
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 
-use crate::coordinator::{Asked, Coordinator, gid, json as answer, text, transaction};
+use crate::coordinator::{
+    Asked, Coordinator, PATIENT, client, gid, json as answer, text, transaction,
+};
 
 fn event(number: u64, kind: &str) -> Value {
     json!({"number": number, "time": "2030-01-31T12:00:07.201Z", "kind": kind})
@@ -223,17 +226,28 @@ async fn breaking_off() -> Coordinator {
     .await
 }
 
-/// As in a `select!` beside something that happens all the time.
+/// Calls until there is an answer, as in a `select!` beside something that happens all the time: each call is polled
+/// once, and so is shorter than any request.
+async fn polled<T>(mut next: impl AsyncFnMut() -> T) -> T {
+    let told = async {
+        loop {
+            if let Some(told) = next().now_or_never() {
+                return told;
+            }
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let told = timeout(PATIENT, told).await;
+    told.expect("there is an answer in the end")
+}
+
 #[tokio::test]
 async fn a_watch_goes_on_behind_calls_that_were_dropped() {
     let coordinator = breaking_off().await;
     let mut watch = coordinator.client().watch(&gid());
     assert_eq!(watch.next().await.unwrap().unwrap().number, 1);
-    for _ in 0..100 {
-        assert!(watch.next().now_or_never().is_none());
-        sleep(Duration::from_millis(1)).await;
-    }
-    assert_eq!(numbers(watch).await, [2]);
+    let second = polled(async || watch.next().await).await;
+    assert_eq!(second.unwrap().unwrap().number, 2);
 }
 
 #[tokio::test]
@@ -241,27 +255,91 @@ async fn a_feed_goes_on_behind_calls_that_were_dropped() {
     let coordinator = breaking_off().await;
     let mut feed = coordinator.client().watch_all(FeedQuery::default());
     assert_eq!(feed.next().await.unwrap().unwrap().id, "e-1");
-    for _ in 0..100 {
-        assert!(feed.next().now_or_never().is_none());
-        sleep(Duration::from_millis(1)).await;
-    }
-    assert_eq!(feed.next().await.unwrap().unwrap().id, "e-2");
+    let second = polled(async || feed.next().await).await;
+    assert_eq!(second.unwrap().unwrap().id, "e-2");
 }
 
 #[tokio::test]
-async fn a_call_that_is_dropped_shortens_no_pause() {
-    const AGE: Duration = Duration::from_secs(3_600);
-    const SHORT: Duration = Duration::from_millis(10);
-    let coordinator = breaking_off().await;
+async fn calls_shorter_than_any_request_tell_the_end() {
+    let coordinator = Coordinator::answering(|_, asked| match asked.path.as_str() {
+        "/api/tx/order-1/watch" => text(200, &told(&[(1, "created")])),
+        "/api/tx/order-1" => answer(200, &transaction("COMMITTED")),
+        _ => answer(200, &json!([event(1, "created"), event(2, "committed")])),
+    })
+    .await;
+    let mut watch = coordinator.client().watch(&gid());
+    assert_eq!(watch.next().await.unwrap().unwrap().number, 1);
+    let last = polled(async || watch.next().await).await.unwrap().unwrap();
+    assert_eq!((last.number, last.kind), (2, EventKind::Committed));
+    assert!(watch.next().await.is_none());
+}
+
+#[tokio::test]
+async fn calls_shorter_than_any_request_say_that_nobody_is_there() {
+    // Bound and dropped: nobody listens there.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = client(&format!("http://{}", listener.local_addr().unwrap()));
+    drop(listener);
+    let mut watch = client.watch(&gid());
+    let told = polled(async || watch.next().await).await;
+    let error = told.unwrap().unwrap_err();
+    assert!(matches!(error, Error::Unreachable(_)), "{error}");
+    let mut feed = client.watch_all(FeedQuery::default());
+    let told = polled(async || feed.next().await).await;
+    let error = told.unwrap().unwrap_err();
+    assert!(matches!(error, Error::Unreachable(_)), "{error}");
+    assert!(watch.next().await.is_none());
+    assert!(feed.next().await.is_none());
+}
+
+const AGE: Duration = Duration::from_secs(3_600);
+const SHORT: Duration = Duration::from_millis(10);
+
+fn pausing_for_an_age(coordinator: &Coordinator, attempts_max: u32) -> Client {
     let config = ClientConfig {
         repeat: Repeat {
-            attempts_max: 1,
+            attempts_max,
             pause_first: AGE,
             pause_max: AGE,
         },
         ..ClientConfig::default()
     };
-    let client = Client::http_with(&coordinator.url(), config).unwrap();
+    Client::http_with(&coordinator.url(), config).unwrap()
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_asks_no_sooner_than_the_coordinator_said() {
+    let coordinator = Coordinator::answering(|_, _| {
+        let refusal = json!({"error": "full", "code": "OVERLOADED", "details": {}});
+        let mut response = answer(503, &refusal);
+        let headers = response.headers_mut();
+        headers.insert("retry-after", AGE.as_secs().into());
+        response
+    })
+    .await;
+    let client = pausing_for_an_age(&coordinator, 4);
+    let mut watch = client.watch(&gid());
+    let mut feed = client.watch_all(FeedQuery::default());
+    let both_are_asked = async {
+        while coordinator.asked().len() < 2 {
+            assert!(timeout(SHORT, watch.next()).await.is_err());
+            assert!(timeout(SHORT, feed.next()).await.is_err());
+        }
+    };
+    timeout(PATIENT, both_are_asked).await.unwrap();
+    for _ in 0..20 {
+        assert!(timeout(SHORT, watch.next()).await.is_err());
+        assert!(timeout(SHORT, feed.next()).await.is_err());
+    }
+    let mut paths = coordinator.paths();
+    paths.sort();
+    assert_eq!(paths, ["GET /api/tx/order-1/watch", "GET /api/watch?"]);
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_shortens_no_pause() {
+    let coordinator = breaking_off().await;
+    let client = pausing_for_an_age(&coordinator, 1);
     let mut watch = client.watch(&gid());
     let mut feed = client.watch_all(FeedQuery::default());
     watch.next().await.unwrap().unwrap();
