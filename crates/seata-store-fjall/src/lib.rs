@@ -16,6 +16,7 @@ mod index;
 mod layout;
 mod list;
 mod log;
+mod memory;
 mod open;
 mod read;
 mod rebuild;

@@ -4,14 +4,12 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use fjall::compaction::Leveled;
 use fjall::config::{
     BlockSizePolicy, BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry, PartitioningPolicy,
 };
-use fjall::{AbstractTree, Database, Keyspace, KeyspaceCreateOptions};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use seata_store::StoreError;
 
 use crate::damage::{self, Damage, Wrong};
@@ -110,8 +108,6 @@ pub enum OpenError {
 
 const LOCK_FILE: &str = "seata.lock";
 const CACHE_BYTES: u64 = 8 << 20;
-/// From so many bytes on, what a table has in memory is written out.
-const MEMTABLE_BYTES: u64 = 8 << 20;
 /// A start reads them all, and keeps what they say in memory until it is in tables.
 const JOURNALS_BYTES_MAX: u64 = 64 << 20;
 const BITS_PER_KEY: f32 = 10.0;
@@ -132,44 +128,6 @@ pub(crate) struct Files {
     /// Held as long as the store is.
     _lock: File,
 }
-
-impl Files {
-    /// Waits while too much of the log is in memory, and the worker has not got round to it. Answers false if it still is.
-    pub(crate) fn await_room(&self) -> bool {
-        let log = &self.log.tree;
-        let begun = Instant::now();
-        while log.active_memtable().size() > LOG_IN_MEMORY_BYTES_MAX
-            && log.sealed_memtable_count() > 0
-        {
-            if begun.elapsed() > ROOM_WITHIN {
-                return false;
-            }
-            thread::sleep(GLANCE);
-        }
-        true
-    }
-
-    /// Has what tables have in memory written out, where it is much. fjall would ask its worker for that by itself, at every
-    /// commit until the worker gets round to it. Behind a merge that lasts, these questions would fill the worker's queue,
-    /// and the worker, which asks itself for more, would wait for a place in it without end.
-    pub(crate) fn write_out(&self) -> Result<(), fjall::Error> {
-        for table in [&self.log, &self.open, &self.ended, &self.created] {
-            let is_much = table.tree.active_memtable().size() > MEMTABLE_BYTES;
-            // One at a time: with some of them on their way, each commit would wait for the worker.
-            if is_much && table.tree.sealed_memtable_count() == 0 {
-                table.rotate_memtable()?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// So much of the log at most is in memory behind a merge, about: appends wait beyond.
-const LOG_IN_MEMORY_BYTES_MAX: u64 = 64 << 20;
-
-/// For so long at most, each.
-const ROOM_WITHIN: Duration = Duration::from_secs(1);
-const GLANCE: Duration = Duration::from_millis(10);
 
 /// What the engine below takes at least.
 const FILES_KEPT_MIN: usize = 10;
@@ -291,7 +249,7 @@ fn keyspace_options() -> KeyspaceCreateOptions {
         .with_table_target_size(TABLE_BYTES);
     KeyspaceCreateOptions::default()
         .compaction_strategy(Arc::new(merging))
-        // See `write_out`. Folders that were made before keep what they had, and its danger.
+        // See `Files::write_out`. Folders that were made before keep what they had, and its danger.
         .max_memtable_size(u64::MAX)
         .data_block_size_policy(BlockSizePolicy::all(4 * 1024))
         .filter_policy(FilterPolicy::all(filter))
