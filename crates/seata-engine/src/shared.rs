@@ -198,6 +198,7 @@ impl Shared {
     /// Tells watchers and waiting clients of an append.
     pub(crate) fn publish(&self, snapshot: &Snapshot) {
         let header = &snapshot.header;
+        tracing::debug!(gid = %header.gid, status = %header.status, revision = header.revision.0, "recorded");
         if self.changes.receiver_count() > 0 {
             // Nobody may be listening any more: that is no error.
             drop(self.changes.send(Change {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use http::Method;
-use seata_tests::{Setup, saga, scene, scene_with};
+use seata_tests::{Setup, saga, scene, scene_with, until};
 use serde_json::Value;
 
 #[tokio::test]
@@ -162,6 +162,23 @@ async fn metrics_carry_no_gid_and_do_not_grow_with_transactions() {
         "seata_build_info",
     ] {
         assert!(after.contains(name), "{name} is missing");
+    }
+}
+
+#[tokio::test]
+async fn at_the_level_debug_each_step_of_a_transaction_is_logged() {
+    let (server, client, participants) = scene_with(Setup::new().with("SEATA_LOG", "debug")).await;
+    let at = |steps: &str| participants.url(steps);
+    let whole = saga("followed").branch("one", at("ok"), at("ok"));
+    client.run(whole).await;
+    for step in ["COMMITTED", "success"] {
+        until("the step is logged", async || {
+            let output = server.output();
+            let mut lines = output.lines();
+            lines.find(|line| line.contains("followed") && line.contains(step))?;
+            Some(())
+        })
+        .await;
     }
 }
 

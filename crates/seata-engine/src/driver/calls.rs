@@ -175,6 +175,14 @@ impl Driver {
         };
         self.landed(flight);
         self.shared.meters.answered(flight.operation, &outcome);
+        tracing::debug!(
+            gid = %self.gid,
+            branch = flight.branch.0,
+            operation = flight.operation.as_str(),
+            outcome = outcome.as_str(),
+            took_ms = took.as_millis(),
+            "a participant answered"
+        );
         let Flight {
             branch,
             operation,
