@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// How often samples are sorted into buckets, whether or not anybody asks.
@@ -36,6 +36,8 @@ pub(crate) fn start() -> Result<PrometheusHandle> {
         .context("starting the metrics")?;
     describe();
     gauge!("seata_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    // Else the first lines that are lost would be no increase.
+    counter!("seata_log_lines_lost_total").absolute(0);
     Ok(handle)
 }
 

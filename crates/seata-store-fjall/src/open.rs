@@ -54,7 +54,9 @@ pub enum OpenError {
     #[error("the data folder {0} is not a folder: choose another one (SEATA_DATA_DIR)")]
     NotAFolder(PathBuf),
     /// The folder can't be used.
-    #[error("the data folder {folder} can't be used: {why}")]
+    #[error(
+        "the data folder {folder} can't be used: {why}; mend that, or choose another folder (SEATA_DATA_DIR)"
+    )]
     Folder {
         /// Which.
         folder: PathBuf,
@@ -89,7 +91,10 @@ pub enum OpenError {
     )]
     Earlier(PathBuf),
     /// The engine below can't open its files.
-    #[error("the store in {folder} can't be opened: {why}")]
+    #[error(
+        "the store in {folder} can't be opened: {why}. If a file of it is damaged or missing, restore the data folder from a \
+         backup"
+    )]
     Engine {
         /// Where.
         folder: PathBuf,

@@ -17,7 +17,9 @@ pub enum OpenError {
     #[error("the data folder {0} is not a folder: choose another one (SEATA_DATA_DIR)")]
     NotAFolder(PathBuf),
     /// The folder can't be used.
-    #[error("the data folder {folder} can't be used: {why}")]
+    #[error(
+        "the data folder {folder} can't be used: {why}; mend that, or choose another folder (SEATA_DATA_DIR)"
+    )]
     Folder {
         /// Which.
         folder: PathBuf,
