@@ -174,6 +174,15 @@ impl Client {
         self.send(Method::GET, path, None, "").await.unwrap()
     }
 
+    /// Gets from a server that is known to be up, again and again until its store has time.
+    async fn find(&self, path: &str) -> Answer {
+        until(&format!("{path} is answered"), async || {
+            let answer = self.get(path).await;
+            (!answer.is_for_a_busy_store()).then_some(answer)
+        })
+        .await
+    }
+
     /// Gets something as one of the kinds in which it can be had.
     pub async fn get_as(&self, path: &str, accept: Option<&str>) -> Answer {
         let mut request = Request::get(self.uri(path));
@@ -210,7 +219,7 @@ impl Client {
     /// # Panics
     /// It does not.
     pub async fn tx(&self, gid: &str) -> Value {
-        let answer = self.get(&format!("/api/tx/{gid}")).await;
+        let answer = self.find(&format!("/api/tx/{gid}")).await;
         assert_eq!(answer.status, 200, "{gid}: {}", answer.text);
         answer.body
     }
@@ -220,7 +229,7 @@ impl Client {
     /// # Panics
     /// It does not exist.
     pub async fn events(&self, gid: &str) -> Vec<Value> {
-        let answer = self.get(&format!("/api/tx/{gid}/events")).await;
+        let answer = self.find(&format!("/api/tx/{gid}/events")).await;
         assert_eq!(answer.status, 200, "{gid}: {}", answer.text);
         answer.body.as_array().unwrap().clone()
     }

@@ -30,7 +30,11 @@ pub(crate) async fn hold(
         // As an initiator does: a server that has just woken up may not be sure of its store yet.
         until(&format!("{gid} is taken"), async || {
             let answer = client.post("/api/submit", whole.clone()).await;
-            assert!(matches!(answer.status, 200 | 503), "{gid}: {}", answer.text);
+            assert!(
+                matches!(answer.status, 200 | 429 | 503),
+                "{gid}: {}",
+                answer.text
+            );
             (answer.status == 200).then_some(())
         })
         .await;
