@@ -7,12 +7,11 @@
 //! the same places. Appends go on meanwhile; memory forgets what was moved when all is done.
 
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use fjall::Keyspace;
 
 use crate::active::Active;
+use crate::memory::await_worker;
 use crate::open::Files;
 use crate::store::Inner;
 use crate::write::synced;
@@ -86,23 +85,14 @@ pub(crate) fn clear_log(files: &Files, first: u64, from: u64) -> Result<(), fjal
     Ok(())
 }
 
-/// So many tables of ended ones may wait to be merged before the next move does, which is for so long at most: each new
-/// name is looked for in all of them.
+/// So many tables of ended ones may wait to be merged before the next move does: each new name is looked for in all of
+/// them.
 const UNMERGED_MAX: usize = 20;
-const MERGE_WITHIN: Duration = Duration::from_secs(1);
-const GLANCE: Duration = Duration::from_millis(10);
 
 /// Waits while merging is behind. Else a disk that can't keep up would get more and more of them. Answers false if it still
 /// is.
 pub(crate) fn await_merges(files: &Files) -> bool {
-    let begun = Instant::now();
-    while files.ended.l0_table_count() > UNMERGED_MAX {
-        if begun.elapsed() > MERGE_WITHIN {
-            return false;
-        }
-        thread::sleep(GLANCE);
-    }
-    true
+    await_worker(|| files.ended.l0_table_count() > UNMERGED_MAX)
 }
 
 /// What the settling of a store remembers.
